@@ -1,0 +1,1 @@
+"""What a job is: pure values and decisions, no I/O and no clock."""

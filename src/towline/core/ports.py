@@ -1,0 +1,72 @@
+"""What the features need of each other. They meet in :mod:`towline.operations.compose`, and nowhere else."""
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import Any, Protocol
+
+from towline.core.records import Assignment, Observation
+
+
+class Step(str, Enum):
+    """An action of the runner on a worker."""
+
+    UPLOAD = "upload"  #: make the run folders and put the input files
+    SUBMIT = "submit"  #: hand the jobs to the scheduler
+    DOWNLOAD = "download"  #: bring the results to this machine
+    CANCEL = "cancel"  #: end the whole process group, or take the job out of the scheduler's queue
+
+
+class Worker(Protocol):
+    """A place jobs run: a transport times a scheduler.
+
+    Every action takes a batch, and none of them blocks for long: what came of it is told by :meth:`observe`. An
+    implementation that talks over a network does so in a thread of its own.
+    """
+
+    name: str
+
+    def advance(self, step: Step, assignments: Sequence[Assignment]) -> None:
+        """Begin `step` for all `assignments`. Repeating a step for the same attempt never runs the job twice."""
+
+    def observe(self) -> Sequence[Observation]:
+        """Everything that happened since the last call. Tells an `ended` again until it was acknowledged."""
+
+    def acknowledge(self, keys: Sequence[str]) -> None:
+        """The ends of these attempts are stored; the worker may forget them."""
+
+    def adopt(self, assignments: Sequence[Assignment]) -> None:
+        """After a restart of the runner: these attempts are on the worker as far as the store knows.
+
+        The worker finds out what became of them and tells it with :meth:`observe`: `started`, `ended`, or `returned`
+        when an attempt certainly never started.
+        """
+
+    def file_descriptors(self) -> Sequence[int]:
+        """Descriptors that become readable when :meth:`observe` has something to tell."""
+
+    def next_look_seconds(self) -> float | None:
+        """Seconds until :meth:`observe` should be called even if no descriptor is readable; None for never."""
+
+    def status(self) -> Mapping[str, Any]:
+        """Facts for `tow runner status`: connected or why not, process id, jobs running and waiting for a slot."""
+
+    def close(self) -> None:
+        """Let go of connections. Jobs go on running."""
+
+
+class Outputs(Protocol):
+    """Where the runner reads the outputs of parents and puts the output of a job."""
+
+    #: True when :meth:`store` writes through the transaction it is given, so that output and state change together.
+    transactional: bool
+
+    def load(self, transaction: Any, uuids: Sequence[str], flow_store: str | None) -> Mapping[str, tuple[int, bytes]]:
+        """``{uuid: (index, output as JSON)}`` of the newest index of each uuid that has an output.
+
+        Parts that were saved in additional stores are put back in.
+        """
+
+    def store(
+        self, transaction: Any, output: bytes, additional: Sequence[tuple[str, bytes]], flow_store: str | None
+    ) -> None:
+        """Put the output document of a job, and its large parts into the additional stores first."""

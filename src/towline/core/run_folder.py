@@ -1,0 +1,35 @@
+"""Names inside the run folder of a job, and where that folder is."""
+
+#: Input of the job: header, payload, outputs of its parents. See :mod:`towline.core.records`.
+JOB_FILE = "towline_job.jsonl"
+
+#: What the payload left behind; appears whole, by rename, before the process ends.
+RESULT_FILE = "towline_result.jsonl"
+
+#: ``{"pid", "process_started_at", "at", "host"}``, made by the process itself with a hard link: whoever makes it runs the
+#: attempt, every other process that was started for the same attempt ends at once.
+STARTED_FILE = "towline_started.json"
+
+#: :class:`towline.core.records.ExitRecord`; appears whole, by rename, last.
+EXIT_FILE = "towline_exit.json"
+
+#: Script of a job that needs a shell.
+SCRIPT_FILE = "submit.sh"
+
+#: Standard output and standard error of the job.
+OUTPUT_FILE = "queue.out"
+ERROR_FILE = "queue.err"
+
+#: What towline put into the folder, for telling it from the files of the job.
+OWN_FILES = frozenset({JOB_FILE, RESULT_FILE, STARTED_FILE, EXIT_FILE, SCRIPT_FILE, OUTPUT_FILE, ERROR_FILE})
+
+
+def run_folder(uuid: str, index: int, attempt: int) -> str:
+    """Run folder of an attempt, relative to the work_dir of its worker: ``xx/yy/zz/<uuid>_<index>``.
+
+    The first attempt has the name that jobflow-remote gives; later ones end with ``_<attempt>``, so that nothing is
+    overwritten.
+    """
+    letters = uuid.replace("-", "")
+    suffix = "" if attempt == 1 else f"_{attempt}"
+    return f"{letters[0:2]}/{letters[2:4]}/{letters[4:6]}/{uuid}_{index}{suffix}"
