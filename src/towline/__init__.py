@@ -7,16 +7,39 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from towline.configuration.projects import ConfigManager
     from towline.jobflow.command import command
-    from towline.operations.compose import ConfigManager, JobController, Runner, get_jobstore
+    from towline.jobflow.run_config import set_run_config
+    from towline.operations.controller import JobController
+    from towline.operations.job_stores import get_jobstore
+    from towline.operations.runners import Runner
     from towline.operations.submission import submit_flow
     from towline.operations.waiting import wait_flow
 
 __version__ = "0.1.0"
 
-_HOME_OF = {}
+_HOME_OF = {
+    "ConfigManager": "towline.configuration.projects",
+    "JobController": "towline.operations.controller",
+    "Runner": "towline.operations.runners",
+    "command": "towline.jobflow.command",
+    "get_jobstore": "towline.operations.job_stores",
+    "set_run_config": "towline.jobflow.run_config",
+    "submit_flow": "towline.operations.submission",
+    "wait_flow": "towline.operations.waiting",
+}
 
-__all__ = sorted([*_HOME_OF, "__version__"])
+__all__ = [
+    "ConfigManager",
+    "JobController",
+    "Runner",
+    "__version__",
+    "command",
+    "get_jobstore",
+    "set_run_config",
+    "submit_flow",
+    "wait_flow",
+]
 
 
 def __getattr__(name: str) -> object:

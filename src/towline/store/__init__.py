@@ -1,0 +1,1 @@
+"""The queue in SQL, and the job store that lives beside it."""

@@ -1,0 +1,288 @@
+"""One project's database: connections, transactions, and what its errors mean.
+
+SQLite in WAL mode: readers never wait, writers take turns. Whoever writes holds the lock for one short transaction
+(:meth:`Database.transaction`), so waiting for it is short too. SQLite's own waiting doubles its naps up to 100 ms and is
+unfair; ours looks again every millisecond.
+"""
+
+import sqlite3
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from towline.core.states import JobState, flow_state
+from towline.errors import SchemaTooNew, StoreBusy, StoreError, StoreFull
+
+#: Version that this code reads and writes; equal to `tables.SCHEMA_VERSION`, which is not imported for its weight.
+SCHEMA_VERSION = 1
+
+_NAP_SECONDS = 0.001
+
+
+class Transaction:
+    """Statements that become true together, or not at all.
+
+    Every change of a job's state is told to :meth:`record`, which keeps the journal, the counters and the states of the
+    flows in step with the rows.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, now: float, actor: str) -> None:
+        self._connection = connection
+        #: The one time of everything that this transaction writes, in seconds since the epoch.
+        self.now = now
+        self.actor = actor
+        self._events: list[tuple[int, float, str | None, str | None, str, str | None]] = []
+        self._flow_deltas: dict[tuple[int, str], int] = defaultdict(int)
+        self._worker_deltas: dict[tuple[str, str], int] = defaultdict(int)
+        self._touched_flows: set[int] = set()
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
+        """Run one statement."""
+        return self._connection.execute(sql, parameters)
+
+    def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> int:
+        """Run one statement for each of `rows`; return how many rows of the database it changed."""
+        return self._connection.executemany(sql, rows).rowcount
+
+    def record(
+        self,
+        job_id: int,
+        flow_id: int,
+        worker: str,
+        from_state: JobState | None,
+        to_state: JobState | None,
+        note: str | None = None,
+        at: float | None = None,
+    ) -> None:
+        """Note that a job was born (`from_state` None), moved, or was deleted (`to_state` None)."""
+        self._events.append(
+            (
+                job_id,
+                self.now if at is None else at,
+                None if from_state is None else from_state.value,
+                None if to_state is None else to_state.value,
+                self.actor,
+                note,
+            )
+        )
+        if from_state is not None:
+            self._flow_deltas[(flow_id, from_state.value)] -= 1
+            self._worker_deltas[(worker, from_state.value)] -= 1
+        if to_state is not None:
+            self._flow_deltas[(flow_id, to_state.value)] += 1
+            self._worker_deltas[(worker, to_state.value)] += 1
+        self._touched_flows.add(flow_id)
+
+    def note(self, job_id: int, note: str) -> None:
+        """Add a line to the journal of a job whose state does not change."""
+        self._events.append((job_id, self.now, None, None, self.actor, note))
+
+    def recount_worker(self, state: JobState, from_worker: str, to_worker: str) -> None:
+        """Note that a job in `state` changed its worker."""
+        self._worker_deltas[(from_worker, state.value)] -= 1
+        self._worker_deltas[(to_worker, state.value)] += 1
+
+    def finish(self) -> None:
+        """Write what was recorded; called once, before the commit."""
+        self.executemany(
+            "INSERT INTO event (job_id, at, from_state, to_state, actor, note) VALUES (?, ?, ?, ?, ?, ?)", self._events
+        )
+        self.executemany(
+            "INSERT INTO flow_count (flow_id, state, jobs) VALUES (?, ?, ?) "
+            "ON CONFLICT (flow_id, state) DO UPDATE SET jobs = flow_count.jobs + excluded.jobs",
+            ((flow_id, state, delta) for (flow_id, state), delta in self._flow_deltas.items() if delta),
+        )
+        self.executemany(
+            "INSERT INTO worker_count (worker, state, jobs) VALUES (?, ?, ?) "
+            "ON CONFLICT (worker, state) DO UPDATE SET jobs = worker_count.jobs + excluded.jobs",
+            ((worker, state, delta) for (worker, state), delta in self._worker_deltas.items() if delta),
+        )
+        for flow_id in self._touched_flows:
+            self._refresh_flow(flow_id)
+
+    def _refresh_flow(self, flow_id: int) -> None:
+        rows = self.execute("SELECT state, jobs FROM flow_count WHERE flow_id = ? AND jobs > 0", (flow_id,)).fetchall()
+        counts = {JobState(state): jobs for state, jobs in rows}
+        finished = {JobState.COMPLETED, JobState.FAILED, JobState.STOPPED, JobState.USER_STOPPED}
+        # Only a flow in which nothing can move any more can have all its leaves completed beside a failed job.
+        leaves_completed = (
+            JobState.COMPLETED in counts
+            and set(counts) <= finished
+            and len(counts) > 1
+            and self.execute(
+                "SELECT 1 FROM job WHERE flow_id = ? AND state <> 'COMPLETED' "
+                "AND NOT EXISTS (SELECT 1 FROM edge WHERE parent_id = job.id) LIMIT 1",
+                (flow_id,),
+            ).fetchone()
+            is None
+        )
+        state = flow_state(counts, leaves_completed=leaves_completed)
+        self.execute("UPDATE flow SET state = ?, updated_at = ? WHERE id = ?", (state.value, self.now, flow_id))
+
+
+class Database:
+    """The database of one project; safe to use from several threads and several processes.
+
+    Parameters
+    ----------
+    path
+        SQLite file; it is made, with its folder, when it does not exist.
+    actor
+        Who writes, for the journal: "user", "runner 12".
+    patience_seconds
+        How long to wait for another writer before :class:`StoreBusy`.
+    clock
+        Seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        actor: str = "user",
+        patience_seconds: float = 30.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.path = path
+        self.actor = actor
+        self.patience_seconds = patience_seconds
+        self.clock = clock
+        self._local = threading.local()
+        self._connections: list[sqlite3.Connection] = []
+        self._prepare()
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The connection of this thread; for reading. Writing goes through :meth:`transaction`."""
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = self._connect()
+        return connection
+
+    def read(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        """All rows of a query, as tuples."""
+        return self._patiently(lambda: self.connection.execute(sql, parameters).fetchall())
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Run a block as one transaction; an exception inside undoes everything.
+
+        Raises
+        ------
+        StoreBusy
+            Another process held the database for longer than `patience_seconds`.
+        StoreFull
+            There is no space left; nothing was changed.
+        StoreError
+            The database is damaged or refused.
+        """
+        connection = self.connection
+        self._patiently(lambda: connection.execute("BEGIN IMMEDIATE"))
+        try:
+            transaction = Transaction(connection, self.clock(), self.actor)
+            yield transaction
+            transaction.finish()
+            connection.execute("COMMIT")
+        except BaseException as error:
+            self._roll_back(connection)
+            if isinstance(error, sqlite3.Error):
+                raise self.explain(error) from error
+            raise
+
+    def data_version(self) -> int:
+        """A number that changes when another connection has committed something. Costs microseconds."""
+        return int(self.connection.execute("PRAGMA data_version").fetchone()[0])
+
+    def close(self) -> None:
+        """Close every connection of this object."""
+        while self._connections:
+            self._connections.pop().close()
+        self._local = threading.local()
+
+    def explain(self, error: sqlite3.Error) -> StoreError:
+        """The error of towline that says what an error of the driver means."""
+        text = str(error)
+        if "locked" in text or "busy" in text:
+            return StoreBusy(
+                f"{self.path}: another process has held the database for more than {self.patience_seconds:g} s "
+                f"({text}). Nothing was changed. Repeat the command; `tow runner status` names the runner."
+            )
+        if "full" in text:
+            return StoreFull(f"{self.path}: no space left on the disk ({text}). Nothing was changed; free some space.")
+        if "malformed" in text or "not a database" in text or "no such table" in text:
+            return StoreError(
+                f"{self.path} is damaged ({text}). Move it aside and restore a copy of it "
+                f"(`sqlite3 {self.path.name} .recover` saves what can be read)."
+            )
+        if "unable to open" in text or "readonly" in text:
+            return StoreError(f"{self.path} cannot be opened or written ({text}). Check the folder and its permissions.")
+        return StoreError(f"{self.path}: {text}")
+
+    def _patiently(self, action: Callable[[], Any]) -> Any:
+        deadline = time.monotonic() + self.patience_seconds
+        while True:
+            try:
+                return action()
+            except sqlite3.OperationalError as error:
+                busy = "locked" in str(error) or "busy" in str(error)
+                if not busy or time.monotonic() >= deadline:
+                    raise self.explain(error) from error
+                time.sleep(_NAP_SECONDS)
+            except sqlite3.Error as error:
+                raise self.explain(error) from error
+
+    @staticmethod
+    def _roll_back(connection: sqlite3.Connection) -> None:
+        # A full disk makes SQLite roll back by itself.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+    def _connect(self) -> sqlite3.Connection:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            # Connections are closed by whichever thread closes the database.
+            connection = sqlite3.connect(
+                self.path, timeout=0, isolation_level=None, check_same_thread=False, cached_statements=512
+            )
+        except OSError as error:
+            raise StoreError(f"{self.path.parent} cannot be made ({error}). Choose another base_dir.") from error
+        except sqlite3.Error as error:
+            raise self.explain(error) from error
+        self._connections.append(connection)
+        # A commit survives the end of any process; WAL with NORMAL syncs the file at checkpoints.
+        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -16000", "temp_store = MEMORY"):
+            self._patiently(lambda pragma=pragma: connection.execute(f"PRAGMA {pragma}").fetchall())  # type: ignore[misc]
+        return connection
+
+    def _prepare(self) -> None:
+        """Make the tables of a new database; refuse one that a newer towline wrote."""
+        version = self._version()
+        if version is None:
+            self._create()
+            version = self._version()
+        if version is not None and version > SCHEMA_VERSION:
+            raise SchemaTooNew(
+                f"{self.path} has schema version {version}; this towline knows versions up to {SCHEMA_VERSION}. "
+                "Upgrade it: pip install --upgrade towline."
+            )
+
+    def _version(self) -> int | None:
+        if not self.read("SELECT 1 FROM sqlite_master WHERE name = 'meta'"):
+            return None
+        return int(self.read("SELECT value FROM meta WHERE key = 'schema_version'")[0][0])
+
+    def _create(self) -> None:
+        # SQLAlchemy takes a quarter of a second to load; it is needed once in the life of a database.
+        from towline.store.tables import creation_statements
+
+        statements = creation_statements("sqlite")
+        with self.transaction() as transaction:
+            if transaction.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+                return  # another process was faster
+            for statement in statements:
+                transaction.execute(statement)
+            transaction.execute("INSERT INTO meta (key, value) VALUES ('schema_version', ?)", (str(SCHEMA_VERSION),))

@@ -1,0 +1,240 @@
+"""Tables of a project's database, for SQLite and PostgreSQL.
+
+Only this file knows SQLAlchemy, and it is imported only when a database is made: statements on the hot path are plain SQL
+on the driver. Rows that are read often are narrow; JSON documents stand in tables of their own, so that listing jobs
+never reads them.
+
+Times are seconds since the epoch. States are stored by name.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    create_mock_engine,
+    text,
+)
+
+#: Raised by one with every change of a table.
+SCHEMA_VERSION = 1
+
+metadata = MetaData()
+
+# SQLite numbers rows by itself only in a column that is exactly INTEGER PRIMARY KEY.
+_Id = BigInteger().with_variant(Integer, "sqlite")
+
+meta = Table("meta", metadata, Column("key", Text, primary_key=True), Column("value", Text, nullable=False))
+
+flow = Table(
+    "flow",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("uuid", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    # Set by stop_jobflow: jobs that running siblings add later are born STOPPED.
+    Column("stop_requested", Integer, nullable=False, server_default=text("0")),
+    Column("jobstore", Text),
+    Column("metadata", LargeBinary),
+    Index("flow_by_update", "updated_at"),
+    Index("flow_by_state", "state", "updated_at"),
+    sqlite_autoincrement=True,
+)
+
+#: How many jobs of a flow are in each state; kept in the transaction that moves them, so that nothing counts rows.
+flow_count = Table(
+    "flow_count",
+    metadata,
+    Column("flow_id", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("jobs", Integer, nullable=False),
+    PrimaryKeyConstraint("flow_id", "state"),
+    sqlite_with_rowid=False,
+)
+
+#: The same for each worker.
+worker_count = Table(
+    "worker_count",
+    metadata,
+    Column("worker", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("jobs", Integer, nullable=False),
+    PrimaryKeyConstraint("worker", "state"),
+    sqlite_with_rowid=False,
+)
+
+job = Table(
+    "job",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("uuid", Text, nullable=False),
+    Column("job_index", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False, server_default=text("1")),
+    Column("flow_id", BigInteger, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("previous_state", Text),
+    Column("worker", Text, nullable=False),
+    Column("priority", Integer, nullable=False, server_default=text("0")),
+    # Parents that have not finished; the job becomes READY when it reaches 0.
+    Column("missing", Integer, nullable=False, server_default=text("0")),
+    Column("accepts_failed_parents", Integer, nullable=False, server_default=text("0")),
+    Column("payload_kind", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    Column("started_at", Float),
+    Column("ended_at", Float),
+    # The runner that holds the job; it is free again when that runner's lease has expired.
+    Column("lease_owner", BigInteger),
+    Column("process_id", Text),
+    Column("run_dir", Text),
+    # Failed tries of the present step, and when the next one is due.
+    Column("step_attempts", Integer, nullable=False, server_default=text("0")),
+    Column("retry_at", Float),
+    Column("exit_code", Integer),
+    Column("exit_signal", Integer),
+    Column("reason", Text),
+    Index("job_by_uuid", "uuid", "job_index", unique=True),
+    Index("job_by_flow", "flow_id"),
+    Index("job_by_state", "state", "worker", "id"),
+    Index("job_by_update", "updated_at"),
+    Index("job_by_name", "name"),
+    Index(
+        "job_ready",
+        "worker",
+        text("priority DESC"),
+        "id",
+        sqlite_where=text("state = 'READY'"),
+        postgresql_where=text("state = 'READY'"),
+    ),
+    sqlite_autoincrement=True,
+)
+
+#: What a job is asked to do: the payload, which the queue never decodes, and its settings (resources, exec_config,
+#: metadata, hosts, references).
+job_document = Table(
+    "job_document",
+    metadata,
+    Column("job_id", _Id, primary_key=True, autoincrement=False),
+    Column("payload", LargeBinary, nullable=False),
+    Column("settings", LargeBinary, nullable=False),
+)
+
+#: What came of a job beside its output: failure, stored data, exit record, environment.
+job_outcome = Table(
+    "job_outcome",
+    metadata,
+    Column("job_id", _Id, primary_key=True, autoincrement=False),
+    Column("failure", LargeBinary),
+    Column("stored_data", LargeBinary),
+    Column("exit_record", LargeBinary),
+    Column("environment", LargeBinary),
+)
+
+#: Earlier attempts of jobs that were rerun: nothing is overwritten.
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("job_id", BigInteger, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("worker", Text, nullable=False),
+    Column("run_dir", Text),
+    Column("started_at", Float),
+    Column("ended_at", Float),
+    Column("outcome", LargeBinary),
+    PrimaryKeyConstraint("job_id", "attempt"),
+    sqlite_with_rowid=False,
+)
+
+edge = Table(
+    "edge",
+    metadata,
+    Column("parent_id", BigInteger, nullable=False),
+    Column("child_id", BigInteger, nullable=False),
+    PrimaryKeyConstraint("parent_id", "child_id"),
+    Index("edge_by_child", "child_id"),
+    sqlite_with_rowid=False,
+)
+
+#: Every change of state, append-only: who, when, from, to, why.
+event = Table(
+    "event",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("job_id", BigInteger, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("from_state", Text),
+    Column("to_state", Text),
+    Column("actor", Text, nullable=False),
+    Column("note", Text),
+    Index("event_by_job", "job_id"),
+)
+
+#: Attempts whose processes have to end: the request of a user, carried out and confirmed by the runner.
+cancellation = Table(
+    "cancellation",
+    metadata,
+    Column("job_id", BigInteger, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("uuid", Text, nullable=False),
+    Column("job_index", Integer, nullable=False),
+    Column("worker", Text, nullable=False),
+    Column("run_dir", Text),
+    Column("process_id", Text),
+    Column("requested_at", Float, nullable=False),
+    Column("delete_files", Integer, nullable=False, server_default=text("0")),
+    PrimaryKeyConstraint("job_id", "attempt"),
+)
+
+#: Runners that hold a lease on this project, and what was asked of them.
+runner = Table(
+    "runner",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("user_name", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("process_started_at", Float, nullable=False),
+    Column("started_at", Float, nullable=False),
+    Column("heartbeat_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False),
+    Column("request", Text),
+    Column("status", LargeBinary),
+    sqlite_autoincrement=True,
+)
+
+#: Documents of the SQL job store: outputs of jobs (collection "outputs") and its additional stores (one collection each).
+#: `uuid` is the document's own uuid or blob_uuid, and `job_index` its index, for finding it without reading the body.
+document = Table(
+    "document",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("collection", Text, nullable=False),
+    Column("uuid", Text),
+    Column("job_index", Integer),
+    Column("name", Text),
+    Column("body", LargeBinary, nullable=False),
+    Index("document_by_uuid", "collection", "uuid", "job_index"),
+    Index("document_by_name", "collection", "name"),
+)
+
+
+def creation_statements(dialect: str) -> list[str]:
+    """SQL that makes every table and index, for "sqlite" or "postgresql"."""
+    statements: list[str] = []
+    engine = create_mock_engine(
+        f"{dialect}+psycopg://" if dialect == "postgresql" else f"{dialect}://",
+        lambda statement, *_, **__: statements.append(str(statement.compile(dialect=engine.dialect)).strip()),
+    )
+    metadata.create_all(engine, checkfirst=False)
+    return statements
