@@ -129,7 +129,9 @@ def check_move(from_state: JobState, to_state: JobState) -> None:
     """
     if to_state not in RUNNER_MOVES[from_state]:
         allowed = ", ".join(sorted(state.value for state in RUNNER_MOVES[from_state])) or "nothing"
-        raise IllegalMove(f"a job does not go from {from_state.value} to {to_state.value}; from there it goes to {allowed}")
+        raise IllegalMove(
+            f"a job does not go from {from_state.value} to {to_state.value}; from there it goes to {allowed}"
+        )
 
 
 def flow_state(counts: Mapping[JobState, int], *, leaves_completed: bool) -> FlowState:

@@ -1,8 +1,8 @@
 """One project's database: connections, transactions, and what its errors mean.
 
 SQLite in WAL mode: readers never wait, writers take turns. Whoever writes holds the lock for one short transaction
-(:meth:`Database.transaction`), so waiting for it is short too. SQLite's own waiting doubles its naps up to 100 ms and is
-unfair; ours looks again every millisecond.
+(:meth:`Database.transaction`), so waiting for it is short too. SQLite's own waiting doubles its naps up to 100 ms and
+is unfair; ours looks again every millisecond.
 """
 
 import sqlite3
@@ -219,7 +219,9 @@ class Database:
                 f"(`sqlite3 {self.path.name} .recover` saves what can be read)."
             )
         if "unable to open" in text or "readonly" in text:
-            return StoreError(f"{self.path} cannot be opened or written ({text}). Check the folder and its permissions.")
+            return StoreError(
+                f"{self.path} cannot be opened or written ({text}). Check the folder and its permissions."
+            )
         return StoreError(f"{self.path}: {text}")
 
     def _patiently(self, action: Callable[[], Any]) -> Any:

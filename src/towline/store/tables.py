@@ -1,8 +1,8 @@
 """Tables of a project's database, for SQLite and PostgreSQL.
 
-Only this file knows SQLAlchemy, and it is imported only when a database is made: statements on the hot path are plain SQL
-on the driver. Rows that are read often are narrow; JSON documents stand in tables of their own, so that listing jobs
-never reads them.
+Only this file knows SQLAlchemy, and it is imported only when a database is made: statements on the hot path are
+plain SQL on the driver. Rows that are read often are narrow; JSON documents stand in tables of their own, so that listing
+jobs never reads them.
 
 Times are seconds since the epoch. States are stored by name.
 """
@@ -213,7 +213,7 @@ runner = Table(
     sqlite_autoincrement=True,
 )
 
-#: Documents of the SQL job store: outputs of jobs (collection "outputs") and its additional stores (one collection each).
+#: Documents of the SQL job store: outputs of jobs (collection "outputs") and its additional stores (one each).
 #: `uuid` is the document's own uuid or blob_uuid, and `job_index` its index, for finding it without reading the body.
 document = Table(
     "document",
