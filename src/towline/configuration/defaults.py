@@ -1,0 +1,153 @@
+"""What a project has without being told: the built-in default project, and what a file leaves out."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from towline.configuration.model import SQLITE_PREFIX, Project, QueueConfig, QueueStore, WorkerConfig
+from towline.configuration.refusals import Problem
+from towline.configuration.secrets import has_reference, resolve
+from towline.errors import ConfigurationError
+
+#: Name of the project that exists without a file.
+DEFAULT_PROJECT = "default"
+#: Name of the worker that a project has when it names none.
+DEFAULT_WORKER = "local"
+
+_QUEUE_FILE = "queue.db"
+_FOLDERS = {"tmp_dir": "tmp", "log_dir": "log", "daemon_dir": "daemon"}
+_JOBSTORE_KEYS = ("docs_store", "additional_stores", "save", "load")
+
+
+def default_project(home: Path) -> Project:
+    """The project that exists without a file."""
+    root = home / DEFAULT_PROJECT
+    return Project(
+        name=DEFAULT_PROJECT,
+        base_dir=root,
+        tmp_dir=root / _FOLDERS["tmp_dir"],
+        log_dir=root / _FOLDERS["log_dir"],
+        daemon_dir=root / _FOLDERS["daemon_dir"],
+        workers={DEFAULT_WORKER: WorkerConfig(work_dir=root / "jobs")},
+        queue=QueueConfig(store=QueueStore(url=f"{SQLITE_PREFIX}{root / _QUEUE_FILE}")),
+    )
+
+
+def completed(document: Mapping[str, Any], home: Path) -> tuple[dict[str, Any], list[Problem]]:
+    """The document of a project file with what it leaves out, paths in full, and what is wrong with its values."""
+    problems: list[Problem] = []
+    whole = {key: value for key, value in document.items() if value is not None}
+    if "JOB_STORE" in whole:
+        if "jobstore" in whole:
+            problems.append((("JOB_STORE",), "is another name of jobstore, which is there too; remove one"))
+        whole["jobstore"] = whole.pop("JOB_STORE")
+    whole["base_dir"] = _path(whole.get("base_dir", str(home / str(whole.get("name")))), ("base_dir",), problems)
+    for key, folder in _FOLDERS.items():
+        whole[key] = _path(whole.get(key, str(Path(whole["base_dir"]) / folder)), (key,), problems)
+    whole["workers"] = _workers(whole.get("workers", {DEFAULT_WORKER: {}}), whole["base_dir"], problems)
+    whole["queue"] = _queue(whole.get("queue", {}), whole["base_dir"], problems)
+    _check_shell_lines(whole, problems)
+    _check_stores(whole, problems)
+    return whole, problems
+
+
+def _workers(workers: Any, base_dir: str, problems: list[Problem]) -> Any:
+    if not isinstance(workers, Mapping):
+        return workers
+    return {name: _worker(name, worker, base_dir, problems) for name, worker in workers.items()}
+
+
+def _worker(name: str, worker: Any, base_dir: str, problems: list[Problem]) -> Any:
+    if worker is None:
+        worker = {}
+    if not isinstance(worker, Mapping):
+        return worker
+    whole = {key: value for key, value in worker.items() if value is not None}
+    whole["work_dir"] = _path(
+        whole.get("work_dir", str(Path(base_dir) / "jobs")), ("workers", name, "work_dir"), problems
+    )
+    return whole
+
+
+def _queue(queue: Any, base_dir: str, problems: list[Problem]) -> Any:
+    if not isinstance(queue, Mapping):
+        return queue
+    store = queue.get("store") or {}
+    if not isinstance(store, Mapping):
+        return queue
+    url = store.get("url")
+    if url is None:
+        url = f"{SQLITE_PREFIX}{Path(base_dir) / _QUEUE_FILE}"
+    elif isinstance(url, str):
+        url = _queue_url(url, problems)
+    return {**queue, "store": {**store, "url": url}}
+
+
+def _queue_url(url: str, problems: list[Problem]) -> str:
+    keys = ("queue", "store", "url")
+    if not url.startswith(SQLITE_PREFIX):
+        problems.append((keys, f"{url!r} is no database that towline knows; write sqlite:////absolute/path/queue.db"))
+        return url
+    path = url.removeprefix(SQLITE_PREFIX)
+    if "?" in path:
+        problems.append((keys, "options after `?` are not possible; write sqlite:////absolute/path/queue.db"))
+    return f"{SQLITE_PREFIX}{_path(path, keys, problems)}"
+
+
+def _path(value: Any, keys: tuple[str, ...], problems: list[Problem]) -> Any:
+    """A path in full, as text."""
+    if not isinstance(value, str):
+        problems.append((keys, f"{value!r} should be an absolute path"))
+        return "/"
+    try:
+        path = Path(resolve(value, ".".join(keys))).expanduser()
+    except ConfigurationError as error:
+        problems.append((keys, str(error)))
+        return "/"
+    except RuntimeError as error:  # ~name of nobody
+        problems.append((keys, f"{value!r}: {error}"))
+        return "/"
+    if not path.is_absolute():
+        problems.append((keys, f"{value!r} is not an absolute path; begin with / or ~"))
+    elif not str(path).isprintable():
+        problems.append((keys, f"{value!r} has characters that cannot be printed"))
+    return str(path)
+
+
+def _check_shell_lines(document: Mapping[str, Any], problems: list[Problem]) -> None:
+    for group in ("workers", "exec_config"):
+        items = document.get(group)
+        for name, item in items.items() if isinstance(items, Mapping) else ():
+            for key in ("pre_run", "post_run"):
+                lines = item.get(key) if isinstance(item, Mapping) else None
+                if isinstance(lines, str) and has_reference(lines):
+                    reason = "these lines are for the shell, which reads variables as $NAME; put secrets into export"
+                    problems.append(((group, name, key), reason))
+
+
+def _check_stores(document: Mapping[str, Any], problems: list[Problem]) -> None:
+    _check_store(document.get("jobstore"), ("jobstore",), problems)
+    optional = document.get("optional_jobstores")
+    for name, store in optional.items() if isinstance(optional, Mapping) else ():
+        _check_store(store, ("optional_jobstores", name), problems)
+
+
+def _check_store(store: Any, keys: Sequence[str], problems: list[Problem]) -> None:
+    """Check the short form of a job store; the serialized form is maggma's own."""
+    if not isinstance(store, Mapping) or "@class" in store:
+        return
+    for key in store:
+        if key not in _JOBSTORE_KEYS:
+            problems.append(((*keys, key), f"unknown key; the keys here are {', '.join(_JOBSTORE_KEYS)}"))
+    parts: dict[tuple[str, ...], Any] = {("docs_store",): store.get("docs_store")}
+    additional = store.get("additional_stores")
+    if isinstance(additional, Mapping):
+        parts.update({("additional_stores", name): item for name, item in additional.items()})
+    elif additional is not None:
+        problems.append(((*keys, "additional_stores"), "should be names with a store each"))
+    for place, part in parts.items():
+        if part is None and place == ("docs_store",):
+            continue
+        if not isinstance(part, Mapping) or not isinstance(part.get("type", part.get("@class")), str):
+            reason = "a store needs a `type`: sql for towline's own, or the name of a maggma store such as MongoStore"
+            problems.append(((*keys, *place), reason))

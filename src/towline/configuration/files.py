@@ -1,0 +1,164 @@
+"""Project files: finding, reading, writing and removing them."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from towline.configuration.defaults import completed
+from towline.configuration.documents import FORMATS, line_of, parse, read_text, render, write_text
+from towline.configuration.model import Project
+from towline.configuration.refusals import Problem, refusals
+from towline.errors import ConfigurationError, ProjectUnreadable
+from towline.settings import SETTINGS_FILE
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectFile:
+    """A file in the home that is, or should be, a project."""
+
+    path: Path
+    #: Name inside the file; None when the file cannot be read.
+    name: str | None
+    #: What is wrong with the file; None when it is a valid project.
+    problem: str | None
+
+
+def project_paths(home: Path) -> list[Path]:
+    """The project files in the home, sorted by name; nothing is read."""
+    try:
+        paths = sorted(home.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise ConfigurationError(f"the folder {home} cannot be read: {error.strerror}") from error
+    hidden = (SETTINGS_FILE, ".")
+    return [path for path in paths if path.suffix in FORMATS and not path.name.startswith(hidden) and path.is_file()]
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """Keys and values of a project file, as they stand there.
+
+    Raises
+    ------
+    ProjectUnreadable
+        The file cannot be read or parsed.
+    """
+    return parse(read_text(path), path)
+
+
+def read_project(path: Path) -> Project:
+    """The project in a file.
+
+    Raises
+    ------
+    ProjectUnreadable
+        The file cannot be parsed, has unknown keys or impossible values, or asks for something that this version of
+        towline cannot do. The message has one line for each problem, with its place.
+    """
+    text = read_text(path)
+    project, problems = _validated(parse(text, path), path.parent)
+    if project is None:
+        raise ProjectUnreadable(_message(path, text, problems))
+    object.__setattr__(project, "source", path)  # the only place that sets it; see the model
+    return project
+
+
+def checked_project(document: Mapping[str, Any], home: Path) -> Project:
+    """The project in a document that is not in a file yet.
+
+    Raises
+    ------
+    ProjectUnreadable
+        As :func:`read_project`.
+    """
+    project, problems = _validated(document, home)
+    if project is None:
+        raise ProjectUnreadable(
+            "\n".join(["this is no valid project:", *(_line(keys, text) for keys, text in problems)])
+        )
+    return project
+
+
+def name_in(path: Path) -> str | None:
+    """The name inside a project file; None when the file cannot be read or has none."""
+    try:
+        name = read_document(path).get("name")
+    except ProjectUnreadable:
+        return None
+    return name if isinstance(name, str) else None
+
+
+def scan(home: Path) -> list[ProjectFile]:
+    """Every project file in the home, with what is wrong with it."""
+    return [_scanned(path) for path in project_paths(home)]
+
+
+def write_document(path: Path, document: Mapping[str, Any]) -> None:
+    """Write a project file, in the format that its ending tells.
+
+    Raises
+    ------
+    ProjectUnreadable
+        The file cannot be written.
+    """
+    write_text(path, render(document, FORMATS[path.suffix]))
+
+
+def back_up(path: Path) -> Path:
+    """Copy a project file to the same name with ``.bak`` behind it, and say where."""
+    copy = path.with_name(f"{path.name}.bak")
+    try:
+        shutil.copy2(path, copy)
+    except OSError as error:
+        raise ProjectUnreadable(f"{path} cannot be copied to {copy}: {error.strerror}") from error
+    return copy
+
+
+def project_stamp(project: Project) -> tuple[int, ...]:
+    """A cheap value that changes when the file of the project was edited, replaced or removed.
+
+    For the built-in default project it changes when something changes in the home: a file may have come.
+    """
+    path = project.source or project.base_dir.parent
+    try:
+        status = path.stat()
+    except OSError:
+        return ()
+    return (status.st_mtime_ns, status.st_size, status.st_ino)
+
+
+def _scanned(path: Path) -> ProjectFile:
+    try:
+        return ProjectFile(path, read_project(path).name, None)
+    except ProjectUnreadable as error:
+        return ProjectFile(path, name_in(path), str(error))
+
+
+def _validated(document: Mapping[str, Any], home: Path) -> tuple[Project | None, list[Problem]]:
+    # Loads pydantic, which nothing needs as long as there is no project file.
+    from towline.configuration.schema import validate
+
+    refused = refusals(document)
+    whole, wrong = completed(document, home)
+    project, invalid = validate(whole)
+    problems = list(refused)
+    for keys, text in [*wrong, *invalid]:
+        # One message for one place: a refused worker has many keys that do not fit either.
+        if not any(keys[: len(known)] == known for known, _ in problems):
+            problems.append((keys, text))
+    return (None if problems else project), problems
+
+
+def _message(path: Path, text: str, problems: list[Problem]) -> str:
+    count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
+    lines = [f"the project file {path} has {count}:"]
+    for keys, reason in problems:
+        number = line_of(text, path, keys)
+        lines.append(_line(keys, reason, "" if number is None else f"line {number}: "))
+    return "\n".join([*lines, "Correct it, then type: tow project list --warn"])
+
+
+def _line(keys: tuple[str | int, ...], reason: str, where: str = "") -> str:
+    return f"  {where}{'.'.join(map(str, keys)) or 'the file'}: {reason}"

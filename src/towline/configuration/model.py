@@ -1,0 +1,255 @@
+"""The values of a project, as every other ring sees them.
+
+Light on purpose: the built-in default project is made of these classes without pydantic. A project file is validated
+against the same classes by :mod:`towline.configuration.schema`. The text below each field is its documentation for the
+reader, in ``tow project generate --full`` and in the JSON schema; pydantic reads it from here, which it can do with
+strings and not with comments.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from towline.configuration.secrets import masked
+from towline.errors import ConfigurationError
+
+LogLevel = Literal["error", "warn", "info", "debug"]
+Execution = Literal["warm", "cold", "pooled"]
+
+#: Read by pydantic when it validates one of the classes.
+_VALIDATION = {
+    "extra": "forbid",
+    "use_attribute_docstrings": True,
+    "hide_input_in_errors": True,
+    "coerce_numbers_to_str": True,
+    "allow_inf_nan": False,
+}
+
+SQLITE_PREFIX = "sqlite:///"
+
+
+class Limits:
+    """Limits of a value in a project file, in a form that pydantic asks for and that costs no import."""
+
+    def __init__(self, **limits: float | str) -> None:
+        self.limits = limits
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: Callable[[object], dict[str, Any]]
+    ) -> dict[str, Any]:
+        """The schema of the value with these limits added."""
+        return {**handler(source), **self.limits}
+
+
+#: A name that may become part of a path or of a command line.
+Name = Annotated[str, Limits(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length=64)]
+#: Period of something that is repeated; the lower limit keeps a loop from spinning.
+Period = Annotated[float, Limits(ge=0.01)]
+#: Seconds to wait.
+Delay = Annotated[float, Limits(ge=0)]
+
+
+class _Masked:
+    """Shows the fields of a dataclass with passwords, tokens and the like replaced."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        # Only subclasses that are dataclasses exist.
+        names = [item.name for item in fields(self)]  # type: ignore[arg-type]
+        shown = ", ".join(f"{name}={masked(getattr(self, name), name)!r}" for name in names)
+        return f"{type(self).__name__}({shown})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class RunnerOptions(_Masked):
+    """How often the runner looks, and how often it tries."""
+
+    __pydantic_config__ = _VALIDATION
+
+    delay_checkout: Period = 30
+    """Seconds between two looks for jobs that are ready, when nothing wakes the runner earlier."""
+    delay_check_run_status: Period = 30
+    """Seconds between two looks at jobs that run, when nothing wakes the runner earlier."""
+    delay_advance_status: Period = 30
+    """Seconds between two tries to move jobs on, when nothing wakes the runner earlier."""
+    delay_refresh_limited: Period = 600
+    """Accepted for files of jobflow-remote: the jobs that count against max_jobs are counted at every claim."""
+    delay_update_batch: Period = 60
+    """Accepted for files of jobflow-remote: this version has no batch workers."""
+    delay_ping_db: Period = 3600
+    """Accepted for files of jobflow-remote: the lease of the runner is its sign of life."""
+    lock_timeout: Annotated[float, Limits(ge=1)] | None = 86400
+    """Accepted for files of jobflow-remote: leases expire by themselves, much sooner."""
+    delete_tmp_folder: bool = True
+    """Whether files that were fetched from a worker are deleted after the job completed."""
+    max_step_attempts: Annotated[int, Limits(ge=0)] = 3
+    """Failed tries of an action of the runner before the job goes to REMOTE_ERROR at the next one."""
+    delta_retry: Annotated[tuple[Delay, ...], Limits(min_length=1)] = (30, 300, 1200)
+    """Seconds to wait before each further try; the last one repeats."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class WorkerConfig(_Masked):
+    """A place where jobs run: for now this machine."""
+
+    __pydantic_config__ = _VALIDATION
+
+    type: Literal["local"] = "local"
+    """Where the worker is; `local` is this machine."""
+    scheduler_type: Literal["shell"] = "shell"
+    """What starts the jobs; `shell` starts them at once, up to max_jobs."""
+    work_dir: Path
+    """Absolute path of the folder for the run folders of the jobs; `jobs` in base_dir when it is not given."""
+    resources: Mapping[str, Any] | None = None
+    """Resources of jobs that name none, for example {time_limit: 3600}."""
+    pre_run: str | None = None
+    """Shell lines before each job."""
+    post_run: str | None = None
+    """Shell lines after each job."""
+    timeout_execute: Annotated[int, Limits(gt=0)] = 60
+    """Seconds that a command of towline itself may take on the worker."""
+    max_jobs: Annotated[int, Limits(ge=0)] | None = None
+    """Jobs at the same time; 0 starts no new ones, null is the number of processors."""
+    scheduler_username: str | None = None
+    """Accepted for files of jobflow-remote: has a meaning only for a scheduler with users."""
+    sanitize_command: bool = False
+    """Accepted for files of jobflow-remote: local commands run without a login shell, so nothing is to be stripped."""
+    delay_download: Annotated[int, Limits(ge=0)] | None = None
+    """Accepted for files of jobflow-remote: results of a local worker need no download."""
+    execution: Execution = "warm"
+    """`warm` forks each job from a process that has done the imports, `cold` starts a new Python, `pooled` runs
+    functions in a few processes that live on."""
+    preload: tuple[Annotated[str, Limits(pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*)*$")], ...] = ()
+    """Further modules that a warm worker imports before the first job."""
+    time_limit_grace_seconds: Delay = 10
+    """Seconds between the polite end of a job (SIGTERM) and the certain one (SIGKILL)."""
+
+    @property
+    def job_limit(self) -> int:
+        """How many jobs may run at the same time: `max_jobs`, or the number of processors."""
+        return processor_count() if self.max_jobs is None else self.max_jobs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class ExecutionConfig(_Masked):
+    """A named environment for jobs."""
+
+    __pydantic_config__ = _VALIDATION
+
+    modules: tuple[str, ...] | None = None
+    """Environment modules to load."""
+    export: Mapping[Annotated[str, Limits(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], str] | None = None
+    """Environment variables to set; values are taken literally, and ${env:NAME} is replaced."""
+    pre_run: str | None = None
+    """Shell lines before the job, after those of the worker."""
+    post_run: str | None = None
+    """Shell lines after the job, after those of the worker."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class QueueStore(_Masked):
+    """The database of the queue."""
+
+    __pydantic_config__ = _VALIDATION
+
+    url: str
+    """sqlite:////absolute/path; `queue.db` in base_dir when it is not given."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class QueueConfig(_Masked):
+    """The queue of jobs."""
+
+    __pydantic_config__ = _VALIDATION
+
+    store: QueueStore
+    """Where the queue is."""
+    db_id_prefix: Annotated[str, Limits(pattern=r"^[A-Za-z0-9_.-]*$", max_length=32)] | None = None
+    """Text before the number in the ids of jobs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Project(_Masked):
+    """One configuration: workers, queue database, job store, policy."""
+
+    __pydantic_config__ = _VALIDATION
+
+    name: Name
+    """Name of the project; it counts, not the name of the file."""
+    base_dir: Path
+    """Home of the project; its name in the towline home when it is not given."""
+    tmp_dir: Path
+    """Folder for files on their way; `tmp` in base_dir when it is not given."""
+    log_dir: Path
+    """Folder for logs; `log` in base_dir when it is not given."""
+    daemon_dir: Path
+    """Folder for what belongs to the running runner; `daemon` in base_dir when it is not given."""
+    log_level: LogLevel = "info"
+    """How much the runner logs: error, warn, info or debug."""
+    runner: RunnerOptions = field(default_factory=RunnerOptions)
+    """How often the runner looks, and how often it tries."""
+    workers: Mapping[Name, WorkerConfig]
+    """The places where jobs run; one named `local` on this machine when none is given."""
+    queue: QueueConfig
+    """The queue of jobs; SQLite in base_dir when it is not given."""
+    exec_config: Mapping[str, ExecutionConfig] = field(default_factory=dict)
+    """Named environments for jobs."""
+    jobstore: Mapping[str, Any] | None = None
+    """Where outputs go: a jobflow job store; the database of the queue, with an additional store `data`, when it is
+    not given. `JOB_STORE` is another name of this key."""
+    optional_jobstores: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Further job stores, to be chosen per flow by name."""
+    remote_jobstore: Mapping[str, Any] | None = None
+    """Accepted for files of jobflow-remote with its default value only: results travel in a format of towline's own."""
+    metadata: Mapping[str, Any] | None = None
+    """Anything you like."""
+    # Set by towline.configuration.files alone, which is why it is no argument.
+    source: Path | None = field(default=None, init=False, compare=False)
+    """The file the project was read from; None for the built-in default project."""
+
+    @property
+    def queue_path(self) -> Path:
+        """The SQLite file of the queue."""
+        return Path(self.queue.store.url.removeprefix(SQLITE_PREFIX))
+
+    def worker(self, name: str | None = None) -> tuple[str, WorkerConfig]:
+        """Name and configuration of a worker; the first one when no name is given.
+
+        Raises
+        ------
+        ConfigurationError
+            The project has no worker, or none of that name.
+        """
+        if not self.workers:
+            raise ConfigurationError(
+                f"the project {self.name} has no workers; add one under `workers` in {self.source}"
+            )
+        if name is None:
+            name = next(iter(self.workers))
+        if name not in self.workers:
+            known = ", ".join(self.workers)
+            raise ConfigurationError(f"the project {self.name} has no worker {name!r}; it has {known}")
+        return name, self.workers[name]
+
+    def execution_config(self, name: str) -> ExecutionConfig:
+        """The environment called `name`.
+
+        Raises
+        ------
+        ConfigurationError
+            The project has none of that name.
+        """
+        if name not in self.exec_config:
+            known = ", ".join(self.exec_config) or "none"
+            raise ConfigurationError(f"the project {self.name} has no exec_config {name!r}; it has: {known}")
+        return self.exec_config[name]
+
+
+def processor_count() -> int:
+    """Number of processors this process may use, at least 1."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1

@@ -1,0 +1,95 @@
+"""Validation of project files; the one place where towline's configuration meets pydantic.
+
+Loaded only when there is a project file.
+"""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from functools import cache
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from towline.configuration.model import ExecutionConfig, Project, QueueConfig, QueueStore, RunnerOptions, WorkerConfig
+from towline.configuration.refusals import Problem
+from towline.configuration.secrets import masked
+
+#: Keys that a file may leave out although the classes ask for them: they get a value before validation.
+_FILLED_IN = {
+    "Project": ("base_dir", "tmp_dir", "log_dir", "daemon_dir", "workers", "queue"),
+    "WorkerConfig": ("work_dir",),
+    "QueueConfig": ("store",),
+}
+
+
+def validate(document: Mapping[str, Any]) -> tuple[Project | None, list[Problem]]:
+    """The project in a completed document, or everything that is wrong with it."""
+    try:
+        return _adapter().validate_python(document), []
+    except ValidationError as error:
+        return None, [_problem(item) for item in error.errors(include_url=False)]
+
+
+def project_json_schema() -> dict[str, Any]:
+    """JSON schema of a project file, for editors and for documentation."""
+    schema = _adapter().json_schema()
+    for name, keys in _FILLED_IN.items():
+        part = schema if name == "Project" else schema["$defs"][name]
+        part["required"] = [key for key in part.get("required", ()) if key not in keys]
+    del schema["properties"]["source"]
+    schema["properties"]["JOB_STORE"] = schema["properties"]["jobstore"]
+    return schema
+
+
+def field_texts(class_: type) -> dict[str, str]:
+    """What each field of a class of the model means."""
+    schema = TypeAdapter(class_).json_schema()
+    return {name: " ".join(item["description"].split()) for name, item in schema["properties"].items()}
+
+
+@cache
+def _adapter() -> TypeAdapter[Project]:
+    return TypeAdapter(Project)
+
+
+def _problem(item: Any) -> Problem:
+    keys: tuple[str | int, ...] = tuple(key for key in item["loc"] if key != "[key]")
+    if item["type"] == "unexpected_keyword_argument":
+        return keys, _unknown_key(keys)
+    if item["type"] in ("missing", "missing_argument", "missing_keyword_only_argument"):
+        return keys, "is missing"
+    if item["loc"] and item["loc"][-1] == "[key]":
+        return keys, f"is no possible name here: {item['msg']}"
+    reason = item["msg"].replace("Input should", "it should", 1)
+    return keys, f"{_shown(item['input'], keys)} is not possible: {reason}"
+
+
+def _shown(value: object, keys: Sequence[str | int]) -> str:
+    text = repr(masked(value, ".".join(map(str, keys))))
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _unknown_key(keys: Sequence[str | int]) -> str:
+    class_ = _class_at(keys[:-1])
+    known = [item.name for item in fields(class_) if item.init]
+    near = difflib.get_close_matches(str(keys[-1]), known, n=3)
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    return f"unknown key; {hint}The keys here are {', '.join(known)}"
+
+
+def _class_at(keys: Sequence[str | int]) -> type:
+    """Class of the value that stands under `keys`."""
+    match tuple(keys):
+        case ():
+            return Project
+        case ("runner",):
+            return RunnerOptions
+        case ("queue",):
+            return QueueConfig
+        case ("queue", "store"):
+            return QueueStore
+        case ("workers", _):
+            return WorkerConfig
+        case _:
+            return ExecutionConfig
