@@ -6,7 +6,7 @@ import math
 import os
 import tempfile
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, time
 from pathlib import Path
 from typing import Any
@@ -93,6 +93,30 @@ def render(document: Mapping[str, Any], file_format: str) -> str:
     yaml = YAML()
     yaml.width = 1000
     yaml.dump(dict(document), stream)
+    return stream.getvalue()
+
+
+def changed(text: str, path: Path, change: Callable[[dict[str, Any]], None]) -> str:
+    """`text` after `change` was applied to its mapping; comments of YAML stay.
+
+    Raises
+    ------
+    ProjectUnreadable
+        The text cannot be parsed.
+    """
+    document = parse(text, path)  # also checks what the YAML parser below would let through
+    if FORMATS[path.suffix] != "yaml":
+        change(document)
+        return render(document, FORMATS[path.suffix])
+    # YAML is slow to load, and nothing but YAML files needs it.
+    from ruamel.yaml import YAML
+
+    yaml = YAML()
+    yaml.width = 1000
+    commented = yaml.load(text)
+    change(commented)
+    stream = io.StringIO()
+    yaml.dump(commented, stream)
     return stream.getvalue()
 
 

@@ -1,13 +1,13 @@
 """Project files: finding, reading, writing and removing them."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from towline.configuration.defaults import completed
-from towline.configuration.documents import FORMATS, line_of, parse, read_text, render, write_text
+from towline.configuration.documents import FORMATS, changed, line_of, parse, read_text, render, write_text
 from towline.configuration.model import Project
 from towline.configuration.refusals import Problem, refusals
 from towline.errors import ConfigurationError, ProjectUnreadable
@@ -57,12 +57,7 @@ def read_project(path: Path) -> Project:
         The file cannot be parsed, has unknown keys or impossible values, or asks for something that this version of
         towline cannot do. The message has one line for each problem, with its place.
     """
-    text = read_text(path)
-    project, problems = _validated(parse(text, path), path.parent)
-    if project is None:
-        raise ProjectUnreadable(_message(path, text, problems))
-    object.__setattr__(project, "source", path)  # the only place that sets it; see the model
-    return project
+    return _checked(read_text(path), path)
 
 
 def checked_project(document: Mapping[str, Any], home: Path) -> Project:
@@ -106,6 +101,20 @@ def write_document(path: Path, document: Mapping[str, Any]) -> None:
     write_text(path, render(document, FORMATS[path.suffix]))
 
 
+def change_project(path: Path, change: Callable[[dict[str, Any]], None]) -> Project:
+    """Change keys of a project file; it is written only if the project is valid after the change.
+
+    Raises
+    ------
+    ProjectUnreadable
+        The file cannot be read or written, or the project would not be valid.
+    """
+    text = changed(read_text(path), path, change)
+    project = _checked(text, path)
+    write_text(path, text)
+    return project
+
+
 def back_up(path: Path) -> Path:
     """Copy a project file to the same name with ``.bak`` behind it, and say where."""
     copy = path.with_name(f"{path.name}.bak")
@@ -134,6 +143,14 @@ def _scanned(path: Path) -> ProjectFile:
         return ProjectFile(path, read_project(path).name, None)
     except ProjectUnreadable as error:
         return ProjectFile(path, name_in(path), str(error))
+
+
+def _checked(text: str, path: Path) -> Project:
+    project, problems = _validated(parse(text, path), path.parent)
+    if project is None:
+        raise ProjectUnreadable(_message(path, text, problems))
+    object.__setattr__(project, "source", path)  # the only place that sets it; see the model
+    return project
 
 
 def _validated(document: Mapping[str, Any], home: Path) -> tuple[Project | None, list[Problem]]:
