@@ -21,6 +21,8 @@ class Completion:
     state: JobState
     result: Result
     exit: ExitRecord
+    #: Where it ran; None for a pooled job, which has no folder.
+    run_dir: str | None = None
 
 
 def complete(transaction: Transaction, completions: Sequence[Completion], outputs: Outputs | None) -> None:
@@ -75,6 +77,7 @@ def _move(completion: Completion) -> Move:
         columns={
             "started_at": exit_record.started_at,
             "ended_at": exit_record.ended_at,
+            "run_dir": completion.run_dir,
             "exit_code": exit_record.exit_code,
             "exit_signal": exit_record.signal,
             "reason": None if failure is None else failure.reason,

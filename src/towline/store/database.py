@@ -9,7 +9,7 @@ import sqlite3
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,12 @@ class Transaction:
         """Note that a job in `state` changed its worker."""
         self._worker_deltas[(from_worker, state.value)] -= 1
         self._worker_deltas[(to_worker, state.value)] += 1
+
+    def jobs_of_worker(self, worker: str, states: Collection[JobState]) -> int:
+        """How many jobs of a worker are in `states`, as of now in this transaction."""
+        rows = self.execute("SELECT state, jobs FROM worker_count WHERE worker = ?", (worker,)).fetchall()
+        stored = sum(jobs for state, jobs in rows if JobState(state) in states)
+        return int(stored) + sum(self._worker_deltas.get((worker, state.value), 0) for state in states)
 
     def finish(self) -> None:
         """Write what was recorded; called once, before the commit."""
@@ -165,7 +171,8 @@ class Database:
 
     def read(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """All rows of a query, as tuples."""
-        return self._patiently(lambda: self.connection.execute(sql, parameters).fetchall())
+        rows: list[Any] = self._patiently(lambda: self.connection.execute(sql, parameters).fetchall())
+        return rows
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:

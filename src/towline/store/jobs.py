@@ -9,7 +9,7 @@ import orjson
 from towline.core.records import NewFlow, NewJob
 from towline.core.states import FAILED_BUT_ACCEPTABLE, JobState, check_move
 from towline.errors import InvalidFlow
-from towline.store.database import Transaction
+from towline.store.database import Database, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +150,12 @@ def is_finished(state: JobState, *, accepts_failed: bool) -> bool:
     return state is JobState.COMPLETED or (accepts_failed and state in FAILED_BUT_ACCEPTABLE)
 
 
-def claim(transaction: Transaction, worker: str, limit: int, owner: int) -> list[tuple[QueuedJob, bytes]]:
+def claim(
+    transaction: Transaction, worker: str, limit: int, owner: int, only_job_id: int | None = None
+) -> list[tuple[QueuedJob, bytes]]:
     """Claim up to `limit` READY jobs of a worker, highest priority first, then oldest.
 
-    Jobs whose earlier attempt still has to end are left alone.
+    Jobs whose earlier attempt still has to end are left alone; with `only_job_id`, every other job is.
 
     Returns
     -------
@@ -165,38 +167,43 @@ def claim(transaction: Transaction, worker: str, limit: int, owner: int) -> list
         "UPDATE job SET state = 'CHECKED_OUT', previous_state = 'READY', lease_owner = ?, updated_at = ?, "
         "step_attempts = 0, retry_at = NULL WHERE state = 'READY' AND id IN ("
         "SELECT id FROM job WHERE worker = ? AND state = 'READY' "
+        "AND (? IS NULL OR id = ?) "
         "AND NOT EXISTS (SELECT 1 FROM cancellation WHERE cancellation.job_id = job.id) "
         f"ORDER BY priority DESC, id LIMIT ?) RETURNING {_COLUMNS}",
-        (owner, transaction.now, worker, limit),
+        (owner, transaction.now, worker, only_job_id, only_job_id, limit),
     ).fetchall()
     rows.sort(key=lambda row: (-row[7], row[0]))
     documents = _documents(transaction, [row[0] for row in rows])
     claimed = []
     for row in rows:
         payload, settings = documents[row[0]]
-        job = QueuedJob(*row, *(settings,))
+        job = _queued(row, settings)
         transaction.record(job.id, job.flow_id, job.worker, JobState.READY, JobState.CHECKED_OUT)
         claimed.append((job, payload))
     return claimed
 
 
-def take_over(transaction: Transaction, owner: int) -> list[tuple[QueuedJob, JobState]]:
-    """Make `owner` the holder of every job in flight that it does not hold.
+def any_to_take_over(database: Database, owner: int, workers: Sequence[str]) -> bool:
+    """Whether :func:`take_over` would find something."""
+    return bool(database.read(f"SELECT 1 FROM job WHERE {_FOREIGN} LIMIT 1", (_listed(workers), owner)))
+
+
+def take_over(transaction: Transaction, owner: int, workers: Sequence[str]) -> list[QueuedJob]:
+    """Make `owner` the holder of every job in flight on `workers` that it does not hold.
 
     These are jobs of a runner that is gone, and jobs whose failed step the user wants repeated.
     """
     rows = transaction.execute(
-        f"UPDATE job SET lease_owner = ?, retry_at = NULL WHERE {_IN_FLIGHT} AND lease_owner IS NOT ? "
-        f"RETURNING {_COLUMNS}, state",
-        (owner, owner),
+        f"UPDATE job SET lease_owner = ?, retry_at = NULL WHERE {_FOREIGN} RETURNING {_COLUMNS}",
+        (owner, _listed(workers), owner),
     ).fetchall()
     documents = _documents(transaction, [row[0] for row in rows])
-    return [(QueuedJob(*row[:-1], *(documents[row[0]][1],)), JobState(row[-1])) for row in rows]
+    return [_queued(row, documents[row[0]][1]) for row in rows]
 
 
-_IN_FLIGHT = (
-    "state IN ('CHECKED_OUT', 'UPLOADED', 'SUBMITTED', 'RUNNING', 'RUN_FINISHED', 'DOWNLOADED', "
-    "'BATCH_SUBMITTED', 'BATCH_RUNNING')"
+_FOREIGN = (
+    "state IN ('CHECKED_OUT', 'UPLOADED', 'SUBMITTED', 'RUNNING', 'RUN_FINISHED', 'DOWNLOADED', 'BATCH_SUBMITTED', "
+    "'BATCH_RUNNING') AND worker IN (SELECT value FROM json_each(?)) AND lease_owner IS NOT ?"
 )
 
 
@@ -205,7 +212,7 @@ def states_of(transaction: Transaction, jobs: Iterable[QueuedJob]) -> dict[int, 
     known = {job.id: job.attempt for job in jobs}
     rows = transaction.execute(
         "SELECT id, attempt, state FROM job WHERE id IN (SELECT value FROM json_each(?))",
-        (orjson.dumps(list(known)).decode(),),
+        (_listed(known),),
     ).fetchall()
     return {job_id: JobState(state) for job_id, attempt, state in rows if known[job_id] == attempt}
 
@@ -245,7 +252,7 @@ def release_children(transaction: Transaction, finished: Mapping[int, JobState])
     """
     edges = transaction.execute(
         "SELECT parent_id, child_id FROM edge WHERE parent_id IN (SELECT value FROM json_each(?))",
-        (orjson.dumps(list(finished)).decode(),),
+        (_listed(finished),),
     ).fetchall()
     if not edges:
         return
@@ -255,7 +262,7 @@ def release_children(transaction: Transaction, finished: Mapping[int, JobState])
     transaction.executemany(
         "UPDATE job SET missing = missing - 1 WHERE id = ? AND accepts_failed_parents = 1", if_accepted
     )
-    children = orjson.dumps(sorted({child for _, child in edges})).decode()
+    children = _listed({child for _, child in edges})
     rows = transaction.execute(
         "UPDATE job SET state = 'READY', previous_state = 'WAITING', updated_at = ? WHERE state = 'WAITING' "
         "AND missing = 0 AND id IN (SELECT value FROM json_each(?)) RETURNING id, flow_id, worker",
@@ -263,6 +270,15 @@ def release_children(transaction: Transaction, finished: Mapping[int, JobState])
     ).fetchall()
     for job_id, flow_id, worker in rows:
         transaction.record(job_id, flow_id, worker, JobState.WAITING, JobState.READY)
+
+
+def _queued(row: tuple[Any, ...], settings: Mapping[str, Any]) -> QueuedJob:
+    return QueuedJob(*(*row, settings))
+
+
+def _listed(values: Iterable[object]) -> str:
+    """Values as one parameter, for `IN (SELECT value FROM json_each(?))`: one statement for any number of them."""
+    return orjson.dumps(list(values)).decode()
 
 
 def _settings(job: NewJob, defaults: Defaults) -> dict[str, Any]:
@@ -281,7 +297,7 @@ def _documents(transaction: Transaction, job_ids: Sequence[int]) -> dict[int, tu
         return {}
     rows = transaction.execute(
         "SELECT job_id, payload, settings FROM job_document WHERE job_id IN (SELECT value FROM json_each(?))",
-        (orjson.dumps(job_ids).decode(),),
+        (_listed(job_ids),),
     ).fetchall()
     return {job_id: (payload, orjson.loads(settings)) for job_id, payload, settings in rows}
 
@@ -294,7 +310,7 @@ def _next_id(transaction: Transaction) -> int:
 def _refuse_known(transaction: Transaction, jobs: Sequence[NewJob]) -> None:
     rows = transaction.execute(
         "SELECT uuid, job_index, name FROM job WHERE uuid IN (SELECT value FROM json_each(?))",
-        (orjson.dumps([job.uuid for job in jobs]).decode(),),
+        (_listed(job.uuid for job in jobs),),
     ).fetchall()
     known = {(uuid, index): name for uuid, index, name in rows}
     for job in jobs:
@@ -312,6 +328,6 @@ def _states_of_newest(transaction: Transaction, uuids: Iterable[str]) -> dict[st
         return {}
     rows = transaction.execute(
         "SELECT uuid, id, state FROM job WHERE uuid IN (SELECT value FROM json_each(?)) ORDER BY job_index",
-        (orjson.dumps(wanted).decode(),),
+        (_listed(wanted),),
     ).fetchall()
     return {uuid: (job_id, JobState(state)) for uuid, job_id, state in rows}

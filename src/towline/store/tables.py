@@ -1,8 +1,8 @@
 """Tables of a project's database, for SQLite and PostgreSQL.
 
 Only this file knows SQLAlchemy, and it is imported only when a database is made: statements on the hot path are
-plain SQL on the driver. Rows that are read often are narrow; JSON documents stand in tables of their own, so that listing
-jobs never reads them.
+plain SQL on the driver. Rows that are read often are narrow; JSON documents stand in tables of their own, so that
+listing jobs never reads them.
 
 Times are seconds since the epoch. States are stored by name.
 """
@@ -18,9 +18,11 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
-    create_mock_engine,
     text,
 )
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Dialect
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 #: Raised by one with every change of a table.
 SCHEMA_VERSION = 1
@@ -231,10 +233,12 @@ document = Table(
 
 def creation_statements(dialect: str) -> list[str]:
     """SQL that makes every table and index, for "sqlite" or "postgresql"."""
+    compiler: Dialect = {"sqlite": sqlite, "postgresql": postgresql}[dialect].dialect()
     statements: list[str] = []
-    engine = create_mock_engine(
-        f"{dialect}+psycopg://" if dialect == "postgresql" else f"{dialect}://",
-        lambda statement, *_, **__: statements.append(str(statement.compile(dialect=engine.dialect)).strip()),
-    )
-    metadata.create_all(engine, checkfirst=False)
+    for table in metadata.sorted_tables:
+        statements.append(str(CreateTable(table).compile(dialect=compiler)).strip())
+        statements.extend(
+            str(CreateIndex(index).compile(dialect=compiler)).strip()
+            for index in sorted(table.indexes, key=lambda index: str(index.name))
+        )
     return statements

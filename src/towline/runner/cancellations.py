@@ -1,0 +1,80 @@
+"""Ending attempts that a user stopped, reran or deleted; a request stays until its end is confirmed."""
+
+import logging
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from towline.core.ports import Step
+from towline.core.records import Assignment
+from towline.core.run_folder import OWN_FILES
+from towline.runner.setup import Place
+from towline.store.database import Database, Transaction
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Cancellation:
+    """An attempt that has to end."""
+
+    job_id: int
+    attempt: int
+    uuid: str
+    index: int
+    worker: str
+    run_dir: str | None
+    #: 1 when the run folder is to be deleted afterwards.
+    delete_files: int
+
+    @property
+    def key(self) -> str:
+        """Identity of the attempt on the worker."""
+        return f"{self.job_id}.{self.attempt}"
+
+
+def pending(database: Database) -> dict[str, Cancellation]:
+    """Every attempt that has to end and is not known to have ended, by key."""
+    rows = database.read("SELECT job_id, attempt, uuid, job_index, worker, run_dir, delete_files FROM cancellation")
+    found = [Cancellation(*row) for row in rows]
+    return {cancellation.key: cancellation for cancellation in found}
+
+
+def send(places: Mapping[str, Place], cancellations: Sequence[Cancellation]) -> None:
+    """Ask the workers to end these attempts; asking again does no harm."""
+    for name, place in places.items():
+        assignments = [_assignment(item) for item in cancellations if item.worker == name]
+        if assignments:
+            place.worker.advance(Step.CANCEL, assignments)
+
+
+def confirm(transaction: Transaction, cancellation: Cancellation) -> None:
+    """The attempt has ended: forget the request."""
+    transaction.execute(
+        "DELETE FROM cancellation WHERE job_id = ? AND attempt = ?", (cancellation.job_id, cancellation.attempt)
+    )
+    transaction.note(cancellation.job_id, f"attempt {cancellation.attempt} has ended on {cancellation.worker}")
+
+
+def delete_files(cancellation: Cancellation, place: Place) -> None:
+    """Delete the run folder of an ended attempt, if the user wanted that and it is one of ours."""
+    if not cancellation.delete_files or cancellation.run_dir is None:
+        return
+    folder = Path(cancellation.run_dir)
+    is_ours = folder.is_relative_to(place.work_dir) and any((folder / name).exists() for name in OWN_FILES)
+    if is_ours:
+        shutil.rmtree(folder, onerror=lambda _, path, error: logger.warning("%s stays: %s", path, error[1]))
+
+
+def _assignment(cancellation: Cancellation) -> Assignment:
+    return Assignment(
+        job_id=cancellation.job_id,
+        uuid=cancellation.uuid,
+        index=cancellation.index,
+        attempt=cancellation.attempt,
+        name="",
+        payload_kind="",
+        package=b"",
+        run_dir=cancellation.run_dir or "",
+    )

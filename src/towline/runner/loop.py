@@ -1,0 +1,337 @@
+"""The runner: claims jobs, hands them to workers, and writes what becomes of them.
+
+One thread, no polling of its own database: it sleeps until a worker has something to tell, somebody wakes it through
+the pipe of the project, or a time it knows of has come. Everything that came in together is written in one
+transaction, the next jobs are claimed in the same one, and only then are they handed over: a runner that ends at any
+instruction leaves a state from which the next one goes on.
+"""
+
+import logging
+import select
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import orjson
+
+from towline.core.ports import Step
+from towline.core.records import Observation
+from towline.core.states import IN_FLIGHT
+from towline.errors import LeaseLost, StoreError
+from towline.runner import cancellations, packages
+from towline.runner.held import Attempts, Held
+from towline.runner.observations import digest, results_of
+from towline.runner.prefetch import Prefetch
+from towline.runner.setup import Place, Setup
+from towline.runner.wake import Alarm
+from towline.store import jobs, leases
+from towline.store.database import Database, Transaction
+
+logger = logging.getLogger(__name__)
+
+LEASE_SECONDS = 30.0
+
+#: How long the runner sleeps at most; a change that came without a call of :func:`towline.runner.wake.wake` is noticed
+#: then, and so is a new configuration.
+_LONGEST_SLEEP_SECONDS = 1.0
+
+#: How long to leave the database alone after it refused (full disk, damaged file).
+_STORE_REST_SECONDS = 1.0
+
+#: An attempt that should end is asked again after this time.
+_CANCEL_AGAIN_SECONDS = 5.0
+
+
+@dataclass(slots=True)
+class _Clocks:
+    """Times of what the runner does now and then, in seconds since the epoch."""
+
+    renew_lease: float = 0.0
+    cancel_again: float = 0.0
+
+
+class Loop:
+    """The runner of one project.
+
+    Parameters
+    ----------
+    database
+        The queue; its `actor` names this runner in the journal.
+    setup
+        Workers, job store and policy.
+    runner_id
+        The lease of this runner, from :func:`towline.store.leases.acquire`.
+    alarm
+        What wakes it from other processes.
+    reload
+        Gives a new setup when the configuration has changed, else None.
+    only_job_id
+        Claim this job and no other.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        setup: Setup,
+        runner_id: int,
+        alarm: Alarm,
+        reload: Callable[[], Setup | None] = lambda: None,
+        only_job_id: int | None = None,
+    ) -> None:
+        self._database = database
+        self._setup = setup
+        self._runner_id = runner_id
+        self._alarm = alarm
+        self._reload = reload
+        self._only_job_id = only_job_id
+        self._attempts = Attempts()
+        self._cancellations: dict[str, cancellations.Cancellation] = {}
+        self._prefetch: dict[str, Prefetch] = {}
+        self._clocks = _Clocks()
+        self._seen_version = -1
+        self._may_claim = True
+        self._undigested: list[Observation] = []
+        self._stopping = False
+
+    def request_stop(self) -> None:
+        """End after the present round; jobs go on running. Safe in a signal handler."""
+        self._stopping = True
+
+    def run(self, until: Callable[[], bool] = lambda: False) -> None:
+        """Work until :meth:`request_stop`, a request in the database, or `until` says so after a round.
+
+        Raises
+        ------
+        LeaseLost
+            Another runner took over.
+        """
+        while not self._stopping:
+            try:
+                busy = self._round()
+            except LeaseLost:
+                raise
+            except StoreError as error:
+                # Nothing was written, nothing is forgotten: what the workers told is kept and written later.
+                logger.error("%s", error)
+                self._sleep(_STORE_REST_SECONDS, workers=False)
+                continue
+            if until():
+                return
+            if not busy:
+                self._sleep(self._longest_sleep())
+
+    def close(self) -> None:
+        """Let go of the workers and of the lease."""
+        for place in self._setup.places.values():
+            place.worker.close()
+        try:
+            with self._database.transaction() as transaction:
+                leases.release(transaction, self._runner_id)
+        except StoreError as error:
+            logger.warning("the lease stays until it expires: %s", error)
+
+    @property
+    def idle(self) -> bool:
+        """Whether the runner holds nothing, and found nothing to claim in its last round."""
+        return not self._attempts.by_key and not self._may_claim and not self._cancellations
+
+    def _round(self) -> bool:
+        """Do everything that can be done now; return whether something was done."""
+        now = self._database.clock()
+        self._look_for_changes(now)
+        for key, step in self._attempts.take_due(now):
+            self._begin(step, key)
+        seen = self._observe()
+        if not seen and not self._may_claim and now < self._clocks.renew_lease:
+            return False
+        return self._write(seen) or bool(seen)
+
+    def _look_for_changes(self, now: float) -> None:
+        self._alarm.clear()
+        version = self._database.data_version()
+        if version == self._seen_version and now < self._clocks.cancel_again:
+            return
+        changed = version != self._seen_version
+        self._seen_version = version
+        self._may_claim = self._may_claim or changed
+        self._clocks.cancel_again = now + _CANCEL_AGAIN_SECONDS
+        if changed and leases.requested(self._database, self._runner_id) == "stop":
+            logger.info("asked to stop")
+            self._stopping = True
+        self._cancellations = cancellations.pending(self._database)
+        if self._cancellations:
+            cancellations.send(self._setup.places, list(self._cancellations.values()))
+            self._forget_unreachable()
+        if changed:
+            self._take_over()
+
+    def _forget_unreachable(self) -> None:
+        """Requests for workers that are not configured any more cannot be carried out."""
+        lost = [item for item in self._cancellations.values() if item.worker not in self._setup.places]
+        if lost:
+            with self._transaction() as transaction:
+                for item in lost:
+                    cancellations.confirm(transaction, item)
+            for item in lost:
+                logger.warning("attempt %s cannot be ended: worker %r is not configured", item.key, item.worker)
+
+    def _take_over(self) -> None:
+        """Hold the jobs of a runner that is gone, and those whose failed step is to be repeated."""
+        workers = list(self._setup.places)
+        if not jobs.any_to_take_over(self._database, self._runner_id, workers):
+            return
+        with self._transaction() as transaction:
+            taken = jobs.take_over(transaction, self._runner_id, workers)
+        by_worker: dict[str, list[Held]] = {}
+        for job in taken:
+            assignment = packages.assignment_of(job, self._setup.places[job.worker], again=True)
+            held = self._attempts.by_key[job.key] = Held(job, assignment)
+            by_worker.setdefault(job.worker, []).append(held)
+        for name, adopted in by_worker.items():
+            logger.info("took over %d jobs on %s", len(adopted), name)
+            self._setup.places[name].worker.adopt([held.assignment for held in adopted if held.assignment])
+
+    def _observe(self) -> dict[str, list[Observation]]:
+        """What the workers saw, by attempt; what concerns nobody is acknowledged."""
+        for place in self._setup.places.values():
+            self._undigested.extend(place.worker.observe())
+        seen: dict[str, list[Observation]] = {}
+        strangers: dict[str, Observation] = {}
+        for observation in self._undigested:
+            is_end = observation.event in ("ended", "cancelled", "returned")
+            if is_end and observation.key in self._cancellations:
+                strangers[observation.key] = observation
+            elif observation.key in self._attempts.by_key:
+                seen.setdefault(observation.key, []).append(observation)
+            elif is_end:
+                strangers[observation.key] = observation
+        if strangers:
+            self._meet_strangers(list(strangers))
+        return seen
+
+    def _meet_strangers(self, keys: list[str]) -> None:
+        """Ends of attempts that the runner does not hold: cancelled ones, and ends that were stored before."""
+        confirmed = [self._cancellations[key] for key in keys if key in self._cancellations]
+        if confirmed:
+            with self._transaction() as transaction:
+                for cancellation in confirmed:
+                    cancellations.confirm(transaction, cancellation)
+            for cancellation in confirmed:
+                del self._cancellations[cancellation.key]
+                place = self._setup.places.get(cancellation.worker)
+                if place is not None:
+                    cancellations.delete_files(cancellation, place)
+            self._may_claim = True
+        for place in self._setup.places.values():
+            place.worker.acknowledge(keys)
+        self._forget(keys)
+        gone = set(keys)
+        self._undigested = [observation for observation in self._undigested if observation.key not in gone]
+
+    def _write(self, seen: dict[str, list[Observation]]) -> bool:
+        """Store what was seen and claim the next jobs in one transaction, then hand these over.
+
+        Returns whether jobs were claimed.
+        """
+        outputs = self._setup.outputs
+        results = results_of(self._attempts, seen, outputs, self._database)
+        claimed = {}
+        with self._transaction() as transaction:
+            done = digest(transaction, self._attempts, seen, results, outputs, self._setup.retries)
+            for name, place in self._setup.places.items():
+                free = self._free(name, place, transaction)
+                claimed[name] = jobs.claim(transaction, name, free, self._runner_id, self._only_job_id)
+            self._renew_lease(transaction)
+        self._undigested.clear()
+        self._learn(seen)
+        self._forget(done.released)
+        for place in self._setup.places.values():
+            if done.ended:
+                place.worker.acknowledge(done.ended)
+        # Every slot that this round freed was offered in its own transaction.
+        self._may_claim = False
+        for name, batch in claimed.items():
+            if batch:
+                self._hand_over(self._setup.places[name], batch)
+        return any(claimed.values())
+
+    def _free(self, name: str, place: Place, transaction: Transaction) -> int:
+        if place.job_limit == 0:
+            return 0
+        ready = self._prefetch.setdefault(name, Prefetch()).jobs(place.job_limit)
+        return place.job_limit + ready - transaction.jobs_of_worker(name, IN_FLIGHT)
+
+    def _hand_over(self, place: Place, batch: list[tuple[jobs.QueuedJob, bytes]]) -> None:
+        assignments, failures = packages.build(
+            self._database, self._setup.outputs, place, batch, self._setup.db_id_prefix
+        )
+        for job, _ in batch:
+            self._attempts.by_key[job.key] = Held(job, None)
+        for assignment in assignments:
+            self._attempts.by_key[assignment.key].assignment = assignment
+        place.worker.advance(Step.UPLOAD, assignments)
+        place.worker.advance(Step.SUBMIT, assignments)
+        now = self._database.clock()
+        self._undigested.extend(
+            Observation(job.key, "step_failed", now, failure=failure, may_retry=may_retry)
+            for job, failure, may_retry in failures
+        )
+
+    def _begin(self, step: Step, key: str) -> None:
+        """Try a step again whose time has come."""
+        held = self._attempts.by_key[key]
+        place = self._setup.places.get(held.job.worker)
+        if place is None:
+            return
+        if held.assignment is None or not held.assignment.package or step is Step.DOWNLOAD:
+            # What this runner does not have in memory it finds out as after a restart.
+            held.assignment = packages.assignment_of(held.job, place, again=True)
+            place.worker.adopt([held.assignment])
+            return
+        if step is Step.UPLOAD:
+            place.worker.advance(Step.UPLOAD, [held.assignment])
+        place.worker.advance(Step.SUBMIT, [held.assignment])
+
+    def _learn(self, seen: dict[str, list[Observation]]) -> None:
+        for key, observations in seen.items():
+            for observation in observations:
+                end = observation.exit
+                if end is not None and end.started_at is not None:
+                    worker = self._attempts.by_key[key].job.worker
+                    self._prefetch.setdefault(worker, Prefetch()).learn(end.ended_at - end.started_at)
+
+    def _forget(self, keys: list[str]) -> None:
+        for key in keys:
+            self._attempts.by_key.pop(key, None)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Transaction]:
+        """A transaction that only the present runner may make: one that was replaced meanwhile changes nothing."""
+        with self._database.transaction() as transaction:
+            leases.check(transaction, self._runner_id)
+            yield transaction
+
+    def _renew_lease(self, transaction: Transaction) -> None:
+        if transaction.now < self._clocks.renew_lease:
+            return
+        self._clocks.renew_lease = transaction.now + LEASE_SECONDS / 3
+        status = {name: dict(place.worker.status()) for name, place in self._setup.places.items()}
+        leases.renew(transaction, self._runner_id, LEASE_SECONDS, orjson.dumps(status))
+
+    def _longest_sleep(self) -> float:
+        now = self._database.clock()
+        due = [self._clocks.renew_lease, *filter(None, [self._attempts.next_due()])]
+        looks = [place.worker.next_look_seconds() for place in self._setup.places.values()]
+        waits = [at - now for at in due] + [seconds for seconds in looks if seconds is not None]
+        return max(0.0, min(_LONGEST_SLEEP_SECONDS, *waits))
+
+    def _sleep(self, seconds: float, *, workers: bool = True) -> None:
+        descriptors = [self._alarm.fileno()] if workers else []
+        if workers:
+            for place in self._setup.places.values():
+                descriptors.extend(place.worker.file_descriptors())
+        select.select(descriptors, [], [], seconds)
+        setup = self._reload()
+        if setup is not None:
+            self._setup = setup
+            self._may_claim = True

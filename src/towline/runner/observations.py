@@ -1,0 +1,225 @@
+"""What the runner does about what its workers saw; one transaction for everything that came in together."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import orjson
+
+from towline.core.ports import Outputs, Step
+from towline.core.records import Failure, Observation, Result
+from towline.core.states import IN_FLIGHT, JobState
+from towline.runner.held import Attempts, Held
+from towline.runner.results import read_result
+from towline.runner.retries import RetryPolicy
+from towline.store.completion import Completion, complete
+from towline.store.database import Database, Transaction
+from towline.store.jobs import Move, apply_moves, states_of
+
+logger = logging.getLogger(__name__)
+
+#: Which step a job in this state was about to make, or was making.
+_STEP_FROM = {
+    JobState.CHECKED_OUT: Step.UPLOAD,
+    JobState.UPLOADED: Step.SUBMIT,
+    JobState.SUBMITTED: Step.SUBMIT,
+    JobState.RUN_FINISHED: Step.DOWNLOAD,
+}
+
+
+@dataclass(slots=True)
+class Digest:
+    """What :func:`digest` did, for the runner to act on after the commit."""
+
+    #: Ends that are stored: the worker may forget them.
+    ended: list[str] = field(default_factory=list)
+    #: Attempts that the runner does not hold any more.
+    released: list[str] = field(default_factory=list)
+
+
+class Digestion:
+    """Turns observations into moves and completions inside one transaction."""
+
+    def __init__(
+        self,
+        transaction: Transaction,
+        attempts: Attempts,
+        states: dict[int, JobState],
+        retries: RetryPolicy,
+    ) -> None:
+        self._transaction = transaction
+        self._attempts = attempts
+        self._states = states
+        self._retries = retries
+        self.moves: list[Move] = []
+        self.completions: list[Completion] = []
+        self.digest = Digest()
+
+    def add(self, held: Held, seen: Sequence[Observation], result: Result | Failure | None) -> None:
+        """Take in everything that was seen of one attempt, in its order.
+
+        Parameters
+        ----------
+        result
+            When it ended: its result, or why the job store did not take it.
+        """
+        key = held.job.key
+        end = next((observation for observation in seen if observation.event == "ended"), None)
+        state = self._states.get(held.job.id)
+        if state not in IN_FLIGHT:
+            # Stopped, rerun or deleted meanwhile: what becomes of the process concerns its cancellation only.
+            if end is not None:
+                self.digest.ended.append(key)
+                self.digest.released.append(key)
+            return
+        if end is not None and end.exit is not None and isinstance(result, Result):
+            self.completions.append(Completion(held.job, state, result, end.exit, _run_dir(held, end)))
+            self.digest.ended.append(key)
+            self.digest.released.append(key)
+            return
+        self._move(held, state, [observation for observation in seen if observation.event != "ended"])
+        if isinstance(result, Failure):
+            self._end_was_not_stored(held, result)
+
+    def finish(self, outputs: Outputs) -> Digest:
+        """Write it all."""
+        apply_moves(self._transaction, self.moves)
+        complete(self._transaction, self.completions, outputs if outputs.transactional else None)
+        return self.digest
+
+    def _move(self, held: Held, state: JobState, seen: Sequence[Observation]) -> None:
+        path: list[tuple[JobState, float | None]] = []
+        columns: dict[str, object] = {}
+        note = None
+        for observation in seen:
+            target = _TARGETS.get(observation.event)
+            if observation.event == "step_failed":
+                target, note, changed = self._step_failed(held, path[-1][0] if path else state, observation)
+                columns.update(changed)
+            elif observation.event == "started":
+                columns |= {"started_at": observation.at, "process_id": observation.process_id}
+            elif observation.event == "uploaded" and held.assignment is not None:
+                columns |= {"run_dir": held.assignment.run_dir}
+            elif observation.event == "submitted":
+                columns |= {"process_id": observation.process_id}
+            elif observation.event == "returned":
+                note = "it had not started, so it is claimed again"
+                columns |= {"lease_owner": None}
+                self.digest.released.append(held.job.key)
+            current = path[-1][0] if path else state
+            if target is not None and _ORDER.get(target, 99) > _ORDER.get(current, 0):
+                path.append((target, observation.at))
+        if path:
+            self.moves.append(Move(held.job, state, tuple(path), note, columns))
+            self._states[held.job.id] = path[-1][0]
+        elif columns:
+            assignments = ", ".join(f"{column} = ?" for column in columns)
+            self._transaction.execute(f"UPDATE job SET {assignments} WHERE id = ?", (*columns.values(), held.job.id))
+
+    def _step_failed(
+        self, held: Held, state: JobState, observation: Observation
+    ) -> tuple[JobState | None, str | None, dict[str, object]]:
+        failure = observation.failure or Failure("error", "the worker gave no reason")
+        held.failed_tries += 1
+        now = self._transaction.now
+        due = self._retries.next_try(held.failed_tries, now) if observation.may_retry else None
+        self._transaction.execute(
+            "INSERT INTO job_outcome (job_id, failure) VALUES (?, ?) "
+            "ON CONFLICT (job_id) DO UPDATE SET failure = excluded.failure",
+            (held.job.id, orjson.dumps(failure)),
+        )
+        if due is None:
+            self.digest.released.append(held.job.key)
+            logger.error("job %s goes to REMOTE_ERROR: %s", held.job.id, failure.message)
+            columns: dict[str, object] = {"lease_owner": None, "retry_at": None, "step_attempts": held.failed_tries}
+            return JobState.REMOTE_ERROR, failure.message, {**columns, "reason": failure.reason}
+        logger.warning("job %s: %s; next try in %.0f s", held.job.id, failure.message, due - now)
+        step = _STEP_FROM.get(state, Step.SUBMIT)
+        self._attempts.retries.append((due, held.job.key, step))
+        self._transaction.note(held.job.id, f"try {held.failed_tries} failed: {failure.message}")
+        return None, None, {"retry_at": due, "step_attempts": held.failed_tries}
+
+    def _end_was_not_stored(self, held: Held, failure: Failure) -> None:
+        """The job ended, but its output could not be put away: DOWNLOADED until that succeeds."""
+        state = self._states[held.job.id]
+        at = self._transaction.now
+        seen = Observation(held.job.key, "step_failed", at, failure=failure)
+        target, note, columns = self._step_failed(held, JobState.RUN_FINISHED, seen)
+        path = [] if state is JobState.DOWNLOADED else [(JobState.DOWNLOADED, None)]
+        if target is not None:
+            path.append((target, None))
+        if path:
+            self.moves.append(Move(held.job, state, tuple(path), note, columns))
+
+
+_TARGETS = {
+    "uploaded": JobState.UPLOADED,
+    "submitted": JobState.SUBMITTED,
+    "started": JobState.RUNNING,
+    "returned": JobState.READY,
+}
+
+#: News may come late or twice; a job never goes back because of it.
+_ORDER = {
+    JobState.CHECKED_OUT: 1,
+    JobState.UPLOADED: 2,
+    JobState.SUBMITTED: 3,
+    JobState.RUNNING: 4,
+    JobState.RUN_FINISHED: 5,
+    JobState.DOWNLOADED: 6,
+}
+
+
+def results_of(
+    attempts: Attempts, seen: dict[str, list[Observation]], outputs: Outputs, database: Database
+) -> dict[str, Result | Failure]:
+    """Results of the attempts that ended. A job store outside the queue's database takes its outputs here.
+
+    Storing an output again replaces it, so a runner that ends before its commit does no harm.
+    """
+    results: dict[str, Result | Failure] = {}
+    for key, observations in seen.items():
+        held = attempts.by_key[key]
+        for end in observations:
+            if end.event == "ended" and end.exit is not None:
+                result: Result | Failure = read_result(Path(_run_dir(held, end) or ""), end.exit, end.result)
+                if not outputs.transactional and isinstance(result, Result):
+                    result = _store_outside(outputs, database, held, result)
+                results[key] = result
+    return results
+
+
+def _store_outside(outputs: Outputs, database: Database, held: Held, result: Result) -> Result | Failure:
+    if result.output is None or result.failure is not None:
+        return result
+    store = database.read("SELECT jobstore FROM flow WHERE id = ?", (held.job.flow_id,))
+    try:
+        outputs.store(None, result.output, result.additional, store[0][0] if store else None)
+    # Any store of maggma may stand here, with the errors of its own driver; the output is kept and tried again.
+    except Exception as error:
+        return Failure("output", f"the job store did not take the output: {type(error).__name__}: {error}")
+    return result
+
+
+def digest(
+    transaction: Transaction,
+    attempts: Attempts,
+    seen: dict[str, list[Observation]],
+    results: dict[str, Result | Failure],
+    outputs: Outputs,
+    retries: RetryPolicy,
+) -> Digest:
+    """Write everything that was seen; all of `seen` is about attempts that the runner holds."""
+    held = [attempts.by_key[key] for key in seen]
+    digestion = Digestion(transaction, attempts, states_of(transaction, [item.job for item in held]), retries)
+    for item in held:
+        digestion.add(item, seen[item.job.key], results.get(item.job.key))
+    return digestion.finish(outputs)
+
+
+def _run_dir(held: Held, end: Observation) -> str | None:
+    """The run folder; a pooled job has none."""
+    if end.result is not None:
+        return None
+    return held.assignment.run_dir if held.assignment is not None else held.job.run_dir

@@ -1,0 +1,97 @@
+"""From a claimed job to what a worker is handed: the job with the outputs of its parents."""
+
+from collections.abc import Mapping, Sequence
+
+from towline.core.ports import Outputs
+from towline.core.records import Assignment, Failure, pack_job
+from towline.core.run_folder import run_folder
+from towline.errors import TowlineError
+from towline.runner.setup import Place
+from towline.store.database import Database
+from towline.store.jobs import QueuedJob
+
+
+def assignment_of(job: QueuedJob, place: Place, package: bytes = b"", *, again: bool = False) -> Assignment:
+    """The assignment of one attempt.
+
+    Raises
+    ------
+    ConfigurationError
+        The job names an exec_config that the project does not have.
+    """
+    resources = job.settings.get("resources")
+    return Assignment(
+        job_id=job.id,
+        uuid=job.uuid,
+        index=job.index,
+        attempt=job.attempt,
+        name=job.name,
+        payload_kind=job.payload_kind,
+        package=package,
+        run_dir=str(place.work_dir / run_folder(job.uuid, job.index, job.attempt)),
+        priority=job.priority,
+        resources=place.resources if resources is None else resources,
+        shell=place.shell(job.settings.get("exec_config")) if package else None,
+        again=again,
+    )
+
+
+def build(
+    database: Database, outputs: Outputs, place: Place, claimed: Sequence[tuple[QueuedJob, bytes]], prefix: str
+) -> tuple[list[Assignment], list[tuple[QueuedJob, Failure, bool]]]:
+    """Assignments for claimed jobs, and ``(job, failure, may retry)`` for those that cannot be handed over."""
+    parents = _outputs_of_parents(database, outputs, [job for job, _ in claimed])
+    assignments, failures = [], []
+    for job, payload in claimed:
+        try:
+            found = parents[job.flow_id]
+            if isinstance(found, Failure):
+                failures.append((job, found, True))
+                continue
+            references = [(uuid, *found[uuid]) for uuid in job.settings["references"] if uuid in found]
+            package = pack_job(_header(job, place, prefix), payload, references)
+            assignments.append(assignment_of(job, place, package))
+        except TowlineError as error:
+            failures.append((job, Failure("error", f"job {prefix}{job.id} cannot be handed over: {error}"), False))
+    return assignments, failures
+
+
+def _header(job: QueuedJob, place: Place, prefix: str) -> dict[str, object]:
+    resources = job.settings.get("resources")
+    return {
+        "db_id": f"{prefix}{job.id}",
+        "uuid": job.uuid,
+        "index": job.index,
+        "attempt": job.attempt,
+        "name": job.name,
+        "payload_kind": job.payload_kind,
+        "worker": job.worker,
+        "priority": job.priority,
+        "resources": place.resources if resources is None else resources,
+        "metadata": job.settings["metadata"],
+        "hosts": job.settings["hosts"],
+        "run_dir": str(place.work_dir / run_folder(job.uuid, job.index, job.attempt)),
+    }
+
+
+def _outputs_of_parents(
+    database: Database, outputs: Outputs, jobs: Sequence[QueuedJob]
+) -> dict[int, Mapping[str, tuple[int, bytes]] | Failure]:
+    """For each flow, the outputs that its jobs refer to; one query per job store."""
+    wanted: dict[int, set[str]] = {}
+    for job in jobs:
+        wanted.setdefault(job.flow_id, set()).update(job.settings["references"])
+    found: dict[int, Mapping[str, tuple[int, bytes]] | Failure] = {}
+    for flow_id, uuids in wanted.items():
+        if not uuids:
+            found[flow_id] = {}
+            continue
+        store = database.read("SELECT jobstore FROM flow WHERE id = ?", (flow_id,))[0][0]
+        try:
+            found[flow_id] = outputs.load(database.connection, sorted(uuids), store)
+        # Any store of maggma may stand here, with the errors of its own driver; the jobs wait and are tried again.
+        except Exception as error:
+            found[flow_id] = Failure(
+                "error", f"the job store did not give the outputs of the parents: {type(error).__name__}: {error}"
+            )
+    return found

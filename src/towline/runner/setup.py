@@ -1,0 +1,36 @@
+"""What a runner works with; made by :mod:`towline.operations.compose` from the configuration."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from towline.core.ports import Outputs, Worker
+from towline.core.records import ShellSetup
+from towline.runner.retries import RetryPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A worker, and what the configuration says about it."""
+
+    worker: Worker
+    #: Jobs at the same time; 0 starts no new ones.
+    job_limit: int
+    work_dir: Path
+    #: Resources of jobs that name none.
+    resources: Mapping[str, Any]
+    #: Shell lines for a job with this exec_config (a name, a configuration, or None).
+    #: Raises ConfigurationError for a name that does not exist.
+    shell: Callable[[str | Mapping[str, Any] | None], ShellSetup]
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """Everything the configuration decides about a runner."""
+
+    places: Mapping[str, Place]
+    outputs: Outputs
+    retries: RetryPolicy
+    #: Text before the number in the ids of jobs.
+    db_id_prefix: str
