@@ -55,18 +55,29 @@ class Worker(Protocol):
 
 
 class Outputs(Protocol):
-    """Where the runner reads the outputs of parents and puts the output of a job."""
+    """A job store: where the runner reads the outputs of parents and puts the output of a job."""
 
     #: True when :meth:`store` writes through the transaction it is given, so that output and state change together.
     transactional: bool
 
-    def load(self, transaction: Any, uuids: Sequence[str], flow_store: str | None) -> Mapping[str, tuple[int, bytes]]:
+    def load(self, connection: Any, uuids: Sequence[str]) -> Mapping[str, tuple[int, bytes]]:
         """``{uuid: (index, output as JSON)}`` of the newest index of each uuid that has an output.
 
         Parts that were saved in additional stores are put back in.
+
+        Parameters
+        ----------
+        connection
+            Something with the method ``execute`` of the queue's database; ignored when not `transactional`.
         """
 
-    def store(
-        self, transaction: Any, output: bytes, additional: Sequence[tuple[str, bytes]], flow_store: str | None
-    ) -> None:
-        """Put the output document of a job, and its large parts into the additional stores first."""
+    def store(self, transaction: Any, output: bytes, additional: Sequence[tuple[str, bytes]]) -> None:
+        """Put the output document of a job, and its large parts into the additional stores first.
+
+        Storing the same document again replaces it.
+
+        Parameters
+        ----------
+        transaction
+            The transaction that completes the job; None when not `transactional`.
+        """

@@ -233,11 +233,11 @@ class Loop:
 
         Returns whether jobs were claimed.
         """
-        outputs = self._setup.outputs
-        results = results_of(self._attempts, seen, outputs, self._database)
+        outputs_of = self._setup.outputs_of
+        results = results_of(self._attempts, seen, outputs_of)
         claimed = {}
         with self._transaction() as transaction:
-            done = digest(transaction, self._attempts, seen, results, outputs, self._setup.retries)
+            done = digest(transaction, self._attempts, seen, results, outputs_of, self._setup.retries)
             for name, place in self._setup.places.items():
                 free = self._free(name, place, transaction)
                 claimed[name] = jobs.claim(transaction, name, free, self._runner_id, self._only_job_id)
@@ -263,7 +263,7 @@ class Loop:
 
     def _hand_over(self, place: Place, batch: list[tuple[jobs.QueuedJob, bytes]]) -> None:
         assignments, failures = packages.build(
-            self._database, self._setup.outputs, place, batch, self._setup.db_id_prefix
+            self._database, self._setup.outputs_of, place, batch, self._setup.db_id_prefix
         )
         for job, _ in batch:
             self._attempts.by_key[job.key] = Held(job, None)

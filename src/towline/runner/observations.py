@@ -1,7 +1,7 @@
 """What the runner does about what its workers saw; one transaction for everything that came in together."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from towline.runner.held import Attempts, Held
 from towline.runner.results import read_result
 from towline.runner.retries import RetryPolicy
 from towline.store.completion import Completion, complete
-from towline.store.database import Database, Transaction
+from towline.store.database import Transaction
 from towline.store.jobs import Move, apply_moves, states_of
 
 logger = logging.getLogger(__name__)
@@ -82,10 +82,10 @@ class Digestion:
         if isinstance(result, Failure):
             self._end_was_not_stored(held, result)
 
-    def finish(self, outputs: Outputs) -> Digest:
+    def finish(self, outputs_of: Callable[[str | None], Outputs]) -> Digest:
         """Write it all."""
         apply_moves(self._transaction, self.moves)
-        complete(self._transaction, self.completions, outputs if outputs.transactional else None)
+        complete(self._transaction, self.completions, outputs_of)
         return self.digest
 
     def _move(self, held: Held, state: JobState, seen: Sequence[Observation]) -> None:
@@ -172,7 +172,7 @@ _ORDER = {
 
 
 def results_of(
-    attempts: Attempts, seen: dict[str, list[Observation]], outputs: Outputs, database: Database
+    attempts: Attempts, seen: dict[str, list[Observation]], outputs_of: Callable[[str | None], Outputs]
 ) -> dict[str, Result | Failure]:
     """Results of the attempts that ended. A job store outside the queue's database takes its outputs here.
 
@@ -183,19 +183,17 @@ def results_of(
         held = attempts.by_key[key]
         for end in observations:
             if end.event == "ended" and end.exit is not None:
-                result: Result | Failure = read_result(Path(_run_dir(held, end) or ""), end.exit, end.result)
-                if not outputs.transactional and isinstance(result, Result):
-                    result = _store_outside(outputs, database, held, result)
-                results[key] = result
+                result = read_result(Path(_run_dir(held, end) or ""), end.exit, end.result)
+                outputs = outputs_of(held.job.jobstore)
+                results[key] = result if outputs.transactional else _store_outside(outputs, result)
     return results
 
 
-def _store_outside(outputs: Outputs, database: Database, held: Held, result: Result) -> Result | Failure:
+def _store_outside(outputs: Outputs, result: Result) -> Result | Failure:
     if result.output is None or result.failure is not None:
         return result
-    store = database.read("SELECT jobstore FROM flow WHERE id = ?", (held.job.flow_id,))
     try:
-        outputs.store(None, result.output, result.additional, store[0][0] if store else None)
+        outputs.store(None, result.output, result.additional)
     # Any store of maggma may stand here, with the errors of its own driver; the output is kept and tried again.
     except Exception as error:
         return Failure("output", f"the job store did not take the output: {type(error).__name__}: {error}")
@@ -207,7 +205,7 @@ def digest(
     attempts: Attempts,
     seen: dict[str, list[Observation]],
     results: dict[str, Result | Failure],
-    outputs: Outputs,
+    outputs_of: Callable[[str | None], Outputs],
     retries: RetryPolicy,
 ) -> Digest:
     """Write everything that was seen; all of `seen` is about attempts that the runner holds."""
@@ -215,7 +213,7 @@ def digest(
     digestion = Digestion(transaction, attempts, states_of(transaction, [item.job for item in held]), retries)
     for item in held:
         digestion.add(item, seen[item.job.key], results.get(item.job.key))
-    return digestion.finish(outputs)
+    return digestion.finish(outputs_of)
 
 
 def _run_dir(held: Held, end: Observation) -> str | None:

@@ -1,6 +1,6 @@
 """From a claimed job to what a worker is handed: the job with the outputs of its parents."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from towline.core.ports import Outputs
 from towline.core.records import Assignment, Failure, pack_job
@@ -37,14 +37,18 @@ def assignment_of(job: QueuedJob, place: Place, package: bytes = b"", *, again: 
 
 
 def build(
-    database: Database, outputs: Outputs, place: Place, claimed: Sequence[tuple[QueuedJob, bytes]], prefix: str
+    database: Database,
+    outputs_of: Callable[[str | None], Outputs],
+    place: Place,
+    claimed: Sequence[tuple[QueuedJob, bytes]],
+    prefix: str,
 ) -> tuple[list[Assignment], list[tuple[QueuedJob, Failure, bool]]]:
     """Assignments for claimed jobs, and ``(job, failure, may retry)`` for those that cannot be handed over."""
-    parents = _outputs_of_parents(database, outputs, [job for job, _ in claimed])
+    parents = _outputs_of_parents(database, outputs_of, [job for job, _ in claimed])
     assignments, failures = [], []
     for job, payload in claimed:
         try:
-            found = parents[job.flow_id]
+            found = parents[job.jobstore]
             if isinstance(found, Failure):
                 failures.append((job, found, True))
                 continue
@@ -75,23 +79,19 @@ def _header(job: QueuedJob, place: Place, prefix: str) -> dict[str, object]:
 
 
 def _outputs_of_parents(
-    database: Database, outputs: Outputs, jobs: Sequence[QueuedJob]
-) -> dict[int, Mapping[str, tuple[int, bytes]] | Failure]:
-    """For each flow, the outputs that its jobs refer to; one query per job store."""
-    wanted: dict[int, set[str]] = {}
+    database: Database, outputs_of: Callable[[str | None], Outputs], jobs: Sequence[QueuedJob]
+) -> dict[str | None, Mapping[str, tuple[int, bytes]] | Failure]:
+    """For each job store, the outputs in it that the jobs refer to; one query per job store."""
+    wanted: dict[str | None, set[str]] = {}
     for job in jobs:
-        wanted.setdefault(job.flow_id, set()).update(job.settings["references"])
-    found: dict[int, Mapping[str, tuple[int, bytes]] | Failure] = {}
-    for flow_id, uuids in wanted.items():
-        if not uuids:
-            found[flow_id] = {}
-            continue
-        store = database.read("SELECT jobstore FROM flow WHERE id = ?", (flow_id,))[0][0]
+        wanted.setdefault(job.jobstore, set()).update(job.settings["references"])
+    found: dict[str | None, Mapping[str, tuple[int, bytes]] | Failure] = {}
+    for name, uuids in wanted.items():
         try:
-            found[flow_id] = outputs.load(database.connection, sorted(uuids), store)
+            found[name] = outputs_of(name).load(database.connection, sorted(uuids)) if uuids else {}
         # Any store of maggma may stand here, with the errors of its own driver; the jobs wait and are tried again.
         except Exception as error:
-            found[flow_id] = Failure(
+            found[name] = Failure(
                 "error", f"the job store did not give the outputs of the parents: {type(error).__name__}: {error}"
             )
     return found

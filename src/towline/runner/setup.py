@@ -30,7 +30,8 @@ class Setup:
     """Everything the configuration decides about a runner."""
 
     places: Mapping[str, Place]
-    outputs: Outputs
+    #: The job store of a name; None is the project's own.
+    outputs_of: Callable[[str | None], Outputs]
     retries: RetryPolicy
     #: Text before the number in the ids of jobs.
     db_id_prefix: str

@@ -1,6 +1,6 @@
 """The end of a job: its output, its new state, the jobs it made and the children it releases, in one transaction."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -25,13 +25,15 @@ class Completion:
     run_dir: str | None = None
 
 
-def complete(transaction: Transaction, completions: Sequence[Completion], outputs: Outputs | None) -> None:
+def complete(
+    transaction: Transaction, completions: Sequence[Completion], outputs_of: Callable[[str | None], Outputs]
+) -> None:
     """Store what came of `completions`: COMPLETED, or FAILED where the result says so.
 
     Parameters
     ----------
-    outputs
-        Where the outputs go, or None when they were stored before (a job store outside this database).
+    outputs_of
+        The job store of a name. Those outside this database have been given their outputs before.
     """
     apply_moves(transaction, [_move(completion) for completion in completions])
     transaction.executemany(
@@ -40,16 +42,10 @@ def complete(transaction: Transaction, completions: Sequence[Completion], output
         "exit_record = excluded.exit_record, environment = excluded.environment",
         [_outcome(completion) for completion in completions],
     )
-    if outputs is not None:
-        stores = _stores_of_flows(transaction, completions)
-        for completion in completions:
-            if completion.result.output is not None and completion.result.failure is None:
-                outputs.store(
-                    transaction,
-                    completion.result.output,
-                    completion.result.additional,
-                    stores.get(completion.job.flow_id),
-                )
+    for completion in completions:
+        result, store = completion.result, outputs_of(completion.job.jobstore)
+        if result.output is not None and result.failure is None and store.transactional:
+            store.store(transaction, result.output, result.additional)
     finishing = {completion.job.id for completion in completions}
     for completion in completions:
         if completion.result.failure is None:
@@ -97,15 +93,6 @@ def _outcome(completion: Completion) -> tuple[Any, ...]:
         orjson.dumps(completion.exit),
         orjson.dumps(result.environment) if result.environment else None,
     )
-
-
-def _stores_of_flows(transaction: Transaction, completions: Sequence[Completion]) -> Mapping[int, str | None]:
-    flow_ids = {completion.job.flow_id for completion in completions}
-    rows = transaction.execute(
-        "SELECT id, jobstore FROM flow WHERE jobstore IS NOT NULL AND id IN (SELECT value FROM json_each(?))",
-        (orjson.dumps(list(flow_ids)).decode(),),
-    ).fetchall()
-    return dict(rows)
 
 
 def _respond(transaction: Transaction, completion: Completion, finishing: Collection[int]) -> None:

@@ -37,6 +37,8 @@ class QueuedJob:
     payload_kind: str
     step_attempts: int
     run_dir: str | None
+    #: The optional job store that the flow chose; None is the project's own.
+    jobstore: str | None
     #: resources, exec_config, metadata, hosts, references.
     settings: Mapping[str, Any]
 
@@ -59,7 +61,10 @@ class Move:
     columns: Mapping[str, Any] = field(default_factory=dict)
 
 
-_COLUMNS = "id, uuid, job_index, attempt, flow_id, name, worker, priority, payload_kind, step_attempts, run_dir"
+_COLUMNS = (
+    "id, uuid, job_index, attempt, flow_id, name, worker, priority, payload_kind, step_attempts, run_dir, "
+    "(SELECT jobstore FROM flow WHERE flow.id = job.flow_id)"
+)
 
 _INSERT_JOB = (
     "INSERT INTO job (id, uuid, job_index, flow_id, name, state, worker, priority, missing, accepts_failed_parents, "
