@@ -109,8 +109,8 @@ _OWN = ("TOWLINE_JOB_", "TOWLINE_RUN_", "TOWLINE_INTERNAL_", "TOWLINE_TEST_", "_
 
 
 def _near(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=2)
-    return f"; did you mean {' or '.join(near)}?" if near else f"; the settings are {', '.join(known)}"
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]}?" if near else f"; the settings are {', '.join(known)}"
 
 
 def _from_file(path: Path) -> Mapping[str, Any]:

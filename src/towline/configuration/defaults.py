@@ -19,11 +19,11 @@ _FOLDERS = {"tmp_dir": "tmp", "log_dir": "log", "daemon_dir": "daemon"}
 _JOBSTORE_KEYS = ("docs_store", "additional_stores", "save", "load")
 
 
-def default_project(home: Path) -> Project:
-    """The project that exists without a file."""
-    root = home / DEFAULT_PROJECT
+def default_project(home: Path, name: str = DEFAULT_PROJECT) -> Project:
+    """The project that exists without a file; with another name, what a file has that says nothing but the name."""
+    root = home / name
     return Project(
-        name=DEFAULT_PROJECT,
+        name=name,
         base_dir=root,
         tmp_dir=root / _FOLDERS["tmp_dir"],
         log_dir=root / _FOLDERS["log_dir"],

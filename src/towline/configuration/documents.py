@@ -21,6 +21,8 @@ _MAXIMUM_BYTES = 1_000_000
 _MAXIMUM_VALUES = 20_000
 _MAXIMUM_DEPTH = 40
 
+_YAML_NULL = "tag:yaml.org,2002:null"
+
 
 def read_text(path: Path) -> str:
     """Text of a configuration file.
@@ -86,13 +88,24 @@ def render(document: Mapping[str, Any], file_format: str) -> str:
         import tomli_w
 
         return tomli_w.dumps(without_none(document))
+    return yaml_text(dict(document))
+
+
+def yaml_text(value: object) -> str:
+    """`value` as YAML; comments of ruamel.yaml's own mappings stay."""
     # YAML is slow to load, and nothing but YAML files needs it.
     from ruamel.yaml import YAML
+    from ruamel.yaml.representer import RoundTripRepresenter
 
-    stream = io.StringIO()
+    class Representer(RoundTripRepresenter):
+        """Writes `null`, where ruamel.yaml writes nothing: a reader should see that there is a value."""
+
+    Representer.add_representer(type(None), lambda representer, _: representer.represent_scalar(_YAML_NULL, "null"))
     yaml = YAML()
+    yaml.Representer = Representer
     yaml.width = 1000
-    yaml.dump(dict(document), stream)
+    stream = io.StringIO()
+    yaml.dump(value, stream)
     return stream.getvalue()
 
 
@@ -111,13 +124,9 @@ def changed(text: str, path: Path, change: Callable[[dict[str, Any]], None]) -> 
     # YAML is slow to load, and nothing but YAML files needs it.
     from ruamel.yaml import YAML
 
-    yaml = YAML()
-    yaml.width = 1000
-    commented = yaml.load(text)
+    commented = YAML().load(text)
     change(commented)
-    stream = io.StringIO()
-    yaml.dump(commented, stream)
-    return stream.getvalue()
+    return yaml_text(commented)
 
 
 def write_text(path: Path, text: str) -> None:

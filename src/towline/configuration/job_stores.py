@@ -11,7 +11,8 @@ from towline.errors import ConfigurationError
 SQL_STORE = "sql"
 
 _DOCS_STORE = {"type": SQL_STORE}
-_DEFAULT = {"docs_store": _DOCS_STORE, "additional_stores": {"data": {"type": SQL_STORE}}}
+#: Where outputs go when a project does not say it.
+DEFAULT_JOBSTORE: Mapping[str, Any] = {"docs_store": _DOCS_STORE, "additional_stores": {"data": {"type": SQL_STORE}}}
 
 
 def jobstore_document(project: Project, name: str | None = None) -> Mapping[str, Any]:
@@ -33,13 +34,13 @@ def jobstore_document(project: Project, name: str | None = None) -> Mapping[str,
         known = ", ".join(project.optional_jobstores) or "none"
         raise ConfigurationError(f"the project {project.name} has no optional job store {name!r}; it has: {known}")
     if document is None:
-        return _DEFAULT
+        return DEFAULT_JOBSTORE
     resolved: Mapping[str, Any] = resolve(document, where)
     return resolved if "@class" in resolved or resolved.get("docs_store") else {**resolved, "docs_store": _DOCS_STORE}
 
 
 def uses_sql_store(project: Project) -> bool:
     """Whether outputs go into the database of the queue, which makes output and state change together."""
-    document: Mapping[str, Any] = project.jobstore or _DEFAULT
+    document: Mapping[str, Any] = project.jobstore or DEFAULT_JOBSTORE
     docs_store: Mapping[str, Any] = document.get("docs_store") or _DOCS_STORE
     return "@class" not in document and docs_store.get("type") == SQL_STORE

@@ -190,7 +190,7 @@ class Project(_Masked):
     log_level: LogLevel = "info"
     """How much the runner logs: error, warn, info or debug."""
     runner: RunnerOptions = field(default_factory=RunnerOptions)
-    """How often the runner looks, and how often it tries."""
+    """Periods and retries of the runner."""
     workers: Mapping[Name, WorkerConfig]
     """The places where jobs run; one named `local` on this machine when none is given."""
     queue: QueueConfig

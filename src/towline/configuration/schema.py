@@ -20,6 +20,7 @@ _FILLED_IN = {
     "Project": ("base_dir", "tmp_dir", "log_dir", "daemon_dir", "workers", "queue"),
     "WorkerConfig": ("work_dir",),
     "QueueConfig": ("store",),
+    "QueueStore": ("url",),
 }
 
 
@@ -73,8 +74,8 @@ def _shown(value: object, keys: Sequence[str | int]) -> str:
 def _unknown_key(keys: Sequence[str | int]) -> str:
     class_ = _class_at(keys[:-1])
     known = [item.name for item in fields(class_) if item.init]
-    near = difflib.get_close_matches(str(keys[-1]), known, n=3)
-    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    near = difflib.get_close_matches(str(keys[-1]), known, n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
     return f"unknown key; {hint}The keys here are {', '.join(known)}"
 
 
