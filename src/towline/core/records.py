@@ -53,6 +53,8 @@ class NewJob:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     #: Uuids of the flows that contain the job, innermost first.
     hosts: tuple[str, ...] = ()
+    #: Names of the additional stores that parts of the output go to.
+    additional_stores: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +269,7 @@ def unpack_result(content: bytes) -> Result:
 
 
 def _new_jobs(records: Sequence[dict[str, Any]], payloads: Any) -> tuple[NewJob, ...]:
-    tuples = ("parents", "references", "hosts")
+    tuples = ("parents", "references", "hosts", "additional_stores")
     return tuple(
         NewJob(**{**record, "payload": next(payloads)} | {name: tuple(record[name]) for name in tuples})
         for record in records

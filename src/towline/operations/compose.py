@@ -1,0 +1,185 @@
+"""Where everything meets: from a project's configuration to its database, job stores, workers and runner."""
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from towline.configuration.choice import load_project
+from towline.configuration.execution import shell_setup
+from towline.configuration.job_stores import jobstore_document
+from towline.configuration.model import Project, WorkerConfig
+from towline.core.ports import Outputs
+from towline.runner.retries import RetryPolicy
+from towline.runner.setup import Place, Setup
+from towline.runner.wake import wake
+from towline.store.database import Database
+from towline.store.documents import SqlOutputs
+from towline.workers.local import LocalWorker
+
+if TYPE_CHECKING:
+    from jobflow import JobStore
+
+
+@dataclass(slots=True)
+class OpenProject:
+    """A project with its database open."""
+
+    project: Project
+    database: Database
+    _job_stores: dict[str | None, Any] = field(default_factory=dict)
+
+    @property
+    def db_id_prefix(self) -> str:
+        """Text before the number in the ids of jobs."""
+        return self.project.queue.db_id_prefix or ""
+
+    def db_id(self, job_id: int) -> str:
+        """The id of a job as users see it."""
+        return f"{self.db_id_prefix}{job_id}"
+
+    def job_store(self, name: str | None = None) -> "JobStore":
+        """The job store of the project, or one of its optional ones, connected."""
+        if name not in self._job_stores:
+            store = make_job_store(self.project, name)
+            store.connect()
+            self._job_stores[name] = store
+        return self._job_stores[name]
+
+    def wake_runner(self) -> None:
+        """Tell the runner, if there is one on this machine, that the queue has changed."""
+        wake(self.project.daemon_dir)
+
+    def close(self) -> None:
+        """Close the database and the job stores."""
+        for store in self._job_stores.values():
+            store.close()
+        self._job_stores.clear()
+        self.database.close()
+
+    def __enter__(self) -> "OpenProject":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_project(name: str | None = None, *, actor: str = "user") -> OpenProject:
+    """Open a project: the named one, the chosen one, or the built-in default.
+
+    Parameters
+    ----------
+    actor
+        Who acts, for the journal.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no such project, or its file is wrong.
+    StoreError
+        Its database cannot be opened.
+    """
+    return open_given(load_project(name), actor=actor)
+
+
+def open_given(project: Project, *, actor: str = "user") -> OpenProject:
+    """Open a project whose configuration is at hand."""
+    return OpenProject(project, Database(project.queue_path, actor=actor))
+
+
+def make_job_store(project: Project, name: str | None = None) -> "JobStore":
+    """The job store of a project, or one of its optional ones, not connected."""
+    # maggma and jobflow take most of a second to load; only who wants outputs as objects pays for them.
+    from towline.store.job_store import job_store_from_document
+
+    return job_store_from_document(jobstore_document(project, name), project.queue_path, collection(name))
+
+
+def collection(name: str | None) -> str:
+    """Where an optional job store of type `sql` keeps its documents in the queue's database."""
+    return "outputs" if name is None else f"outputs_{name}"
+
+
+def outputs_of(project: Project) -> Callable[[str | None], Outputs]:
+    """The job store of each name as the runner uses it."""
+
+    @functools.cache
+    def outputs(name: str | None) -> Outputs:
+        document = jobstore_document(project, name)
+        if is_all_sql(document):
+            return SqlOutputs(collection(name))
+        from towline.jobflow.outputs import MaggmaOutputs  # see make_job_store
+
+        store = make_job_store(project, name)
+        store.connect()
+        return MaggmaOutputs(store)
+
+    return outputs
+
+
+def is_all_sql(document: Mapping[str, Any]) -> bool:
+    """Whether every part of a job store is in the queue's database."""
+    parts = [document.get("docs_store"), *(document.get("additional_stores") or {}).values()]
+    return "@class" not in document and all(isinstance(part, Mapping) and part.get("type") == "sql" for part in parts)
+
+
+def runner_setup(project: Project, previous: Setup | None = None) -> Setup:
+    """What a runner of `project` works with.
+
+    Parameters
+    ----------
+    previous
+        The setup before a change of the configuration: workers that did not change are kept, and those that are not
+        configured any more get no new jobs.
+    """
+    places = {
+        name: _place(project, name, config, None if previous is None else previous.places.get(name))
+        for name, config in project.workers.items()
+    }
+    if previous is not None:
+        for name, place in previous.places.items():
+            places.setdefault(name, Place(place.worker, 0, place.work_dir, place.resources, place.shell))
+    return Setup(
+        places=places,
+        outputs_of=outputs_of(project),
+        retries=RetryPolicy(project.runner.max_step_attempts, project.runner.delta_retry),
+        db_id_prefix=project.queue.db_id_prefix or "",
+    )
+
+
+def _place(project: Project, name: str, config: WorkerConfig, previous: Place | None) -> Place:
+    worker = local_worker(project, name, config)
+    if previous is not None and isinstance(previous.worker, LocalWorker) and previous.worker.same_as(worker):
+        worker = previous.worker
+        worker.set_slots(config.job_limit)
+    elif previous is not None:
+        previous.worker.close()
+    return Place(
+        worker=worker,
+        job_limit=config.job_limit,
+        work_dir=config.work_dir,
+        resources=config.resources or {},
+        shell=functools.partial(shell_setup, project, config),
+    )
+
+
+def local_worker(project: Project, name: str, config: WorkerConfig) -> LocalWorker:
+    """The worker of this machine that `config` describes."""
+    return LocalWorker(
+        name=name,
+        work_dir=config.work_dir,
+        state_dir=worker_state_dir(project, name),
+        slots=config.job_limit,
+        execution=config.execution,
+        preload=config.preload,
+        grace_seconds=config.time_limit_grace_seconds,
+    )
+
+
+def worker_state_dir(project: Project, name: str) -> Path:
+    """Where a worker on this machine keeps its log and what outlives a runner."""
+    return project.daemon_dir / f"worker_{name}"

@@ -1,0 +1,143 @@
+"""The runner as a process: ``python -m towline.operations.runner_process [--project NAME] [--log-level LEVEL]``."""
+
+import argparse
+import getpass
+import logging
+import logging.handlers
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from towline.configuration.choice import load_project
+from towline.configuration.files import project_stamp
+from towline.configuration.model import Project
+from towline.errors import ConfigurationError, LeaseLost, RunnerAlreadyActive, TowlineError
+from towline.operations.compose import runner_setup
+from towline.operations.processes import process_started_at, runs
+from towline.runner.loop import LEASE_SECONDS, Loop
+from towline.runner.setup import Setup
+from towline.runner.wake import Alarm
+from towline.store import leases
+from towline.store.database import Database
+
+logger = logging.getLogger("towline.runner")
+
+_LOG_BYTES = 5_000_000
+_LOG_FILES = 5
+
+#: Exit codes; :mod:`towline.runner.supervisor` does not start a runner again after the last two.
+EXIT_CRASHED = 1
+EXIT_CONFIGURATION = 2
+EXIT_NOT_THE_RUNNER = 3
+
+_LEVELS = {"error": logging.ERROR, "warn": logging.WARNING, "info": logging.INFO, "debug": logging.DEBUG}
+
+
+@contextmanager
+def running(project: Project, only_job_id: int | None = None) -> Iterator[Loop]:
+    """A runner of `project` in this process: with the lease, its workers, and everything let go at the end.
+
+    Raises
+    ------
+    RunnerAlreadyActive
+        Another runner has the lease.
+    """
+    database = Database(project.queue_path, actor="runner")
+    host = socket.gethostname()
+    try:
+        with database.transaction() as transaction:
+            runner_id = leases.acquire(
+                transaction,
+                host=host,
+                user_name=getpass.getuser(),
+                pid=os.getpid(),
+                process_started_at=process_started_at(os.getpid()),
+                lease_seconds=LEASE_SECONDS,
+                is_gone=lambda record: record.host == host and not runs(record.pid, record.process_started_at),
+            )
+        database.actor = f"runner {runner_id}"
+        alarm = Alarm(project.daemon_dir)
+        setup = runner_setup(project)
+        loop = Loop(database, setup, runner_id, alarm, _reloader(project, setup), only_job_id)
+        try:
+            yield loop
+        finally:
+            loop.close()
+            alarm.close()
+    finally:
+        database.close()
+
+
+def _reloader(project: Project, setup: Setup) -> Callable[[], Setup | None]:
+    """Looks whether the project file changed, and makes a new setup then; a file that is wrong changes nothing."""
+    stamp, present = project_stamp(project), setup
+
+    def reload() -> Setup | None:
+        nonlocal stamp, present
+        newest = project_stamp(project)
+        if newest == stamp:
+            return None
+        stamp = newest
+        try:
+            present = runner_setup(load_project(project.name), present)
+        except ConfigurationError as error:
+            logger.error("the changed configuration is not used: %s", error)
+            return None
+        logger.info("the configuration changed: %s", ", ".join(present.places) or "no workers")
+        return present
+
+    return reload
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run until asked to stop; return the exit code."""
+    parser = argparse.ArgumentParser(prog="towline-runner", description="The runner of a towline project.")
+    parser.add_argument("--project")
+    parser.add_argument("--log-level", choices=sorted(_LEVELS), default=None)
+    options = parser.parse_args(arguments)
+    try:
+        project = load_project(options.project)
+        _log_to(project.log_dir / "runner.log", options.log_level or project.log_level)
+        with running(project) as loop:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda *_: loop.request_stop())
+            logger.info("runs the project %s, pid %d", project.name, os.getpid())
+            loop.run()
+            logger.info("stops; jobs that run go on")
+    except (RunnerAlreadyActive, LeaseLost) as error:
+        return _refuse(error, EXIT_NOT_THE_RUNNER)
+    except ConfigurationError as error:
+        return _refuse(error, EXIT_CONFIGURATION)
+    except TowlineError as error:
+        return _refuse(error, EXIT_CRASHED)
+    # Whatever it was, the next runner goes on from the database; the log says what to report.
+    except Exception:
+        logger.exception("the runner crashed")
+        return EXIT_CRASHED
+    return 0
+
+
+def _refuse(error: TowlineError, exit_code: int) -> int:
+    logger.error("%s", error)
+    print(error, file=sys.stderr)
+    return exit_code
+
+
+def _log_to(path: Path, level: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.handlers.RotatingFileHandler(path, maxBytes=_LOG_BYTES, backupCount=_LOG_FILES)
+    formatter = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    formatter.converter = time.localtime
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(_LEVELS[level])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

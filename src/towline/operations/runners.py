@@ -1,0 +1,375 @@
+"""Starting, stopping and looking at the runner of a project."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from towline.configuration.choice import load_project
+from towline.configuration.model import Project
+from towline.core.states import FINAL, JobState
+from towline.errors import NoSuchJob, RunnerAlreadyActive, RunnerError, RunnerNotActive, WaitTimedOut
+from towline.operations.compose import OpenProject, open_given
+from towline.operations.processes import is_running_program, runs
+from towline.operations.runner_process import main as run_process
+from towline.operations.runner_process import running
+from towline.store import leases
+
+_START_SECONDS = 30.0
+_STOP_SECONDS = 30.0
+_NAP_SECONDS = 0.02
+
+
+class RunnerState(str, Enum):
+    """What can be said about the runner of a project; names are those of jobflow-remote's daemon."""
+
+    SHUT_DOWN = "SHUT_DOWN"  #: none
+    RUNNING = "RUNNING"  #: it holds the lease and was heard of
+    STOPPING = "STOPPING"  #: it was asked to stop
+    LOST = "LOST"  #: its lease has expired, or its process ended without a word; the next one takes over
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerStatus:
+    """The runner of a project."""
+
+    project: str
+    state: RunnerState
+    runner_id: int | None = None
+    host: str | None = None
+    user_name: str | None = None
+    pid: int | None = None
+    started_at: datetime | None = None
+    heartbeat_at: datetime | None = None
+    lease_expires_at: datetime | None = None
+    log_file: Path | None = None
+    #: Facts about each worker, as the runner told them with its last sign of life.
+    workers: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def active(self) -> bool:
+        """Whether a runner moves the jobs of this project."""
+        return self.state in (RunnerState.RUNNING, RunnerState.STOPPING)
+
+
+def status(project_name: str | None = None) -> RunnerStatus:
+    """The runner of a project."""
+    with open_given(load_project(project_name)) as opened:
+        return status_of(opened)
+
+
+def status_of(opened: OpenProject) -> RunnerStatus:
+    """The runner of an open project."""
+    project, record = opened.project, leases.holder(opened.database)
+    if record is None:
+        return RunnerStatus(project.name, RunnerState.SHUT_DOWN, log_file=_log_file(project))
+    here = record.host == os.uname().nodename
+    gone = not runs(record.pid, record.process_started_at) if here else record.expires_at < opened.database.clock()
+    state = RunnerState.LOST if gone else RunnerState.STOPPING if record.request == "stop" else RunnerState.RUNNING
+    return RunnerStatus(
+        project=project.name,
+        state=state,
+        runner_id=record.id,
+        host=record.host,
+        user_name=record.user_name,
+        pid=record.pid,
+        started_at=datetime.fromtimestamp(record.started_at, UTC),
+        heartbeat_at=datetime.fromtimestamp(record.heartbeat_at, UTC),
+        lease_expires_at=datetime.fromtimestamp(record.expires_at, UTC),
+        log_file=_log_file(project),
+        workers={} if record.status is None else orjson.loads(record.status),
+    )
+
+
+def start(project_name: str | None = None, log_level: str | None = None) -> RunnerStatus:
+    """Start the runner of a project in the background, and wait until it has the lease.
+
+    Raises
+    ------
+    RunnerAlreadyActive
+        There is one.
+    RunnerError
+        It ended at once; the message has the end of its log.
+    """
+    project = load_project(project_name)
+    with open_given(project) as opened:
+        present = status_of(opened)
+        if present.active:
+            raise RunnerAlreadyActive(
+                f"runner {present.runner_id} (pid {present.pid} on {present.host}) runs the project {project.name} "
+                "already; `tow runner stop` stops it"
+            )
+        _end_supervisor(project)
+        supervisor = _start_supervisor(project, log_level)
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline:
+            found = status_of(opened)
+            if found.state is RunnerState.RUNNING and found.runner_id != present.runner_id:
+                return found
+            if supervisor.poll() is not None:
+                break
+            time.sleep(_NAP_SECONDS)
+    raise RunnerError(
+        f"the runner of {project.name} did not start; the end of {_start_log(project)}:\n{_tail(_start_log(project))}"
+    )
+
+
+def stop(project_name: str | None = None, wait_seconds: float | None = _STOP_SECONDS) -> RunnerStatus:
+    """Ask the runner to stop, on whatever machine it is, and wait for it. Jobs go on running.
+
+    Parameters
+    ----------
+    wait_seconds
+        How long to wait; 0 does not wait, None waits for ever.
+
+    Raises
+    ------
+    RunnerNotActive
+        There is none.
+    WaitTimedOut
+        It has not stopped in time.
+    """
+    with open_given(load_project(project_name)) as opened:
+        present = status_of(opened)
+        if not present.active:
+            _end_supervisor(opened.project)
+            raise RunnerNotActive(f"no runner is active for the project {opened.project.name}")
+        with opened.database.transaction() as transaction:
+            leases.request(transaction, "stop")
+        opened.wake_runner()
+        if wait_seconds == 0:
+            return status_of(opened)
+        deadline = None if wait_seconds is None else time.monotonic() + wait_seconds
+        while status_of(opened).runner_id == present.runner_id and status_of(opened).active:
+            if deadline is not None and time.monotonic() > deadline:
+                raise WaitTimedOut(
+                    f"runner {present.runner_id} (pid {present.pid} on {present.host}) has not stopped after "
+                    f"{wait_seconds:g} s; `tow runner kill` ends it, and nothing is lost"
+                )
+            time.sleep(_NAP_SECONDS)
+        return status_of(opened)
+
+
+def kill(project_name: str | None = None) -> RunnerStatus:
+    """End the runner of this machine at once, with SIGKILL. Jobs go on running, and the next runner takes over.
+
+    Raises
+    ------
+    RunnerNotActive
+        There is none.
+    RunnerError
+        It is on another machine.
+    """
+    with open_given(load_project(project_name)) as opened:
+        present = status_of(opened)
+        supervisor_ended = _end_supervisor(opened.project, signal.SIGKILL)
+        if not present.active or present.pid is None:
+            if supervisor_ended:
+                return status_of(opened)
+            raise RunnerNotActive(f"no runner is active for the project {opened.project.name}")
+        if present.host != os.uname().nodename:
+            raise RunnerError(f"the runner is on {present.host}; use `tow runner stop`, or `tow runner kill` there")
+        os.kill(present.pid, signal.SIGKILL)
+        deadline = time.monotonic() + _STOP_SECONDS
+        while status_of(opened).state is not RunnerState.LOST and time.monotonic() < deadline:
+            time.sleep(_NAP_SECONDS)
+        return status_of(opened)
+
+
+def run_in_foreground(project_name: str | None = None, log_level: str | None = None) -> int:
+    """Be the runner, in this process, until SIGTERM or Ctrl-C; return the exit code."""
+    arguments = [] if project_name is None else ["--project", project_name]
+    return run_process([*arguments, *([] if log_level is None else ["--log-level", log_level])])
+
+
+def log_file(project_name: str | None = None) -> Path:
+    """Where the runner of a project writes its log."""
+    return _log_file(load_project(project_name))
+
+
+class Runner:
+    """The runner of a project inside this process, for scripts and notebooks.
+
+    Parameters
+    ----------
+    project_name
+        The chosen or only project by default.
+    log_level, runner_id, connect_interactive, daemon_id
+        Accepted as jobflow-remote does; logging is configured by the script, and the others have no meaning here.
+    """
+
+    def __init__(
+        self,
+        project_name: str | None = None,
+        log_level: str | None = None,
+        runner_id: str | None = None,
+        connect_interactive: bool = False,
+        daemon_id: str | None = None,
+    ) -> None:
+        self.project = load_project(project_name)
+
+    def run(self, ticks: int | None = None) -> None:
+        """Work until interrupted, or for `ticks` rounds."""
+        rounds = 0
+
+        def enough() -> bool:
+            nonlocal rounds
+            rounds += 1
+            return ticks is not None and rounds >= ticks
+
+        with running(self.project) as loop:
+            loop.run(enough)
+
+    def run_all_jobs(self, max_seconds: float | None = None) -> None:
+        """Work until nothing can run any more.
+
+        Raises
+        ------
+        WaitTimedOut
+            `max_seconds` are over before that.
+        """
+        with running(self.project) as loop:
+            loop.run(_limited(lambda: loop.idle, max_seconds))
+
+    def run_one_job(
+        self,
+        db_id: str | None = None,
+        job_id: tuple[str, int] | None = None,
+        max_seconds: float | None = None,
+        raise_at_timeout: bool = True,
+        target_state: JobState | None = None,
+    ) -> bool:
+        """Work on one job only: the given one, or the READY one that is next.
+
+        Parameters
+        ----------
+        target_state
+            Return as soon as the job is in this state; by default when it has ended.
+
+        Returns
+        -------
+        Whether the job got there; False also when no job is READY.
+
+        Raises
+        ------
+        NoSuchJob
+            There is no such job.
+        WaitTimedOut
+            `max_seconds` are over before that, and `raise_at_timeout`.
+        """
+        with open_given(self.project) as opened:
+            chosen = _choose(opened, db_id, job_id)
+            if chosen is None:
+                return False
+
+            def state() -> JobState:
+                return JobState(opened.database.read("SELECT state FROM job WHERE id = ?", (chosen,))[0][0])
+
+            def finished() -> bool:
+                if target_state is not None:
+                    return state() is target_state
+                return state() in FINAL or state() is JobState.REMOTE_ERROR
+
+            if finished():
+                return True
+            try:
+                with running(self.project, only_job_id=chosen) as loop:
+                    loop.run(_limited(lambda: finished() or (loop.idle and state() is not JobState.READY), max_seconds))
+            except WaitTimedOut:
+                if raise_at_timeout:
+                    raise
+            return finished()
+
+
+def _choose(opened: OpenProject, db_id: str | None, job_id: tuple[str, int] | None) -> int | None:
+    if db_id is not None:
+        number = db_id.removeprefix(opened.db_id_prefix)
+        rows = opened.database.read("SELECT id FROM job WHERE id = ?", (int(number) if number.isdigit() else -1,))
+    elif job_id is not None:
+        rows = opened.database.read("SELECT id FROM job WHERE uuid = ? AND job_index = ?", job_id)
+    else:
+        rows = opened.database.read("SELECT id FROM job WHERE state = 'READY' ORDER BY priority DESC, id LIMIT 1")
+        return int(rows[0][0]) if rows else None
+    if not rows:
+        raise NoSuchJob(f"no job has the id {db_id or job_id}; `tow job list` shows what there is")
+    return int(rows[0][0])
+
+
+def _limited(condition: Callable[[], bool], max_seconds: float | None) -> Callable[[], bool]:
+    deadline = None if max_seconds is None else time.monotonic() + max_seconds
+
+    def enough() -> bool:
+        if condition():
+            return True
+        if deadline is not None and time.monotonic() > deadline:
+            raise WaitTimedOut(f"the jobs have not ended after {max_seconds:g} s; they go on at the next run")
+        return False
+
+    return enough
+
+
+def _start_supervisor(project: Project, log_level: str | None) -> subprocess.Popen[bytes]:
+    project.daemon_dir.mkdir(parents=True, exist_ok=True)
+    project.log_dir.mkdir(parents=True, exist_ok=True)
+    runner = [sys.executable, "-m", "towline.operations.runner_process", "--project", project.name]
+    runner += [] if log_level is None else ["--log-level", log_level]
+    with _start_log(project).open("ab") as log:
+        return subprocess.Popen(
+            # -S: the supervisor needs no packages, only the path to its own file.
+            [sys.executable, "-S", _supervisor_program(), str(_supervisor_pid_file(project)), *runner],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd="/",
+        )
+
+
+def _supervisor_program() -> str:
+    return str(Path(__file__).parent.parent / "runner" / "supervisor.py")
+
+
+def _end_supervisor(project: Project, number: int = signal.SIGTERM) -> bool:
+    """End a supervisor that has no runner, so that it does not start one beside ours."""
+    pid_file = _supervisor_pid_file(project)
+    try:
+        pid = int(pid_file.read_text())
+    except (OSError, ValueError):
+        return False
+    if not runs(pid) or not is_running_program(pid, _supervisor_program()):
+        pid_file.unlink(missing_ok=True)
+        return False
+    os.kill(pid, number)
+    deadline = time.monotonic() + _STOP_SECONDS
+    while runs(pid) and time.monotonic() < deadline:
+        time.sleep(_NAP_SECONDS)
+    pid_file.unlink(missing_ok=True)
+    return True
+
+
+def _supervisor_pid_file(project: Project) -> Path:
+    return project.daemon_dir / "supervisor.pid"
+
+
+def _log_file(project: Project) -> Path:
+    return project.log_dir / "runner.log"
+
+
+def _start_log(project: Project) -> Path:
+    return project.log_dir / "runner_start.log"
+
+
+def _tail(path: Path, lines: int = 10) -> str:
+    try:
+        return "\n".join(path.read_text(errors="replace").splitlines()[-lines:])
+    except OSError as error:
+        return str(error)

@@ -1,0 +1,158 @@
+"""Putting flows into the queue."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from towline.configuration.choice import load_project
+from towline.configuration.job_stores import jobstore_document
+from towline.configuration.model import Project
+from towline.core.records import NewFlow
+from towline.errors import ConfigurationError, InvalidFlow
+from towline.operations.compose import OpenProject, open_given
+from towline.store.jobs import Defaults, insert_flow
+
+if TYPE_CHECKING:
+    from jobflow import Flow, Job
+
+
+def submit_flow(
+    flow: "Flow | Job | list[Job]",
+    worker: str | None = None,
+    project: str | None = None,
+    exec_config: object = None,
+    resources: object = None,
+    priority: int = 0,
+    allow_external_references: bool = False,
+    jobstore: str | None = None,
+) -> list[str]:
+    """Put a jobflow flow, or a job, into the queue. Starts nothing: the runner does.
+
+    Parameters
+    ----------
+    flow
+        What to run.
+    worker
+        Where; the first worker of the project by default. A job's own `manager_config` goes before.
+    project
+        Name of the project; the chosen or only one by default, else the built-in project "default".
+    exec_config
+        Environment for the jobs: the name of one in the project, or a mapping with modules, export, pre_run, post_run.
+    resources
+        For the scheduler of the worker: a mapping, or a qtoolkit QResources. Replaces the worker's own.
+    priority
+        Higher runs first.
+    allow_external_references
+        Whether jobs may refer to outputs of jobs outside the flow. Where such a job is in the queue, it is waited for.
+    jobstore
+        Name of the optional job store of the project for the outputs.
+
+    Returns
+    -------
+    The ids of the jobs, as `tow job info` takes them.
+
+    Raises
+    ------
+    InvalidFlow
+        The flow cannot be stored: a missing reference, a cycle, a function no worker could find.
+    ConfigurationError
+        No such project, worker, exec_config or job store.
+    """
+    with open_given(load_project(project)) as opened:
+        return submit(
+            opened,
+            flow,
+            worker=worker,
+            exec_config=exec_config,
+            resources=resources,
+            priority=priority,
+            allow_external_references=allow_external_references,
+            jobstore=jobstore,
+        )
+
+
+def submit(
+    opened: OpenProject,
+    flow: "Flow | Job | list[Job]",
+    *,
+    worker: str | None = None,
+    exec_config: object = None,
+    resources: object = None,
+    priority: int = 0,
+    allow_external_references: bool = False,
+    jobstore: str | None = None,
+) -> list[str]:
+    """Put a flow into the queue of an open project; see :func:`submit_flow`."""
+    # jobflow takes most of a second to load; whoever has a flow has it loaded already.
+    from towline.jobflow.convert import flow_to_records
+
+    records = flow_to_records(flow, allow_external_references=allow_external_references, jobstore=jobstore)
+    return submit_records(
+        opened, records, worker=worker, exec_config=exec_config, resources=resources, priority=priority
+    )
+
+
+def submit_records(
+    opened: OpenProject,
+    flow: NewFlow,
+    *,
+    worker: str | None = None,
+    exec_config: object = None,
+    resources: object = None,
+    priority: int = 0,
+) -> list[str]:
+    """Check what the configuration has to say about a flow, and put it into the queue."""
+    project = opened.project
+    worker_name, _ = project.worker(worker)
+    defaults = Defaults(
+        worker=worker_name,
+        priority=priority,
+        resources=plain_mapping("resources", resources),
+        exec_config=exec_config if isinstance(exec_config, str) else plain_mapping("exec_config", exec_config),
+    )
+    _check(project, flow, defaults)
+    with opened.database.transaction() as transaction:
+        ids = insert_flow(transaction, flow, defaults)
+    opened.wake_runner()
+    return [opened.db_id(job_id) for job_id in ids]
+
+
+def plain_mapping(what: str, value: object) -> Mapping[str, Any] | None:
+    """A mapping from what users give for resources or an environment: a mapping, or an object that has `as_dict`.
+
+    Raises
+    ------
+    ConfigurationError
+        It is neither.
+    """
+    if value is None or isinstance(value, Mapping):
+        return value
+    for method in ("as_dict", "model_dump"):
+        if hasattr(value, method):
+            found: Mapping[str, Any] = getattr(value, method)()
+            return found
+    raise ConfigurationError(f"{what} is {value!r}; give a mapping such as {{'time_limit': 3600}}")
+
+
+def _check(project: Project, flow: NewFlow, defaults: Defaults) -> None:
+    """Refuse now what the runner would only find out later."""
+    workers = {defaults.worker, *(job.worker for job in flow.jobs if job.worker is not None)}
+    for name in workers:
+        project.worker(name)
+    for config in _names([defaults.exec_config, *(job.exec_config for job in flow.jobs)]):
+        project.execution_config(config)
+    document = jobstore_document(project, flow.jobstore)
+    if "@class" in document:
+        return
+    known = set(document.get("additional_stores") or {})
+    for job in flow.jobs:
+        for store in job.additional_stores:
+            if store not in known:
+                raise InvalidFlow(
+                    f"job {job.name!r} saves in the additional store {store!r}; the job store has "
+                    f"{', '.join(sorted(known)) or 'none'}. Add it to the project: "
+                    f"jobstore: {{additional_stores: {{{store}: {{type: sql}}}}}}"
+                )
+
+
+def _names(configs: Sequence[object]) -> set[str]:
+    return {config for config in configs if isinstance(config, str)}
