@@ -39,6 +39,7 @@ class Transaction:
         self._flow_deltas: dict[tuple[int, str], int] = defaultdict(int)
         self._worker_deltas: dict[tuple[str, str], int] = defaultdict(int)
         self._touched_flows: set[int] = set()
+        self._forgotten_flows: set[int] = set()
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
         """Run one statement."""
@@ -86,6 +87,10 @@ class Transaction:
         self._worker_deltas[(from_worker, state.value)] -= 1
         self._worker_deltas[(to_worker, state.value)] += 1
 
+    def forget_flow(self, flow_id: int) -> None:
+        """Note that a flow, all of whose jobs were deleted, goes with its counters when this transaction ends."""
+        self._forgotten_flows.add(flow_id)
+
     def jobs_of_worker(self, worker: str, states: Collection[JobState]) -> int:
         """How many jobs of a worker are in `states`, as of now in this transaction."""
         rows = self.execute("SELECT state, jobs FROM worker_count WHERE worker = ?", (worker,)).fetchall()
@@ -107,8 +112,10 @@ class Transaction:
             "ON CONFLICT (worker, state) DO UPDATE SET jobs = worker_count.jobs + excluded.jobs",
             ((worker, state, delta) for (worker, state), delta in self._worker_deltas.items() if delta),
         )
-        for flow_id in self._touched_flows:
+        for flow_id in self._touched_flows - self._forgotten_flows:
             self._refresh_flow(flow_id)
+        for table, column in (("flow_count", "flow_id"), ("flow", "id")):
+            self.executemany(f"DELETE FROM {table} WHERE {column} = ?", [(flow,) for flow in self._forgotten_flows])
 
     def _refresh_flow(self, flow_id: int) -> None:
         rows = self.execute("SELECT state, jobs FROM flow_count WHERE flow_id = ? AND jobs > 0", (flow_id,)).fetchall()

@@ -1,0 +1,92 @@
+"""Jobs and flows that leave the queue. Their journal stays; processes of theirs are ended by the runner."""
+
+from collections.abc import Iterable, Sequence
+
+from towline.core.states import JobState
+from towline.errors import IllegalMove
+from towline.store.affected import ActionResult, AffectedJob, affected, request_cancellation
+from towline.store.database import Transaction
+from towline.store.readiness import children_of, id_list, recount
+
+_TABLES_BY_JOB = ("job_document", "job_outcome", "attempt")
+
+
+def delete_jobs(transaction: Transaction, job_ids: Iterable[int], *, delete_files: bool = False) -> ActionResult:
+    """Take jobs out of the queue. The last job of a flow goes only with its flow.
+
+    Parameters
+    ----------
+    delete_files
+        Have the runner delete the run folders of the attempts that it has to end; it is they who still write there.
+    """
+    jobs = affected(transaction, job_ids)
+    whole = _flows_left_empty(transaction, jobs)
+    refused = {
+        job.id: IllegalMove(
+            f"job {job.id} is among the last of its flow, which would be left empty. "
+            f"To delete the whole flow: tow flow delete --db-id {job.id}"
+        )
+        for job in jobs
+        if job.flow_id in whole
+    }
+    leaving = [job for job in jobs if job.id not in refused]
+    remove_jobs(transaction, leaving, note="deleted", delete_files=delete_files)
+    return ActionResult(tuple(job.id for job in leaving), refused)
+
+
+def delete_flows(transaction: Transaction, flow_ids: Iterable[int], *, delete_files: bool = False) -> ActionResult:
+    """Take flows with all their jobs out of the queue."""
+    listed = list(flow_ids)
+    rows = transaction.execute(
+        "SELECT id FROM job WHERE flow_id IN (SELECT value FROM json_each(?))", (id_list(listed),)
+    ).fetchall()
+    jobs = affected(transaction, [row[0] for row in rows])
+    remove_jobs(transaction, jobs, note="deleted with its flow", delete_files=delete_files)
+    for flow_id in listed:
+        transaction.forget_flow(flow_id)
+    return ActionResult(tuple(job.id for job in jobs), {})
+
+
+def remove_jobs(
+    transaction: Transaction, jobs: Sequence[AffectedJob], *, note: str, delete_files: bool = False
+) -> None:
+    """Delete the rows of `jobs`, and let their children count their parents anew."""
+    if not jobs:
+        return
+    request_cancellation(transaction, [job for job in jobs if job.may_be_alive], delete_files=delete_files)
+    ids = [job.id for job in jobs]
+    listed = id_list(ids)
+    children = set(children_of(transaction, ids)) - set(ids)
+    transaction.execute("DELETE FROM edge WHERE parent_id IN (SELECT value FROM json_each(?))", (listed,))
+    transaction.execute("DELETE FROM edge WHERE child_id IN (SELECT value FROM json_each(?))", (listed,))
+    for table in _TABLES_BY_JOB:
+        transaction.execute(f"DELETE FROM {table} WHERE job_id IN (SELECT value FROM json_each(?))", (listed,))
+    transaction.execute("DELETE FROM job WHERE id IN (SELECT value FROM json_each(?))", (listed,))
+    for job in jobs:
+        transaction.record(job.id, job.flow_id, job.worker, job.state, None, note)
+    recount(transaction, children)
+
+
+def _flows_left_empty(transaction: Transaction, jobs: Iterable[AffectedJob]) -> set[int]:
+    """Flows that would have no job any more without `jobs`."""
+    leaving: dict[int, int] = {}
+    for job in jobs:
+        leaving[job.flow_id] = leaving.get(job.flow_id, 0) + 1
+    rows = transaction.execute(
+        "SELECT flow_id, sum(jobs) FROM flow_count WHERE flow_id IN (SELECT value FROM json_each(?)) GROUP BY flow_id",
+        (id_list(leaving),),
+    ).fetchall()
+    return {flow_id for flow_id, jobs_left in rows if jobs_left <= leaving[flow_id]}
+
+
+def earlier_run_folders(transaction: Transaction, job_ids: Iterable[int]) -> list[tuple[int, str, str, JobState]]:
+    """``(job id, worker, run folder, state)`` of every attempt of these jobs that had a run folder."""
+    listed = id_list(job_ids)
+    rows = transaction.execute(
+        "SELECT id, worker, run_dir, state FROM job "
+        "WHERE run_dir IS NOT NULL AND id IN (SELECT value FROM json_each(?)) "
+        "UNION ALL SELECT job_id, worker, run_dir, state FROM attempt "
+        "WHERE run_dir IS NOT NULL AND job_id IN (SELECT value FROM json_each(?))",
+        (listed, listed),
+    ).fetchall()
+    return [(job_id, worker, run_dir, JobState(state)) for job_id, worker, run_dir, state in rows]

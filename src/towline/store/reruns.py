@@ -1,0 +1,229 @@
+"""Jobs that run again: a new attempt for each, with what the old one left kept beside it.
+
+What came after a job that runs again goes back with it. Jobs that it made while it ran (replacement, addition, detour)
+leave the queue, because the new attempt makes its own.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+import orjson
+
+from towline.core.actions import Action, Effect, Refusal, decide
+from towline.core.states import NOT_STARTED, JobState
+from towline.errors import IllegalMove
+from towline.store.affected import ActionResult, AffectedJob, affected, move, request_cancellation
+from towline.store.database import Transaction
+from towline.store.deletions import remove_jobs
+from towline.store.readiness import children_of, count_missing, descendants_of, id_list, recount
+
+#: What children of a job that runs again may be in, unless the user insists.
+_UNTOUCHED = NOT_STARTED | {JobState.PAUSED}
+
+#: Notes of :mod:`towline.store.completion` at the birth of jobs that a job made.
+_MADE_BY = re.compile(r"(?:replaces|addition of|detour of) job (\d+)")
+
+
+def rerun(transaction: Transaction, job_ids: Iterable[int], *, force: bool = False) -> ActionResult:
+    """Run jobs again.
+
+    Parameters
+    ----------
+    force
+        Also jobs that completed or were stopped; everything that ran after them runs again too.
+    """
+    chosen, spreading, refused = _sort_out(affected(transaction, job_ids), force=force)
+    if force:
+        followers, retired = _followers(transaction, spreading)
+        chosen = _without(chosen, retired)
+        followers = _without(followers, {*retired, *(job.id for job in chosen)})
+    else:
+        busy = _busy_children(transaction, spreading)
+        refused.update(busy)
+        chosen, followers, retired = _without(chosen, busy), [], set()
+    again = begin_new_attempts(transaction, [*chosen, *followers])
+    listed = [job.id for job in again]
+    # Those that run again are unfinished from here on; only then the parents of each can be counted.
+    transaction.execute(
+        "UPDATE job SET state = 'WAITING' WHERE id IN (SELECT value FROM json_each(?))", (id_list(listed),)
+    )
+    _retire(transaction, retired)
+    children = children_of(transaction, listed)
+    count_missing(transaction, {*listed, *children})
+    move(transaction, again, states_by_parents(transaction, listed), "rerun")
+    recount(transaction, set(children) - set(listed))
+    also = tuple(job.id for job in followers) + tuple(sorted(retired))
+    return ActionResult(tuple(job.id for job in chosen), refused, also)
+
+
+def begin_new_attempts(transaction: Transaction, jobs: Sequence[AffectedJob]) -> list[AffectedJob]:
+    """Put the present attempts of `jobs` into the history; return the jobs with their new ones. Their states stay."""
+    if not jobs:
+        return []
+    request_cancellation(transaction, [job for job in jobs if job.may_be_alive])
+    listed = id_list(job.id for job in jobs)
+    outcomes = transaction.execute(
+        "SELECT job.id, job.attempt, job.state, worker, run_dir, started_at, ended_at, process_id, exit_code, "
+        "exit_signal, reason, failure, stored_data, exit_record, environment FROM job LEFT JOIN job_outcome ON job_id = job.id "
+        "WHERE job.id IN (SELECT value FROM json_each(?))",
+        (listed,),
+    ).fetchall()
+    transaction.executemany(
+        "INSERT INTO attempt (job_id, attempt, state, worker, run_dir, started_at, ended_at, outcome) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [(*row[:7], _outcome(row[7:])) for row in outcomes],
+    )
+    transaction.execute("DELETE FROM job_outcome WHERE job_id IN (SELECT value FROM json_each(?))", (listed,))
+    transaction.execute(
+        "UPDATE job SET attempt = attempt + 1, lease_owner = NULL, process_id = NULL, run_dir = NULL, "
+        "started_at = NULL, ended_at = NULL, step_attempts = 0, retry_at = NULL, exit_code = NULL, exit_signal = NULL, reason = NULL "
+        "WHERE id IN (SELECT value FROM json_each(?))",
+        (listed,),
+    )
+    _take_next_worker(transaction, jobs)
+    return affected(transaction, [job.id for job in jobs])
+
+
+def states_by_parents(transaction: Transaction, job_ids: Iterable[int]) -> dict[int, JobState]:
+    """READY or WAITING for each of these jobs, by its number of unfinished parents."""
+    rows = transaction.execute(
+        "SELECT id, missing FROM job WHERE id IN (SELECT value FROM json_each(?))", (id_list(job_ids),)
+    ).fetchall()
+    return {job_id: JobState.WAITING if missing else JobState.READY for job_id, missing in rows}
+
+
+def _sort_out(
+    jobs: Iterable[AffectedJob], *, force: bool
+) -> tuple[list[AffectedJob], list[AffectedJob], dict[int, IllegalMove]]:
+    """The jobs that may run again, those among them that take others along, and the refusals."""
+    chosen: list[AffectedJob] = []
+    spreading: list[AffectedJob] = []
+    refused: dict[int, IllegalMove] = {}
+    for job in jobs:
+        decision: Effect | Refusal = decide(Action.RERUN, job.state, force=force)
+        if isinstance(decision, Refusal):
+            refused[job.id] = decision.error(str(job.id))
+            continue
+        chosen.append(job)
+        if decision.spreads:
+            spreading.append(job)
+    return chosen, spreading, refused
+
+
+def _without(jobs: Iterable[AffectedJob], ids: Iterable[int]) -> list[AffectedJob]:
+    left_out = set(ids)
+    return [job for job in jobs if job.id not in left_out]
+
+
+def _busy_children(transaction: Transaction, jobs: Sequence[AffectedJob]) -> dict[int, IllegalMove]:
+    """Refusals for those of `jobs` that have a child which ran, runs or was stopped."""
+    states = ", ".join(f"'{state.value}'" for state in sorted(_UNTOUCHED))
+    rows = transaction.execute(
+        "SELECT parent_id, child_id, state FROM edge JOIN job ON job.id = child_id "
+        f"WHERE parent_id IN (SELECT value FROM json_each(?)) AND state NOT IN ({states})",
+        (id_list(job.id for job in jobs),),
+    ).fetchall()
+    return {
+        parent: IllegalMove(
+            f"job {parent} has a child that is past its start: job {child} is {state}. "
+            f"To run both again: tow job rerun --force {parent}"
+        )
+        for parent, child, state in rows
+    }
+
+
+def _followers(transaction: Transaction, jobs: Sequence[AffectedJob]) -> tuple[list[AffectedJob], set[int]]:
+    """Jobs after `jobs` that have to run again, and the ids of those that leave because one of both made them."""
+    starts = {job.id for job in jobs}
+    retired: set[int] = set()
+    while True:
+        # What waited for a replacement comes after the replacement, and no longer after the job that was replaced.
+        below = [
+            job
+            for job in affected(transaction, descendants_of(transaction, starts | retired))
+            if job.state not in _UNTOUCHED
+        ]
+        made = _made_by(transaction, {job.flow_id for job in (*jobs, *below)})
+        found = _closure(made, starts | retired | {job.id for job in below})
+        if found <= retired:
+            return below, retired
+        retired |= found
+
+
+def _closure(made: Mapping[int, Sequence[int]], makers: Iterable[int]) -> set[int]:
+    """Everything that `makers` made, and what these made in turn."""
+    found: set[int] = set()
+    open_ends = list(makers)
+    while open_ends:
+        new = set(made.get(open_ends.pop(), ())) - found
+        found |= new
+        open_ends.extend(new)
+    return found
+
+
+def _made_by(transaction: Transaction, flow_ids: Iterable[int]) -> Mapping[int, list[int]]:
+    """``{job id: ids of the jobs it made}`` for the jobs of these flows."""
+    rows = transaction.execute(
+        "SELECT job_id, note FROM job JOIN event ON event.job_id = job.id WHERE event.from_state IS NULL "
+        "AND event.to_state IS NOT NULL AND event.note IS NOT NULL AND flow_id IN (SELECT value FROM json_each(?))",
+        (id_list(flow_ids),),
+    ).fetchall()
+    made: dict[int, list[int]] = defaultdict(list)
+    for job_id, note in rows:
+        if found := _MADE_BY.search(note):
+            made[int(found[1])].append(job_id)
+    return made
+
+
+def _retire(transaction: Transaction, job_ids: set[int]) -> None:
+    """Take jobs that were made by a job which runs again out of the queue; whoever waited for them waits for it."""
+    if not job_ids:
+        return
+    retired = affected(transaction, job_ids)
+    listed = id_list(job_ids)
+    # A replacement had taken over the children of the job with its uuid.
+    remaining = dict(
+        transaction.execute(
+            "SELECT uuid, max(id) FROM job WHERE uuid IN (SELECT value FROM json_each(?)) "
+            "AND id NOT IN (SELECT value FROM json_each(?)) GROUP BY uuid",
+            (orjson.dumps([job.uuid for job in retired]).decode(), listed),
+        ).fetchall()
+    )
+    transaction.executemany(
+        "INSERT INTO edge (parent_id, child_id) SELECT ?, child_id FROM edge WHERE parent_id = ? "
+        "AND child_id NOT IN (SELECT value FROM json_each(?)) ON CONFLICT DO NOTHING",
+        [(remaining[job.uuid], job.id, listed) for job in retired if job.uuid in remaining],
+    )
+    remove_jobs(transaction, retired, note="the job that made it runs again")
+
+
+def _take_next_worker(transaction: Transaction, jobs: Iterable[AffectedJob]) -> None:
+    """Move jobs to the worker that was chosen for their next attempt."""
+    rows = transaction.execute(
+        "SELECT job_id, settings FROM job_document WHERE instr(settings, ?) "
+        "AND job_id IN (SELECT value FROM json_each(?))",
+        (b'"next_worker"', id_list(job.id for job in jobs)),
+    ).fetchall()
+    settings = {job_id: orjson.loads(document) for job_id, document in rows}
+    for job in jobs:
+        worker = settings.get(job.id, {}).pop("next_worker", None)
+        if worker is None:
+            continue
+        transaction.execute("UPDATE job SET worker = ? WHERE id = ?", (worker, job.id))
+        transaction.execute(
+            "UPDATE job_document SET settings = ? WHERE job_id = ?", (orjson.dumps(settings[job.id]), job.id)
+        )
+        transaction.recount_worker(job.state, job.worker, worker)
+
+
+def _outcome(columns: Sequence[object]) -> bytes:
+    """What an attempt left, as one JSON object; the documents among it are put in undecoded."""
+    process_id, exit_code, exit_signal, reason, *documents = columns
+    facts = orjson.dumps(
+        {"process_id": process_id, "exit_code": exit_code, "exit_signal": exit_signal, "reason": reason}
+    )
+    names = ("failure", "stored_data", "exit_record", "environment")
+    named = zip(names, documents, strict=True)
+    parts = [b'"%s":%s' % (name.encode(), document) for name, document in named if document]
+    return b",".join([facts[:-1], *parts]) + b"}"

@@ -1,0 +1,1 @@
+"""Builders and contract suites for tests, towline's own and those of extensions."""

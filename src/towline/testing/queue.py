@@ -1,0 +1,117 @@
+"""Queues for tests: flows by the names of their jobs, in the states that a test is about."""
+
+import uuid as uuids
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from towline.core.records import NewFlow, NewJob
+from towline.core.states import JobState
+from towline.store.database import Database
+from towline.store.jobs import Defaults, insert_flow
+from towline.store.readiness import children_of, recount
+
+
+def add_flow(
+    database: Database,
+    graph: Mapping[str, Sequence[str]],
+    *,
+    name: str = "flow",
+    worker: str = "local",
+    priority: int = 0,
+    metadata: Mapping[str, Any] | None = None,
+    flow_uuid: str | None = None,
+    **job_fields: Any,
+) -> dict[str, int]:
+    """Put a flow into the queue; return the ids of its jobs by name.
+
+    Parameters
+    ----------
+    graph
+        ``{name of a job: names of its parents}``.
+    job_fields
+        Further fields of every :class:`NewJob`.
+    """
+    identities = {job: str(uuids.uuid4()) for job in graph}
+    jobs = tuple(
+        NewJob(
+            uuid=identities[job],
+            name=job,
+            payload_kind="command",
+            payload=orjson.dumps({"command": "true"}),
+            parents=tuple(identities[parent] for parent in parents),
+            metadata=metadata or {},
+            **job_fields,
+        )
+        for job, parents in graph.items()
+    )
+    flow = NewFlow(uuid=flow_uuid or str(uuids.uuid4()), name=name, jobs=jobs)
+    with database.transaction() as transaction:
+        ids = insert_flow(transaction, flow, Defaults(worker=worker, priority=priority))
+    return dict(zip(graph, ids, strict=True))
+
+
+def put_in_state(database: Database, job_id: int, state: JobState, **columns: Any) -> None:
+    """Move a job as if the runner had, with further columns of its row; counters, flow and children follow."""
+    with database.transaction() as transaction:
+        flow_id, worker, before = transaction.execute(
+            "SELECT flow_id, worker, state FROM job WHERE id = ?", (job_id,)
+        ).fetchone()
+        columns = {"previous_state": before, "updated_at": transaction.now, **columns}
+        assignments = "".join(f", {column} = ?" for column in columns)
+        values = (state.value, *columns.values(), job_id)
+        transaction.execute(f"UPDATE job SET state = ?{assignments} WHERE id = ?", values)
+        transaction.record(job_id, flow_id, worker, JobState(before), state)
+        recount(transaction, children_of(transaction, [job_id]))
+
+
+def put_outcome(database: Database, job_id: int, **documents: Any) -> None:
+    """Store what came of a job: failure, stored_data, exit_record, environment."""
+    with database.transaction() as transaction:
+        columns = ", ".join(("job_id", *documents))
+        marks = ", ".join("?" * (len(documents) + 1))
+        transaction.execute(
+            f"INSERT OR REPLACE INTO job_outcome ({columns}) VALUES ({marks})",
+            (job_id, *(orjson.dumps(document) for document in documents.values())),
+        )
+
+
+def states(database: Database, jobs: Mapping[str, int]) -> dict[str, str]:
+    """State of each job by its name; a deleted one is missing."""
+    found = dict(database.read("SELECT id, state FROM job"))
+    return {name: found[job_id] for name, job_id in jobs.items() if job_id in found}
+
+
+def inconsistencies(database: Database) -> list[str]:
+    """Where counters, flows, readiness and journal do not say what the rows of the jobs say; empty in a sound queue."""
+    problems = []
+    for table, column in (("flow_count", "flow_id"), ("worker_count", "worker")):
+        counted = set(database.read(f"SELECT {column}, state, jobs FROM {table} WHERE jobs <> 0"))
+        real = set(database.read(f"SELECT {column}, state, count(*) FROM job GROUP BY {column}, state"))
+        problems += [f"{table}: counted {sorted(counted - real)}, really {sorted(real - counted)}"] * (counted != real)
+    problems += [
+        f"job {row[0]} is {row[1]} with {row[2]} unfinished parents, really {row[3]}"
+        for row in database.read(
+            "SELECT id, state, missing, unfinished FROM (SELECT *, (SELECT count(*) FROM edge JOIN job AS parent "
+            "ON parent.id = parent_id WHERE child_id = job.id AND parent.state <> 'COMPLETED' AND NOT "
+            "(job.accepts_failed_parents AND parent.state IN ('FAILED', 'USER_STOPPED'))) AS unfinished FROM job) "
+            "WHERE missing <> unfinished OR (state = 'READY' AND missing > 0) OR (state = 'WAITING' AND missing = 0)"
+        )
+    ]
+    problems += [
+        f"job {job_id} is {state}, its journal says {told}"
+        for job_id, state, told in database.read(
+            "SELECT id, state, (SELECT to_state FROM event WHERE job_id = job.id AND "
+            "(from_state IS NOT NULL OR to_state IS NOT NULL) ORDER BY event.id DESC LIMIT 1) AS told FROM job "
+            "WHERE told IS NOT state"
+        )
+    ]
+    orphans = database.read(
+        "SELECT 'edge', parent_id FROM edge "
+        "WHERE parent_id NOT IN (SELECT id FROM job) OR child_id NOT IN (SELECT id FROM job) "
+        "UNION ALL SELECT 'document', job_id FROM job_document WHERE job_id NOT IN (SELECT id FROM job) "
+        "UNION ALL SELECT 'outcome', job_id FROM job_outcome WHERE job_id NOT IN (SELECT id FROM job) "
+        "UNION ALL SELECT 'flow', id FROM flow WHERE id NOT IN (SELECT flow_id FROM job)"
+    )
+    return problems + [f"{what} of {owner} that is gone" for what, owner in orphans]
