@@ -23,6 +23,8 @@ class ProjectFile:
     name: str | None
     #: What is wrong with the file; None when it is a valid project.
     problem: str | None
+    #: The project, when the file is valid.
+    project: Project | None = None
 
 
 def project_paths(home: Path) -> list[Path]:
@@ -57,7 +59,22 @@ def read_project(path: Path) -> Project:
         The file cannot be parsed, has unknown keys or impossible values, or asks for something that this version of
         towline cannot do. The message has one line for each problem, with its place.
     """
-    return _checked(read_text(path), path)
+    return parse_project(read_text(path), path)
+
+
+def parse_project(text: str, path: Path) -> Project:
+    """The project in the text of a file that is, or will be, at `path`.
+
+    Raises
+    ------
+    ProjectUnreadable
+        As :func:`read_project`.
+    """
+    project, problems = _validated(parse(text, path), path.parent)
+    if project is None:
+        raise ProjectUnreadable(_message(path, text, problems))
+    object.__setattr__(project, "source", path)  # the only place that sets it; see the model
+    return project
 
 
 def checked_project(document: Mapping[str, Any], home: Path) -> Project:
@@ -110,7 +127,7 @@ def change_project(path: Path, change: Callable[[dict[str, Any]], None]) -> Proj
         The file cannot be read or written, or the project would not be valid.
     """
     text = changed(read_text(path), path, change)
-    project = _checked(text, path)
+    project = parse_project(text, path)
     write_text(path, text)
     return project
 
@@ -140,17 +157,10 @@ def project_stamp(project: Project) -> tuple[int, ...]:
 
 def _scanned(path: Path) -> ProjectFile:
     try:
-        return ProjectFile(path, read_project(path).name, None)
+        project = read_project(path)
     except ProjectUnreadable as error:
         return ProjectFile(path, name_in(path), str(error))
-
-
-def _checked(text: str, path: Path) -> Project:
-    project, problems = _validated(parse(text, path), path.parent)
-    if project is None:
-        raise ProjectUnreadable(_message(path, text, problems))
-    object.__setattr__(project, "source", path)  # the only place that sets it; see the model
-    return project
+    return ProjectFile(path, project.name, None, project)
 
 
 def _validated(document: Mapping[str, Any], home: Path) -> tuple[Project | None, list[Problem]]:

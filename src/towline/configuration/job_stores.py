@@ -37,10 +37,3 @@ def jobstore_document(project: Project, name: str | None = None) -> Mapping[str,
         return DEFAULT_JOBSTORE
     resolved: Mapping[str, Any] = resolve(document, where)
     return resolved if "@class" in resolved or resolved.get("docs_store") else {**resolved, "docs_store": _DOCS_STORE}
-
-
-def uses_sql_store(project: Project) -> bool:
-    """Whether outputs go into the database of the queue, which makes output and state change together."""
-    document: Mapping[str, Any] = project.jobstore or DEFAULT_JOBSTORE
-    docs_store: Mapping[str, Any] = document.get("docs_store") or _DOCS_STORE
-    return "@class" not in document and docs_store.get("type") == SQL_STORE

@@ -200,7 +200,7 @@ class Project(_Masked):
     jobstore: Mapping[str, Any] | None = None
     """Where outputs go: a jobflow job store; the database of the queue, with an additional store `data`, when it is
     not given. `JOB_STORE` is another name of this key."""
-    optional_jobstores: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    optional_jobstores: Mapping[Name, Mapping[str, Any]] = field(default_factory=dict)
     """Further job stores, to be chosen per flow by name."""
     remote_jobstore: Mapping[str, Any] | None = None
     """Accepted for files of jobflow-remote with its default value only: results travel in a format of towline's own."""

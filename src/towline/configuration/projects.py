@@ -9,7 +9,7 @@ from typing import Any
 
 from towline.configuration.choice import find_project, load_project
 from towline.configuration.defaults import DEFAULT_PROJECT, default_project
-from towline.configuration.files import back_up, change_project, checked_project, read_project, scan, write_document
+from towline.configuration.files import back_up, change_project, checked_project, scan, write_document
 from towline.configuration.model import ExecutionConfig, Project, WorkerConfig
 from towline.configuration.plain import document_of
 from towline.configuration.removal import Removal, plan_removal
@@ -57,8 +57,8 @@ class ConfigManager:
         """All valid projects and their files by name, the built-in default project with them."""
         found: dict[str, ProjectData] = {}
         for file in scan(self._settings.home):
-            if file.name is not None and file.problem is None:
-                found[file.name] = _data(read_project(file.path))
+            if file.project is not None:
+                found[file.project.name] = _data(file.project)
             elif self.warn:
                 warnings.warn(str(file.problem), stacklevel=2)
         if DEFAULT_PROJECT not in found:
@@ -84,7 +84,7 @@ class ConfigManager:
         if self.warn and not suppress_warnings:
             for file in wrong:
                 warnings.warn(str(file.problem), stacklevel=2)
-        return [file.name for file in files if file.problem is None and file.name], [file.path.name for file in wrong]
+        return [file.project.name for file in files if file.project is not None], [file.path.name for file in wrong]
 
     def create_project(self, project: Project | Mapping[str, Any], ext: str = "yaml") -> None:
         """Write the file of a new project.

@@ -7,7 +7,7 @@ from keyring.backend import KeyringBackend
 from towline.configuration.defaults import default_project
 from towline.configuration.execution import shell_setup
 from towline.configuration.files import read_project
-from towline.configuration.job_stores import jobstore_document, uses_sql_store
+from towline.configuration.job_stores import jobstore_document
 from towline.configuration.plain import shown_document
 from towline.configuration.secrets import masked, resolve
 from towline.errors import ConfigurationError
@@ -144,8 +144,6 @@ def test_the_job_store_is_sql_unless_told_otherwise(home: Path) -> None:
     (home / "a.yaml").write_text(PROJECT)
     project = read_project(home / "a.yaml")
     built_in = default_project(home)
-    assert uses_sql_store(built_in)
-    assert not uses_sql_store(project)
     assert jobstore_document(built_in) == {
         "docs_store": {"type": "sql"},
         "additional_stores": {"data": {"type": "sql"}},

@@ -1,0 +1,162 @@
+"""What a user can ask of projects: make, list, show and remove them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from towline.configuration.choice import load_project
+from towline.configuration.defaults import DEFAULT_PROJECT, default_project
+from towline.configuration.documents import write_text
+from towline.configuration.files import parse_project, scan
+from towline.configuration.model import Project
+from towline.configuration.plain import shown_document
+from towline.configuration.projects import ConfigManager, new_project_path, remove
+from towline.configuration.removal import Removal
+from towline.configuration.templates import project_text
+from towline.errors import ConfigurationError, ProjectUndefined, RunnerAlreadyActive, StoreError
+from towline.operations.compose import open_given
+from towline.operations.runners import status_of
+from towline.settings import load_settings
+
+FORMATS = ("yaml", "toml", "json")
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectSummary:
+    """One line of `tow project list`."""
+
+    #: Name inside the file; None when the file cannot be read.
+    name: str | None
+    #: None for the built-in default project.
+    file: Path | None
+    #: Whether commands without ``-p`` mean this project.
+    is_chosen: bool
+    #: What is wrong with the file; None when it is a valid project.
+    problem: str | None
+    workers: tuple[str, ...] = ()
+    base_dir: Path | None = None
+
+
+def generate_project(name: str, file_format: str = "yaml", *, full: bool = False) -> Path:
+    """Write the file of a new project, and say where it is.
+
+    Parameters
+    ----------
+    name
+        Letters, digits, `_`, `.` and `-`.
+    file_format
+        yaml (with comments), toml or json.
+    full
+        Whether every key is in the file, with its default value.
+
+    Raises
+    ------
+    ConfigurationError
+        There is such a project, or the name or the format is not possible.
+    """
+    settings = load_settings()
+    if file_format not in FORMATS:
+        raise ConfigurationError(f"{file_format!r} is no format of project files; they are {', '.join(FORMATS)}")
+    text = project_text(name, file_format, settings.home, full=full)
+    # Before the path is made: a name with a slash would be somewhere else.
+    parse_project(text, settings.home / f"new.{file_format}")
+    path = new_project_path(name, file_format, settings)
+    write_text(path, text)
+    return path
+
+
+def list_projects() -> list[ProjectSummary]:
+    """Every project file in the home, valid or not, and the built-in default project."""
+    settings = load_settings()
+    try:
+        chosen = load_project(settings=settings).name
+    except ConfigurationError:
+        chosen = None  # none, or a broken one, which the list shows
+    summaries = [
+        ProjectSummary(file.name, file.path, file.name == chosen and file.problem is None, file.problem)
+        if file.project is None
+        else _summary(file.project, chosen)
+        for file in scan(settings.home)
+    ]
+    if not any(summary.name == DEFAULT_PROJECT for summary in summaries):
+        summaries.append(_summary(default_project(settings.home), chosen))
+    return summaries
+
+
+def show_project(name: str | None = None) -> dict[str, Any]:
+    """Every value that is in force in a project, secrets masked."""
+    return shown_document(load_project(name))
+
+
+def list_workers(name: str | None = None) -> Mapping[str, Mapping[str, Any]]:
+    """The workers of a project with every value that is in force, secrets masked."""
+    workers: Mapping[str, Mapping[str, Any]] = show_project(name)["workers"]
+    return workers
+
+
+def list_exec_configs(name: str | None = None) -> Mapping[str, Mapping[str, Any]]:
+    """The execution configurations of a project, secrets masked."""
+    configs: Mapping[str, Mapping[str, Any]] = show_project(name)["exec_config"]
+    return configs
+
+
+def plan_project_removal(name: str, *, keep_folders: bool = False) -> Removal:
+    """What :func:`remove_project` would delete: the file of the project and its base_dir.
+
+    Raises
+    ------
+    ProjectUndefined
+        There is no such project, or it is the built-in one and has left nothing on the disk.
+    RunnerAlreadyActive
+        A runner works on the project.
+    """
+    project = load_project(name)
+    refuse_while_active(project)
+    removal = ConfigManager().plan_removal(project, keep_folders=keep_folders)
+    if removal.file is None and not removal.paths:
+        raise ProjectUndefined(f"the built-in project {name} has no file, and there is no folder of it to delete")
+    return removal
+
+
+def remove_project(name: str, *, keep_folders: bool = False) -> Removal:
+    """Delete the file of a project and its base_dir; say what was deleted.
+
+    Raises
+    ------
+    ProjectUndefined, RunnerAlreadyActive
+        As :func:`plan_project_removal`.
+    ConfigurationError
+        Something could not be deleted.
+    """
+    removal = plan_project_removal(name, keep_folders=keep_folders)
+    remove(removal)
+    return removal
+
+
+def refuse_while_active(project: Project) -> None:
+    """Raise when a runner works on `project`.
+
+    Raises
+    ------
+    RunnerAlreadyActive
+        A runner works on it.
+    """
+    if not project.queue_path.exists():
+        return
+    try:
+        with open_given(project) as opened:
+            status = status_of(opened)
+    except StoreError:
+        return  # no runner can work on a database that cannot be opened, and the user may want to be rid of it
+    if status.active:
+        raise RunnerAlreadyActive(
+            f"the runner of {project.name} is active (pid {status.pid} on {status.host}); "
+            f"type: tow -p {project.name} runner stop --wait"
+        )
+
+
+def _summary(project: Project, chosen: str | None) -> ProjectSummary:
+    return ProjectSummary(
+        project.name, project.source, project.name == chosen, None, tuple(project.workers), project.base_dir
+    )
