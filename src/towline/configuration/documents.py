@@ -4,8 +4,6 @@ import io
 import json
 import math
 import os
-import tempfile
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, time
 from pathlib import Path
@@ -137,6 +135,9 @@ def write_text(path: Path, text: str) -> None:
     ProjectUnreadable
         The file cannot be written.
     """
+    # Costs milliseconds at every command, and few commands write.
+    import tempfile
+
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Made with mode 600.
@@ -206,6 +207,9 @@ def _parse_yaml(text: str) -> object:
 
 
 def _parse_toml(text: str) -> object:
+    # Costs milliseconds at every command, and nothing but TOML files needs it.
+    import tomllib
+
     return tomllib.loads(text)
 
 

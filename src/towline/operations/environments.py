@@ -58,7 +58,7 @@ def environment_of(setup: ShellSetup, modules: Sequence[str], *, timeout_seconds
     command = [sys.executable, "-c", _PROGRAM, *modules]
     if setup.needs_shell:
         # Everything that is not the user's own shell text travels as an argument, so that nothing needs quoting.
-        loads = [f'module load "${{{number}}}"' for number in range(1, len(setup.modules) + 1)]
+        loads = [f'module load "${{{number}}}" || exit 1' for number in range(1, len(setup.modules) + 1)]
         shift = f"shift {len(setup.modules)}"
         script = "\n".join([*setup.pre_run, *loads, shift, 'exec "$@"'])
         command = ["bash", "-c", script, "bash", *setup.modules, *command]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -253,7 +254,8 @@ def _check_queue(project: Project) -> Check:
 
 def _network_warning(path: Path) -> Check | None:
     place = _existing(path).resolve()
-    mounts = [disk for disk in psutil.disk_partitions(all=True) if place.is_relative_to(disk.mountpoint)]
+    partitions: list[Any] = psutil.disk_partitions(all=True)  # type: ignore[no-untyped-call]  # psutil has no types
+    mounts = [disk for disk in partitions if place.is_relative_to(disk.mountpoint)]
     kind = max(mounts, key=lambda disk: len(disk.mountpoint)).fstype if mounts else ""
     if not kind.startswith(_NETWORK_FILE_SYSTEMS):
         return None
@@ -265,7 +267,7 @@ def _check_job_store(project: Project, name: str | None) -> Check:
     document = jobstore_document(project, name)
     if is_all_sql(document) and not project.queue_path.exists():
         return _ok("", "in the database of the queue, made with the first job")
-    store = make_job_store(project, name)
+    store: Any = make_job_store(project, name)  # maggma and jobflow have no types
     store.connect()
     try:
         store.query_one({"uuid": "no such job"})
