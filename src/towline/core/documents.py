@@ -1,0 +1,162 @@
+"""JSON documents of jobs, with what JSON has no words for: NaN, large integers, bytes, times, object ids.
+
+Those are written as MongoDB's extended JSON writes them (``{"$numberDouble": "NaN"}``, ``{"$date": ...}``, ...), so that
+a document is JSON for everybody who only passes it on, and comes back as it was for who decodes it here.
+"""
+
+import base64
+import math
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from towline.errors import InvalidRequest
+
+#: What orjson would write in a way of its own goes to our code instead.
+STRICT = orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
+
+#: Only a document with this text can hold extended JSON.
+_SIGN = b'{"$'
+
+_SMALLEST_INTEGER, _LARGEST_INTEGER = -(2**63), 2**64 - 1
+
+
+class UnwritableValue(InvalidRequest):
+    """A value has no place in a document.
+
+    Attributes
+    ----------
+    path
+        Keys and positions that lead to the value.
+    """
+
+    def __init__(self, path: tuple[str | int, ...], reason: str) -> None:
+        super().__init__(f"{path_text(path)} {reason}")
+        self.path = path
+        self.reason = reason
+
+
+def path_text(path: tuple[str | int, ...]) -> str:
+    """`path` as it would be written in Python: ``['energies'][3]``."""
+    return "".join(f"[{key!r}]" for key in path) or "it"
+
+
+def encode(value: object) -> bytes:
+    """`value` as one line of JSON.
+
+    Raises
+    ------
+    UnwritableValue
+        Something in it is neither JSON nor one of the types named above.
+    """
+    try:
+        content = orjson.dumps(value, option=STRICT)
+    except TypeError:
+        return _encode_extended(value)
+    # orjson writes NaN as null without a word, and a dictionary of the user may look like extended JSON.
+    return content if b"null" not in content and _SIGN not in content else _encode_extended(value)
+
+
+def decode(content: bytes) -> Any:
+    """The value that :func:`encode` wrote."""
+    value = orjson.loads(content)
+    return _native(value) if _SIGN in content else value
+
+
+def _encode_extended(value: object) -> bytes:
+    try:
+        return orjson.dumps(_extended(value, ()))
+    except RecursionError as error:
+        raise UnwritableValue((), "is nested too deeply or contains itself") from error
+    except TypeError as error:
+        raise UnwritableValue((), f"cannot be written as JSON: {error}") from error
+
+
+def _extended(value: object, path: tuple[str | int, ...]) -> Any:
+    for kinds, write in _WRITERS:
+        if isinstance(value, kinds):
+            return write(value, path)
+    # bson is not imported for a type that hardly anybody uses.
+    if type(value).__name__ == "ObjectId" and type(value).__module__ == "bson.objectid":
+        return {"$oid": str(value)}
+    raise UnwritableValue(path, f"is of type {type(value).__module__}.{type(value).__qualname__}")
+
+
+def _write_mapping(value: Mapping[Any, Any], path: tuple[str | int, ...]) -> dict[str, Any]:
+    written = {}
+    for key, item in value.items():
+        if not isinstance(key, str):
+            raise UnwritableValue(path, f"has the key {key!r}, which is no text")
+        written[_write_text(key, path)] = _extended(item, (*path, key))
+    return {"$escaped": written} if len(written) == 1 and next(iter(written)) in _READERS else written
+
+
+def _write_text(value: str, path: tuple[str | int, ...]) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise UnwritableValue(path, f"is text that is not valid Unicode: {error.reason}") from error
+    return str.__str__(value)
+
+
+def _write_integer(value: int, _path: tuple[str | int, ...]) -> int | dict[str, str]:
+    whole = int(value)
+    return whole if _SMALLEST_INTEGER <= whole <= _LARGEST_INTEGER else {"$numberLong": str(whole)}
+
+
+def _write_float(value: float, _path: tuple[str | int, ...]) -> float | dict[str, str]:
+    if math.isfinite(value):
+        return float(value)
+    return {"$numberDouble": "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"}
+
+
+def _write_bytes(value: bytes, _path: tuple[str | int, ...]) -> dict[str, Any]:
+    return {"$binary": {"base64": base64.b64encode(value).decode(), "subType": "00"}}
+
+
+#: In this order: bool is an int, and an Enum may be any of the others.
+_WRITERS: tuple[tuple[Any, Callable[[Any, tuple[str | int, ...]], Any]], ...] = (
+    ((type(None), bool), lambda value, path: value),
+    (Enum, lambda value, path: _extended(value.value, path)),
+    (str, _write_text),
+    (int, _write_integer),
+    (float, _write_float),
+    (dict, _write_mapping),
+    ((list, tuple), lambda value, path: [_extended(item, (*path, number)) for number, item in enumerate(value)]),
+    ((bytes, bytearray), _write_bytes),
+    (datetime, lambda value, path: {"$date": value.isoformat()}),
+    (UUID, lambda value, path: str(value)),
+)
+
+
+def _native(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_native(item) for item in value]
+    if isinstance(value, dict):
+        if len(value) == 1:
+            key, item = next(iter(value.items()))
+            if key in _READERS:
+                return _READERS[key](item)
+        return {key: _native(item) for key, item in value.items()}
+    return value
+
+
+def _read_object_id(text: str) -> object:
+    # Only a document that has one needs bson.
+    from bson.objectid import ObjectId
+
+    return ObjectId(text)
+
+
+_READERS: Mapping[str, Callable[[Any], Any]] = {
+    "$numberDouble": float,
+    "$numberLong": int,
+    "$binary": lambda item: base64.b64decode(item["base64"]),
+    "$date": datetime.fromisoformat,
+    "$oid": _read_object_id,
+    "$escaped": lambda item: {key: _native(inner) for key, inner in item.items()},
+}
