@@ -2,8 +2,8 @@
 
 Light on purpose: the built-in default project is made of these classes without pydantic. A project file is validated
 against the same classes by :mod:`towline.configuration.schema`. The text below each field is its documentation for the
-reader, in ``tow project generate --full`` and in the JSON schema; pydantic reads it from here, which it can do with
-strings and not with comments.
+reader, in ``tow project generate --full`` and in the JSON schema; it is a string and no comment so that the syntax tree
+has it.
 """
 
 import os
@@ -21,7 +21,6 @@ Execution = Literal["warm", "cold", "pooled"]
 #: Read by pydantic when it validates one of the classes.
 _VALIDATION = {
     "extra": "forbid",
-    "use_attribute_docstrings": True,
     "hide_input_in_errors": True,
     "coerce_numbers_to_str": True,
     "allow_inf_nan": False,

@@ -3,10 +3,13 @@
 Loaded only when there is a project file.
 """
 
+import ast
 import difflib
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -35,18 +38,30 @@ def validate(document: Mapping[str, Any]) -> tuple[Project | None, list[Problem]
 def project_json_schema() -> dict[str, Any]:
     """JSON schema of a project file, for editors and for documentation."""
     schema = _adapter().json_schema()
-    for name, keys in _FILLED_IN.items():
-        part = schema if name == "Project" else schema["$defs"][name]
-        part["required"] = [key for key in part.get("required", ()) if key not in keys]
+    for class_ in (Project, RunnerOptions, WorkerConfig, ExecutionConfig, QueueConfig, QueueStore):
+        part = schema if class_ is Project else schema["$defs"][class_.__name__]
+        filled_in = _FILLED_IN.get(class_.__name__, ())
+        part["required"] = [key for key in part.get("required", ()) if key not in filled_in]
+        for key, text in field_texts(class_).items():
+            part["properties"][key]["description"] = text
     del schema["properties"]["source"]
     schema["properties"]["JOB_STORE"] = schema["properties"]["jobstore"]
     return schema
 
 
 def field_texts(class_: type) -> dict[str, str]:
-    """What each field of a class of the model means."""
-    schema = TypeAdapter(class_).json_schema()
-    return {name: " ".join(item["description"].split()) for name, item in schema["properties"].items()}
+    """What each field of a class of the model means: the string below it.
+
+    pydantic can read them too, and would do it at every validation, which is one thing too many at every command.
+    """
+    tree = ast.parse(inspect.getsource(class_)).body[0]
+    statements = tree.body if isinstance(tree, ast.ClassDef) else []
+    texts = {}
+    for field, below in pairwise(statements):
+        match field, below:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                texts[name] = " ".join(text.split())
+    return texts
 
 
 @cache
