@@ -53,7 +53,7 @@ def find_project(name: str | None, settings: Settings) -> Path | None:
 
 def _find_named(name: str, paths: list[Path], home: Path) -> Path | None:
     # A file named like the project is believed first, so that no other file is read; if it is broken, say so.
-    found = [path for path in paths if path.stem == name and read_document(path).get("name", name) == name]
+    found = [path for path in paths if path.stem == name and str(read_document(path).get("name", name)) == name]
     if not found:
         found = [path for path in paths if name_in(path) == name]
     if len(found) > 1:

@@ -36,6 +36,7 @@ def default_project(home: Path, name: str = DEFAULT_PROJECT) -> Project:
 def completed(document: Mapping[str, Any], home: Path) -> tuple[dict[str, Any], list[Problem]]:
     """The document of a project file with what it leaves out, paths in full, and what is wrong with its values."""
     problems: list[Problem] = []
+    _check_references(document, (), problems)
     whole = {key: value for key, value in document.items() if value is not None}
     if "JOB_STORE" in whole:
         if "jobstore" in whole:
@@ -46,7 +47,6 @@ def completed(document: Mapping[str, Any], home: Path) -> tuple[dict[str, Any], 
         whole[key] = _path(whole.get(key, str(Path(whole["base_dir"]) / folder)), (key,), problems)
     whole["workers"] = _workers(whole.get("workers", {DEFAULT_WORKER: {}}), whole["base_dir"], problems)
     whole["queue"] = _queue(whole.get("queue", {}), whole["base_dir"], problems)
-    _check_shell_lines(whole, problems)
     _check_stores(whole, problems)
     return whole, problems
 
@@ -114,15 +114,34 @@ def _path(value: Any, keys: tuple[str, ...], problems: list[Problem]) -> Any:
     return str(path)
 
 
-def _check_shell_lines(document: Mapping[str, Any], problems: list[Problem]) -> None:
-    for group in ("workers", "exec_config"):
-        items = document.get(group)
-        for name, item in items.items() if isinstance(items, Mapping) else ():
-            for key in ("pre_run", "post_run"):
-                lines = item.get(key) if isinstance(item, Mapping) else None
-                if isinstance(lines, str) and has_reference(lines):
-                    reason = "these lines are for the shell, which reads variables as $NAME; put secrets into export"
-                    problems.append(((group, name, key), reason))
+def _check_references(value: Any, keys: tuple[str, ...], problems: list[Problem]) -> None:
+    """Refuse references where nobody resolves them: they must not silently stay what they are."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            _check_references(item, (*keys, key), problems)
+    elif isinstance(value, list):
+        for item in value:
+            _check_references(item, keys, problems)
+    elif isinstance(value, str) and has_reference(value) and not _is_resolved(keys):
+        if keys[-1] in ("pre_run", "post_run"):
+            problems.append(
+                (keys, "these lines are for the shell, which reads variables as $NAME; put secrets into export")
+            )
+        else:
+            problems.append(
+                (keys, "${...} is possible in paths, in queue.store.url, in export, and in job stores only")
+            )
+
+
+def _is_resolved(keys: tuple[str, ...]) -> bool:
+    match keys:
+        case ("base_dir" | "tmp_dir" | "log_dir" | "daemon_dir",) | ("queue", "store", "url"):
+            return True
+        case ("workers", _, "work_dir") | ("exec_config", _, "export", _):
+            return True
+        case ("jobstore" | "JOB_STORE" | "optional_jobstores", *_):
+            return True
+    return False
 
 
 def _check_stores(document: Mapping[str, Any], problems: list[Problem]) -> None:

@@ -99,7 +99,7 @@ def name_in(path: Path) -> str | None:
         name = read_document(path).get("name")
     except ProjectUnreadable:
         return None
-    return name if isinstance(name, str) else None
+    return str(name) if isinstance(name, str | int) else None
 
 
 def scan(home: Path) -> list[ProjectFile]:

@@ -89,6 +89,13 @@ def test_the_name_inside_counts(home: Path) -> None:
     assert load_project("a").source == home / "b.yaml"
 
 
+def test_a_name_of_digits_is_a_name(home: Path) -> None:
+    (home / "123.yaml").write_text("name: 123\n")
+    (home / "other.yaml").write_text("name: 456\n")
+    assert load_project("123").name == "123"
+    assert load_project("456").name == "456"
+
+
 def test_a_project_in_two_files_is_refused(home: Path) -> None:
     (home / "a.yaml").write_text("name: a\n")
     (home / "a.json").write_text('{"name": "a"}')

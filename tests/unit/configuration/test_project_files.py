@@ -145,6 +145,10 @@ def test_a_variable_that_is_not_set_is_named(home: Path) -> None:
             "name: a\nexec_config: {e: {pre_run: 'x ${env:A}'}}\n",
             "exec_config.e.pre_run: these lines are for the shell",
         ),
+        (
+            "name: a\nworkers: {w: {resources: {account: '${env:A}'}}}\n",
+            "w.resources.account: ${...} is possible in paths",
+        ),
         ("name: a\nexec_config: {e: {export: {'A B': x}}}\n", "exec_config.e.export.A B: is no possible name"),
         ("name: a\njobstore: {}\nJOB_STORE: {}\n", "JOB_STORE: is another name of jobstore"),
         ("name: a\njobstore: {docs_store: {host: x}}\n", "jobstore.docs_store: a store needs a `type`"),
