@@ -19,7 +19,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-SLOTS = 2
+#: As many at a time as towline runs by default: one for each processor.
+SLOTS = os.cpu_count() or 1
 #: Jobs sent ahead to each warm worker, so that it does not wait for the runner's transaction.
 AHEAD = 4
 
@@ -100,7 +101,7 @@ def forked_per_second(count: int = 1000) -> float:
 
 
 def pooled_per_second(count: int = 3000) -> float:
-    """Minimal runner with two warm Python workers over pipes: jobs per second."""
+    """Minimal runner with a warm Python worker per slot, over pipes: jobs per second."""
     with queue(count) as connection:
         workers = [_Worker() for _ in range(SLOTS)]
         by_descriptor = {worker.answers.fileno(): worker for worker in workers}
@@ -140,7 +141,7 @@ class _Worker:
         os.close(to_read)
         os.close(from_write)
         self.jobs = to_write
-        self.answers = open(from_read, "rb", buffering=0)  # noqa: SIM115 - closed in close()
+        self.answers = os.fdopen(from_read, "rb", buffering=0)
         self.identifiers: list[int] = []
 
     def send_next(self, connection: sqlite3.Connection) -> int:
@@ -166,15 +167,15 @@ _ANSWER_BYTES = len(_ANSWER % 0)
 
 
 def _serve(jobs: int, answers: int) -> None:
-    with open(jobs, "rb") as lines:
+    with os.fdopen(jobs, "rb") as lines:
         for line in lines:
             os.write(answers, _ANSWER % operator.add(*json.loads(line)["arguments"]))
     os._exit(0)
 
 
-def python_pass_seconds(repeats: int = 5) -> list[float]:
-    """Seconds that ``python -c pass`` of this environment takes, each time."""
-    return [command_seconds([sys.executable, "-c", "pass"]) for _ in range(repeats)]
+def python_pass_seconds() -> float:
+    """Seconds that ``python -c pass`` of this environment takes."""
+    return command_seconds([sys.executable, "-c", "pass"])
 
 
 def command_seconds(command: list[str]) -> float:
