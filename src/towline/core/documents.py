@@ -1,7 +1,7 @@
 """JSON documents of jobs, with what JSON has no words for: NaN, large integers, bytes, times, object ids.
 
-Those are written as MongoDB's extended JSON writes them (``{"$numberDouble": "NaN"}``, ``{"$date": ...}``, ...), so that
-a document is JSON for everybody who only passes it on, and comes back as it was for who decodes it here.
+Those are written as MongoDB's extended JSON writes them (``{"$numberDouble": "NaN"}``, ``{"$date": ...}``, ...), so
+that a document is JSON for everybody who only passes it on, and comes back as it was for who decodes it here.
 """
 
 import base64

@@ -1,0 +1,249 @@
+"""A shell command as a job, to be used in flows like any other.
+
+On a towline worker it runs without Python. Under `jobflow.run_locally` the function :func:`run_command` does the same,
+in the current folder.
+"""
+
+import base64
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path, PurePath, PurePosixPath
+from typing import Any
+
+from jobflow import Job, OnMissing, OutputReference
+
+from towline.core.documents import UnwritableValue, encode
+from towline.errors import InvalidFlow, WorkerError
+from towline.jobflow.encoding import Encoder
+
+#: Characters of standard output and standard error that become part of the output, from their ends.
+TAIL_CHARACTERS = 3000
+
+
+def command(
+    command: str | Sequence[Any],
+    *,
+    inputs: Mapping[str, Any] | None = None,
+    outputs: Iterable[str] = (),
+    environment: Mapping[str, Any] | None = None,
+    success_exit_codes: Iterable[int] = (0,),
+    name: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> Job:
+    """A job that runs a command.
+
+    Its output is ``{"exit_code", "signal", "files": {name: {"path", "size_bytes", "sha256"}}, "stdout_tail",
+    "stderr_tail", "run_dir"}``; use parts of it in other jobs, such as ``job.output["files"]["x.csv"]["path"]``.
+
+    Parameters
+    ----------
+    command
+        Text for `/bin/sh`, or the program and its arguments, which no shell touches. Numbers, paths and outputs of
+        other jobs are possible as arguments; in text they are not, pass them in `environment`.
+    inputs
+        ``{name: content}`` of files in the folder of the job. Content is text, bytes, a :class:`~pathlib.Path` on the
+        worker, or the output of another job: a file of a command (``{"path": ...}``) is copied, text is written as it
+        is, everything else as JSON.
+    outputs
+        Patterns (``*.csv``, ``results/**/*.dat``) of the files that are part of the output.
+    environment
+        Variables for the command; outputs of other jobs are possible as values.
+    success_exit_codes
+        Exit codes that mean success; any other one fails the job.
+    name
+        Name of the job, by default that of the program.
+
+    Raises
+    ------
+    InvalidFlow
+        The command is empty, a file name leads out of the folder, or a value is of an impossible type.
+    """
+    arguments: dict[str, Any] = {"inputs": {}, "outputs": [_pattern(item) for item in _several(outputs)]}
+    if isinstance(command, str):
+        arguments["shell"] = _text(command)
+        words = command.split()
+    else:
+        arguments["argv"] = [_argument(item) for item in command]
+        words = [str(item) for item in command[:1]]
+    if not words:
+        raise InvalidFlow("the command is empty; give a program and its arguments")
+    arguments["inputs"] = {file_name(key): _content(key, value) for key, value in (inputs or {}).items()}
+    arguments["environment"] = {_variable(key): _argument(value) for key, value in (environment or {}).items()}
+    arguments["success_exit_codes"] = [int(code) for code in success_exit_codes]
+    return Job(
+        function=run_command,
+        function_kwargs=arguments,
+        name=name or PurePath(words[0]).name,
+        metadata=dict(metadata or {}),
+    )
+
+
+def is_command(job: Job) -> bool:
+    """Whether a job was made by :func:`command`."""
+    return job.function is run_command
+
+
+def command_payload(job: Job) -> bytes:
+    """Payload of a command job for the worker's side, which knows nothing of jobflow.
+
+    ``{"argv": [...]} or {"shell": text}``, and ``inputs`` (``{name: text, {"base64": ...} or {"path": ...}}``),
+    ``outputs``, ``environment``, ``success_exit_codes``. Serialized references to outputs may stand in place of an
+    element of ``argv`` and of values of ``inputs`` and ``environment``.
+
+    Raises
+    ------
+    InvalidFlow
+        The arguments were changed to something that a command cannot have.
+    """
+    encoder = Encoder()
+    try:
+        payload = encode(encoder.encode(job.function_kwargs))
+    except UnwritableValue as error:
+        raise InvalidFlow(f"command {job.name!r} ({job.uuid}): {error}") from error
+    if not encoder.plain or job.function_args or _is_special(job):
+        raise InvalidFlow(
+            f"command {job.name!r} ({job.uuid}) has arguments, output settings or reference settings that only Python "
+            "jobs have; run it from a @job function with subprocess instead"
+        )
+    return payload
+
+
+def run_command(
+    *,
+    argv: Sequence[Any] | None = None,
+    shell: str | None = None,
+    inputs: Mapping[str, Any],
+    outputs: Sequence[str],
+    environment: Mapping[str, Any],
+    success_exit_codes: Sequence[int],
+) -> dict[str, Any]:
+    """Run a command in the current folder, as `jobflow.run_locally` does.
+
+    Raises
+    ------
+    WorkerError
+        It cannot be started, or ends with an exit code that does not mean success.
+    """
+    for name, content in inputs.items():
+        write_input(Path(file_name(name)), content)
+    words = ["/bin/sh", "-c", shell] if shell is not None else [_word(item) for item in argv or ()]
+    variables = os.environ | {key: _word(value) for key, value in environment.items()}
+    try:
+        done = subprocess.run(words, env=variables, capture_output=True, text=True, errors="replace", check=False)
+    except OSError as error:
+        raise WorkerError(f"{words[0]} cannot be started: {error.strerror}; check that it is installed") from error
+    if done.returncode not in success_exit_codes:
+        ended = f"exit code {done.returncode}" if done.returncode >= 0 else f"signal {-done.returncode}"
+        tail = done.stderr.strip()[-500:]
+        raise WorkerError(f"{shell or ' '.join(words)} ended with {ended}" + (f": {tail}" if tail else ""))
+    return {
+        "exit_code": done.returncode,
+        "signal": None,
+        "files": {name: file_entry(Path(name)) for name in matching_files(Path(), outputs)},
+        "stdout_tail": done.stdout[-TAIL_CHARACTERS:],
+        "stderr_tail": done.stderr[-TAIL_CHARACTERS:],
+        "run_dir": str(Path.cwd()),
+    }
+
+
+def file_name(name: str) -> str:
+    """`name`, when it stays inside the folder of the job.
+
+    Raises
+    ------
+    InvalidFlow
+        It is absolute, empty or leads out of the folder.
+    """
+    parts = PurePosixPath(name).parts if isinstance(name, str) else ()
+    if not parts or parts[0] == "/" or ".." in parts or "\0" in name:
+        raise InvalidFlow(f"{name!r} is no file inside the folder of the job; give a relative path without '..'")
+    return name
+
+
+def write_input(path: Path, content: Any) -> None:
+    """Make an input file from its content with the references resolved."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(content, str):
+        path.write_text(content, encoding="utf-8")
+    elif isinstance(content, Mapping) and set(content) == {"base64"}:
+        path.write_bytes(base64.b64decode(content["base64"]))
+    elif isinstance(content, Mapping) and isinstance(content.get("path"), str):
+        shutil.copyfile(content["path"], path)
+    else:
+        path.write_bytes(encode(content))
+
+
+def matching_files(folder: Path, patterns: Iterable[str]) -> list[str]:
+    """Names, relative to `folder`, of the files that match one of `patterns`, in alphabetical order."""
+    found = {path for pattern in patterns for path in folder.glob(pattern) if path.is_file()}
+    return sorted(path.relative_to(folder).as_posix() for path in found)
+
+
+def file_entry(path: Path) -> dict[str, Any]:
+    """What the output says about a file."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"path": str(path.resolve()), "size_bytes": path.stat().st_size, "sha256": digest}
+
+
+def _several(values: Iterable[str]) -> list[str]:
+    return [values] if isinstance(values, str) else list(values)
+
+
+def _pattern(value: str) -> str:
+    return file_name(value)
+
+
+def _variable(name: str) -> str:
+    if not isinstance(name, str) or not name or "=" in name or "\0" in name:
+        raise InvalidFlow(f"{name!r} is no name of an environment variable")
+    return name
+
+
+def _argument(value: Any) -> Any:
+    if isinstance(value, OutputReference):
+        return value
+    if isinstance(value, PurePath):
+        return _text(str(value))
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    raise InvalidFlow(
+        f"{value!r} cannot be an argument or a variable of a command; give text, a number, a path or an output of a job"
+    )
+
+
+def _text(value: str) -> str:
+    if "OutputReference(" in value:
+        raise InvalidFlow(
+            f"{value!r} has the output of a job inside a text, where its value is not known yet; give the output as an "
+            'argument of its own, or in `environment` and use it as "$NAME"'
+        )
+    if "\0" in value:
+        raise InvalidFlow(f"{value!r} has a null character, which no command can be given")
+    return value
+
+
+def _content(name: str, value: Any) -> Any:
+    if isinstance(value, str | OutputReference):
+        return value
+    if isinstance(value, bytes):
+        return {"base64": base64.b64encode(value).decode()}
+    if isinstance(value, PurePath):
+        return {"path": str(Path(value).absolute())}
+    raise InvalidFlow(
+        f"the content of input {name!r} is a {type(value).__name__}; give text, bytes, a Path or the output of a job"
+    )
+
+
+def _word(value: Any) -> str:
+    return value if isinstance(value, str) else encode(value).decode()
+
+
+def _is_special(job: Job) -> bool:
+    unresolved = job.config.resolve_references is not True or job.config.on_missing_references == OnMissing.PASS
+    return unresolved or bool(job._kwargs) or job.output_schema is not None
