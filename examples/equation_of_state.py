@@ -209,7 +209,7 @@ def run_with_towline(flow: Flow, home: Path) -> tuple[Mapping[str, float], Mappi
     print(f"submitted {len(ids)} jobs to {home}/; the runner starts")
     tow("runner", "start")
     try:
-        follow(flow.uuid)
+        follow(ids)
     finally:
         tow("runner", "stop", "--wait")
     print(f"completed in {time.monotonic() - started:.1f} s")
@@ -221,45 +221,27 @@ def tow(*arguments: str) -> None:
     subprocess.run([Path(sys.executable).with_name("tow"), *arguments], check=True, stdin=subprocess.DEVNULL)
 
 
-def follow(flow_id: str) -> None:
-    """Show how many jobs are in which state until the flow is COMPLETED.
+def follow(ids: Sequence[str]) -> None:
+    """Show how many jobs are in which state until all of them are COMPLETED.
 
     Raises
     ------
     SystemExit
-        The flow ended otherwise, or did not end before the deadline.
+        A job ended otherwise.
     """
-    from towline import JobController
+    from towline import wait_flow
 
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    shown = ""
-    controller = JobController.from_project_name(None)
-    try:
-        while True:
-            flow = controller.get_flows_info(flow_ids=[flow_id])[0]
-            states = [str(state.value) for state in flow.job_states]
-            counts = "  ".join(f"{state} {states.count(state)}" for state in sorted(set(states)))
-            shown = show(f"flow {flow.state.value}: {counts}", shown)
-            if flow.state.value == "COMPLETED":
-                break
-            if flow.state.value in {"FAILED", "STOPPED", "PAUSED"} or "REMOTE_ERROR" in states:
-                raise SystemExit(f"\nThe flow did not complete ({counts}); look with: tow job list --error")
-            if time.monotonic() > deadline:
-                raise SystemExit(f"\nThe flow is not COMPLETED after {DEADLINE_SECONDS:g} s ({counts})")
-            time.sleep(0.05)
-    finally:
-        controller.close()
-        if sys.stdout.isatty():
-            print()
-
-
-def show(line: str, shown: str) -> str:
-    """Show progress: in one place on a terminal, a line per change elsewhere."""
+    waited = wait_flow(ids, timeout_seconds=DEADLINE_SECONDS, progress=show)
     if sys.stdout.isatty():
-        print("\r\033[K" + line, end="", flush=True)
-    elif line != shown:
-        print(line, flush=True)
-    return line
+        print()
+    if not waited:
+        raise SystemExit("The flow did not complete; look with: tow job list")
+
+
+def show(states: Mapping[Any, int]) -> None:
+    """Show progress: in one place on a terminal, a line per change elsewhere."""
+    line = "  ".join(f"{state.value} {count}" for state, count in sorted(states.items()))
+    print(*(("\r\033[K", line) if sys.stdout.isatty() else (line, "\n")), sep="", end="", flush=True)
 
 
 def main() -> int:

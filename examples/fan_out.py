@@ -49,7 +49,9 @@ def main() -> int:
     arguments = parser.parse_args()
     seeds = choose_seeds(arguments.batches)
     thrown = throw_batches(seeds.output, arguments.points)
-    wait_flow(submit_flow(Flow([seeds, thrown], name="pi")), timeout_seconds=120)
+    if not wait_flow(submit_flow(Flow([seeds, thrown], name="pi")), timeout_seconds=120):
+        print("the flow did not complete; look with: tow job list", file=sys.stderr)
+        return 1
     with get_jobstore() as store:
         pi = store.get_output(thrown.uuid, load=True)
     print(f"pi = {pi:.4f} from {arguments.batches} jobs of {arguments.points} points")
