@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from towline.core.actions import Action, Refusal, decide
-from towline.core.states import IN_FLIGHT, NOT_STARTED, JobState
+from towline.core.states import HELD, IN_FLIGHT, NOT_STARTED, JobState
 from towline.errors import IllegalMove
 from towline.store.affected import ActionResult, AffectedJob, affected, move, request_cancellation
 from towline.store.database import Transaction
@@ -59,6 +59,14 @@ def resume(transaction: Transaction, job_ids: Iterable[int]) -> ActionResult:
     move(transaction, renewed, states_by_parents(transaction, [job.id for job in jobs]), None)
     recount(transaction, children_of(transaction, [job.id for job in jobs]))
     return _result(jobs, refused)
+
+
+def resume_flow(transaction: Transaction, flow_id: int) -> ActionResult:
+    """Let every job of a flow go on that was paused or stopped, and take the stop mark off the flow."""
+    transaction.execute("UPDATE flow SET stop_requested = 0 WHERE id = ?", (flow_id,))
+    states = ", ".join(f"'{state.value}'" for state in sorted(HELD))
+    rows = transaction.execute(f"SELECT id FROM job WHERE flow_id = ? AND state IN ({states})", (flow_id,)).fetchall()
+    return resume(transaction, [row[0] for row in rows])
 
 
 def stop(transaction: Transaction, job_ids: Iterable[int]) -> ActionResult:

@@ -1,12 +1,25 @@
 """Jobs and flows that leave the queue. Their journal stays; processes of theirs are ended by the runner."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from towline.core.states import JobState
+from towline.core.states import IN_FLIGHT
 from towline.errors import IllegalMove
 from towline.store.affected import ActionResult, AffectedJob, affected, request_cancellation
 from towline.store.database import Transaction
 from towline.store.readiness import children_of, id_list, recount
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The run folder of an attempt."""
+
+    job_id: int
+    worker: str
+    path: str
+    #: A process of the attempt may still write there.
+    in_use: bool
+
 
 _TABLES_BY_JOB = ("job_document", "job_outcome", "attempt")
 
@@ -17,7 +30,7 @@ def delete_jobs(transaction: Transaction, job_ids: Iterable[int], *, delete_file
     Parameters
     ----------
     delete_files
-        Have the runner delete the run folders of the attempts that it has to end; it is they who still write there.
+        Have the runner delete the run folders of the attempts that it has to end, when they have.
     """
     jobs = affected(transaction, job_ids)
     whole = _flows_left_empty(transaction, jobs)
@@ -37,14 +50,19 @@ def delete_jobs(transaction: Transaction, job_ids: Iterable[int], *, delete_file
 def delete_flows(transaction: Transaction, flow_ids: Iterable[int], *, delete_files: bool = False) -> ActionResult:
     """Take flows with all their jobs out of the queue."""
     listed = list(flow_ids)
-    rows = transaction.execute(
-        "SELECT id FROM job WHERE flow_id IN (SELECT value FROM json_each(?))", (id_list(listed),)
-    ).fetchall()
-    jobs = affected(transaction, [row[0] for row in rows])
+    jobs = affected(transaction, jobs_of_flows(transaction, listed))
     remove_jobs(transaction, jobs, note="deleted with its flow", delete_files=delete_files)
     for flow_id in listed:
         transaction.forget_flow(flow_id)
     return ActionResult(tuple(job.id for job in jobs), {})
+
+
+def jobs_of_flows(transaction: Transaction, flow_ids: Iterable[int]) -> list[int]:
+    """Ids of all jobs of these flows."""
+    rows = transaction.execute(
+        "SELECT id FROM job WHERE flow_id IN (SELECT value FROM json_each(?)) ORDER BY id", (id_list(flow_ids),)
+    ).fetchall()
+    return [row[0] for row in rows]
 
 
 def remove_jobs(
@@ -56,6 +74,10 @@ def remove_jobs(
     request_cancellation(transaction, [job for job in jobs if job.may_be_alive], delete_files=delete_files)
     ids = [job.id for job in jobs]
     listed = id_list(ids)
+    if delete_files:
+        transaction.execute(
+            "UPDATE cancellation SET delete_files = 1 WHERE job_id IN (SELECT value FROM json_each(?))", (listed,)
+        )
     children = set(children_of(transaction, ids)) - set(ids)
     transaction.execute("DELETE FROM edge WHERE parent_id IN (SELECT value FROM json_each(?))", (listed,))
     transaction.execute("DELETE FROM edge WHERE child_id IN (SELECT value FROM json_each(?))", (listed,))
@@ -79,14 +101,16 @@ def _flows_left_empty(transaction: Transaction, jobs: Iterable[AffectedJob]) -> 
     return {flow_id for flow_id, jobs_left in rows if jobs_left <= leaving[flow_id]}
 
 
-def earlier_run_folders(transaction: Transaction, job_ids: Iterable[int]) -> list[tuple[int, str, str, JobState]]:
-    """``(job id, worker, run folder, state)`` of every attempt of these jobs that had a run folder."""
+def run_folders(transaction: Transaction, job_ids: Iterable[int]) -> list[RunFolder]:
+    """The run folders of all attempts of these jobs."""
     listed = id_list(job_ids)
+    states = ", ".join(f"'{state.value}'" for state in sorted(IN_FLIGHT))
+    ending = "EXISTS (SELECT 1 FROM cancellation AS c WHERE c.job_id = {job_id} AND c.attempt = {table}.attempt)"
     rows = transaction.execute(
-        "SELECT id, worker, run_dir, state FROM job "
+        f"SELECT id, worker, run_dir, state IN ({states}) OR {ending.format(job_id='job.id', table='job')} FROM job "
         "WHERE run_dir IS NOT NULL AND id IN (SELECT value FROM json_each(?)) "
-        "UNION ALL SELECT job_id, worker, run_dir, state FROM attempt "
-        "WHERE run_dir IS NOT NULL AND job_id IN (SELECT value FROM json_each(?))",
+        f"UNION ALL SELECT job_id, worker, run_dir, {ending.format(job_id='attempt.job_id', table='attempt')} "
+        "FROM attempt WHERE run_dir IS NOT NULL AND job_id IN (SELECT value FROM json_each(?))",
         (listed, listed),
     ).fetchall()
-    return [(job_id, worker, run_dir, JobState(state)) for job_id, worker, run_dir, state in rows]
+    return [RunFolder(job_id, worker, path, bool(in_use)) for job_id, worker, path, in_use in rows]

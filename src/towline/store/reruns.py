@@ -65,8 +65,8 @@ def begin_new_attempts(transaction: Transaction, jobs: Sequence[AffectedJob]) ->
     listed = id_list(job.id for job in jobs)
     outcomes = transaction.execute(
         "SELECT job.id, job.attempt, job.state, worker, run_dir, started_at, ended_at, process_id, exit_code, "
-        "exit_signal, reason, failure, stored_data, exit_record, environment FROM job LEFT JOIN job_outcome ON job_id = job.id "
-        "WHERE job.id IN (SELECT value FROM json_each(?))",
+        "exit_signal, reason, failure, stored_data, exit_record, environment FROM job "
+        "LEFT JOIN job_outcome ON job_id = job.id WHERE job.id IN (SELECT value FROM json_each(?))",
         (listed,),
     ).fetchall()
     transaction.executemany(
@@ -77,8 +77,8 @@ def begin_new_attempts(transaction: Transaction, jobs: Sequence[AffectedJob]) ->
     transaction.execute("DELETE FROM job_outcome WHERE job_id IN (SELECT value FROM json_each(?))", (listed,))
     transaction.execute(
         "UPDATE job SET attempt = attempt + 1, lease_owner = NULL, process_id = NULL, run_dir = NULL, "
-        "started_at = NULL, ended_at = NULL, step_attempts = 0, retry_at = NULL, exit_code = NULL, exit_signal = NULL, reason = NULL "
-        "WHERE id IN (SELECT value FROM json_each(?))",
+        "started_at = NULL, ended_at = NULL, step_attempts = 0, retry_at = NULL, exit_code = NULL, "
+        "exit_signal = NULL, reason = NULL WHERE id IN (SELECT value FROM json_each(?))",
         (listed,),
     )
     _take_next_worker(transaction, jobs)

@@ -107,7 +107,7 @@ job = Table(
     Column("reason", Text),
     Index("job_by_uuid", "uuid", "job_index", unique=True),
     Index("job_by_flow", "flow_id"),
-    Index("job_by_state", "state", "worker", "id"),
+    Index("job_by_state", "state", "worker", "updated_at"),
     Index("job_by_update", "updated_at"),
     Index("job_by_name", "name"),
     Index(

@@ -7,7 +7,7 @@ import pytest
 
 from towline.core.states import JobState
 from towline.store.database import Database
-from towline.store.deletions import delete_flows, delete_jobs, earlier_run_folders
+from towline.store.deletions import delete_flows, delete_jobs, run_folders
 from towline.store.reruns import rerun
 from towline.testing.queue import add_flow, inconsistencies, put_in_state, put_outcome, states
 
@@ -90,5 +90,5 @@ def test_the_folders_of_all_attempts_are_known(database: Database) -> None:
         rerun(transaction, jobs.values())
     put_in_state(database, jobs["a"], JobState.FAILED, run_dir="/2")
     with database.transaction() as transaction:
-        folders = earlier_run_folders(transaction, jobs.values())
-    assert {folder for _, _, folder, _ in folders} == {"/1", "/2"}
+        folders = run_folders(transaction, jobs.values())
+    assert {folder.path for folder in folders} == {"/1", "/2"}

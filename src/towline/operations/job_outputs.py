@@ -1,0 +1,65 @@
+"""Outputs of jobs in the job store: reading and deleting them."""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from towline.core.states import JobState
+from towline.errors import InvalidRequest
+from towline.store.job_info import JobInfo
+from towline.store.readiness import id_list
+
+if TYPE_CHECKING:
+    from towline.operations.compose import OpenProject
+
+#: Documents that one request to a job store names.
+_BATCH = 500
+
+
+def job_output(opened: "OpenProject", job: JobInfo, *, load: bool = False) -> Any:
+    """The output of a job, as JSON-like values.
+
+    Parameters
+    ----------
+    load
+        Put in the parts that are in additional stores.
+
+    Raises
+    ------
+    InvalidRequest
+        The job has no output.
+    """
+    if job.state is not JobState.COMPLETED:
+        raise InvalidRequest(
+            f"job {job.db_id} is {job.state.value} and has no output yet; to look at it: tow job info {job.db_id}"
+        )
+    store = opened.job_store(_store_name(opened, job))
+    found = store.query_one({"uuid": job.uuid, "index": job.index}, ["output"], load=load)
+    if found is None:
+        raise InvalidRequest(f"the job store has no output of job {job.db_id} ({job.uuid}, index {job.index})")
+    return found.get("output")
+
+
+def identities_of(opened: "OpenProject", rows: Iterable[int]) -> dict[int, tuple[str, int, str | None]]:
+    """``{row: (uuid, index, name of the job store)}`` of these jobs, while they are still in the queue."""
+    found = opened.database.read(
+        "SELECT job.id, job.uuid, job_index, jobstore FROM job JOIN flow ON flow.id = flow_id "
+        "WHERE job.id IN (SELECT value FROM json_each(?))",
+        (id_list(rows),),
+    )
+    return {row: (uuid, index, jobstore) for row, uuid, index, jobstore in found}
+
+
+def delete_outputs(opened: "OpenProject", identities: Mapping[int, tuple[str, int, str | None]]) -> None:
+    """Delete the outputs of jobs from their job stores, with their parts in additional stores."""
+    uuids: dict[tuple[str | None, int], list[str]] = {}
+    for uuid, index, jobstore in identities.values():
+        uuids.setdefault((jobstore, index), []).append(uuid)
+    for (jobstore, index), listed in uuids.items():
+        store = opened.job_store(jobstore)
+        for start in range(0, len(listed), _BATCH):
+            store.remove_docs({"uuid": {"$in": listed[start : start + _BATCH]}, "index": index})
+
+
+def _store_name(opened: "OpenProject", job: JobInfo) -> str | None:
+    name: str | None = opened.database.read("SELECT jobstore FROM flow WHERE uuid = ?", (job.flow_id,))[0][0]
+    return name

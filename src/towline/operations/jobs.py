@@ -1,0 +1,289 @@
+"""What a user can ask about jobs, and have done to them; one function for each."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from towline.core.run_folder import ERROR_FILE, OUTPUT_FILE
+from towline.core.states import HELD, IN_FLIGHT, JobState
+from towline.errors import InvalidRequest, NoSuchJob
+from towline.operations.job_outputs import delete_outputs, identities_of
+from towline.operations.run_folders import delete_run_folders
+from towline.operations.selection import job_row
+from towline.store import actions, deletions, job_history, job_search, leases
+from towline.store.affected import ActionResult
+from towline.store.database import Transaction
+from towline.store.job_info import JobInfo
+from towline.store.job_search import JobFilter, Page
+from towline.store.reruns import rerun
+
+if TYPE_CHECKING:
+    from towline.operations.compose import OpenProject
+
+#: Lines of the journal that `job info` shows.
+_LAST_EVENTS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What came of a request about jobs; ids are db_ids."""
+
+    changed: tuple[str, ...] = ()
+    #: Why each of the others was not changed.
+    refused: Mapping[str, str] = field(default_factory=dict)
+    #: Jobs that run again, or left, because one of `changed` runs again.
+    also_changed: tuple[str, ...] = ()
+    #: Run folders that were deleted.
+    deleted_folders: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class JobReport:
+    """Everything about one job."""
+
+    job: JobInfo
+    #: What a WAITING job waits for.
+    blocking: tuple[job_history.BlockingParent, ...]
+    #: The end of its journal.
+    events: tuple[job_history.Event, ...]
+    earlier_attempts: tuple[job_history.EarlierAttempt, ...]
+    #: Attempts whose end was asked for and is not confirmed.
+    ending: tuple[int, ...]
+    #: Standard output and standard error, when the job has a run folder.
+    logs: tuple[str, ...]
+    #: What to type next.
+    advice: str | None
+
+
+def list_jobs(
+    opened: "OpenProject", wanted: JobFilter, page: Page | None = None, *, details: bool = False
+) -> list[JobInfo]:
+    """Jobs that `wanted` admits; the newest first unless `page` says otherwise."""
+    return job_search.find_jobs(opened.database, wanted, page, prefix=opened.db_id_prefix, details=details)
+
+
+def count_jobs(opened: "OpenProject", wanted: JobFilter) -> int:
+    """Number of jobs that `wanted` admits."""
+    return job_search.count_jobs(opened.database, wanted)
+
+
+def get_job(opened: "OpenProject", row: int) -> JobInfo:
+    """One job with its details.
+
+    Raises
+    ------
+    NoSuchJob
+        It was deleted meanwhile.
+    """
+    found = list_jobs(opened, JobFilter(db_ids=(row,)), details=True)
+    if not found:
+        raise NoSuchJob(f"job {opened.db_id_prefix}{row} is not in the queue any more")
+    return found[0]
+
+
+def job_of_process(opened: "OpenProject", process_id: str) -> int:
+    """Row of the newest job with this process or scheduler id.
+
+    Raises
+    ------
+    NoSuchJob
+        There is none.
+    """
+    # No index has process ids; those in flight are few, and asked for first.
+    states = ", ".join(f"'{state.value}'" for state in sorted(IN_FLIGHT))
+    for condition in (f"state IN ({states})", "1"):
+        rows = opened.database.read(
+            f"SELECT id FROM job WHERE process_id = ? AND {condition} ORDER BY id DESC LIMIT 1", (process_id,)
+        )
+        if rows:
+            return int(rows[0][0])
+    raise NoSuchJob(f"no job has the process id {process_id!r}; `tow job list -v` shows the ids in the column queue_id")
+
+
+def job_info(opened: "OpenProject", row: int) -> JobReport:
+    """Everything about one job."""
+    database, job = opened.database, get_job(opened, row)
+    blocking = tuple(job_history.blocking_parents(database, row)) if job.state is JobState.WAITING else ()
+    return JobReport(
+        job=job,
+        blocking=blocking,
+        events=tuple(job_history.events_of(database, row, _LAST_EVENTS)),
+        earlier_attempts=tuple(job_history.earlier_attempts(database, row)),
+        ending=tuple(job_history.attempts_to_end(database, row)),
+        logs=tuple(str(Path(job.run_dir) / name) for name in (OUTPUT_FILE, ERROR_FILE)) if job.run_dir else (),
+        advice=_advice(opened, job, blocking),
+    )
+
+
+def runner_seems_active(opened: "OpenProject") -> bool:
+    """Whether a runner holds an unexpired lease; cheaper than a look at its process."""
+    record = leases.holder(opened.database)
+    return record is not None and record.expires_at > opened.database.clock()
+
+
+def rerun_jobs(
+    opened: "OpenProject", rows: Iterable[int], *, force: bool = False, raise_on_error: bool = False
+) -> Changed:
+    """Run jobs again, each as a new attempt; the folders of earlier ones stay."""
+    return _act(opened, lambda transaction: rerun(transaction, rows, force=force), raise_on_error)
+
+
+def retry_jobs(opened: "OpenProject", rows: Iterable[int], *, raise_on_error: bool = False) -> Changed:
+    """Repeat the action of the runner that failed."""
+    return _act(opened, lambda transaction: actions.retry(transaction, rows), raise_on_error)
+
+
+def pause_jobs(opened: "OpenProject", rows: Iterable[int], *, raise_on_error: bool = False) -> Changed:
+    """Hold jobs before their start."""
+    return _act(opened, lambda transaction: actions.pause(transaction, rows), raise_on_error)
+
+
+def resume_jobs(opened: "OpenProject", rows: Iterable[int], *, raise_on_error: bool = False) -> Changed:
+    """Undo pause and stop."""
+    return _act(opened, lambda transaction: actions.resume(transaction, rows), raise_on_error)
+
+
+def stop_jobs(opened: "OpenProject", rows: Iterable[int], *, raise_on_error: bool = False) -> Changed:
+    """End jobs, wherever they are."""
+    return _act(opened, lambda transaction: actions.stop(transaction, rows), raise_on_error)
+
+
+def set_job_states(opened: "OpenProject", rows: Iterable[int], state: JobState) -> Changed:
+    """Force jobs into a state, unchecked; flows and children follow."""
+    return _act(opened, lambda transaction: actions.set_state(transaction, rows, state), raise_on_error=False)
+
+
+def set_priority(
+    opened: "OpenProject", rows: Iterable[int], priority: int, *, raise_on_error: bool = False
+) -> Changed:
+    """Change the priority."""
+    return _act(opened, lambda transaction: actions.set_priority(transaction, rows, priority), raise_on_error)
+
+
+def set_run_properties(
+    opened: "OpenProject",
+    rows: Iterable[int],
+    properties: actions.RunProperties,
+    *,
+    replace: bool = False,
+    raise_on_error: bool = False,
+) -> Changed:
+    """Change worker, execution configuration or resources.
+
+    Raises
+    ------
+    ConfigurationError
+        The project has no such worker or exec_config.
+    """
+    if properties.worker is not None:
+        opened.project.worker(properties.worker)
+    if isinstance(properties.exec_config, str):
+        opened.project.execution_config(properties.exec_config)
+    return _act(
+        opened,
+        lambda transaction: actions.set_run_properties(transaction, rows, properties, replace=replace),
+        raise_on_error,
+    )
+
+
+def delete_jobs(
+    opened: "OpenProject",
+    rows: Iterable[int],
+    *,
+    outputs: bool = False,
+    files: bool = False,
+    raise_on_error: bool = False,
+) -> Changed:
+    """Take jobs out of the queue; those in flight are ended by the runner.
+
+    Parameters
+    ----------
+    outputs
+        Delete their outputs from the job store too.
+    files
+        Delete their run folders too.
+    """
+    listed = list(rows)
+    folders: list[deletions.RunFolder] = []
+    identities = identities_of(opened, listed) if outputs else {}
+
+    def act(transaction: Transaction) -> ActionResult:
+        if files:
+            folders.extend(deletions.run_folders(transaction, listed))
+        return deletions.delete_jobs(transaction, listed, delete_files=files)
+
+    changed = _act(opened, act, raise_on_error)
+    gone = {int(db_id.removeprefix(opened.db_id_prefix)) for db_id in changed.changed}
+    deleted = delete_run_folders(opened, [folder for folder in folders if folder.job_id in gone])
+    delete_outputs(opened, {row: identity for row, identity in identities.items() if row in gone})
+    return Changed(changed.changed, changed.refused, changed.also_changed, tuple(deleted))
+
+
+def rows_of(opened: "OpenProject", wanted: JobFilter) -> list[int]:
+    """Rows of all jobs that `wanted` admits."""
+    return job_search.find_job_ids(opened.database, wanted)
+
+
+def one_row(opened: "OpenProject", text: str, index: int | None = None) -> int:
+    """Row of the job with this db_id or uuid; see :func:`towline.operations.selection.job_row`."""
+    return job_row(opened, text, index)
+
+
+def _act(opened: "OpenProject", action: Callable[[Transaction], ActionResult], raise_on_error: bool) -> Changed:
+    """Carry out an action in a transaction of its own, and wake the runner."""
+    with opened.database.transaction() as transaction:
+        result = action(transaction)
+        refused = result.refused or {}
+        if raise_on_error and refused:
+            # Leaving the block undoes what was done to the others.
+            raise next(iter(refused.values()))
+    if result.changed:
+        opened.wake_runner()
+    return Changed(
+        changed=_db_ids(opened, result.changed),
+        refused={f"{opened.db_id_prefix}{row}": str(error) for row, error in refused.items()},
+        also_changed=_db_ids(opened, result.also_changed),
+    )
+
+
+def _db_ids(opened: "OpenProject", rows: Sequence[int]) -> tuple[str, ...]:
+    return tuple(f"{opened.db_id_prefix}{row}" for row in rows)
+
+
+def _advice(
+    opened: "OpenProject", job: JobInfo, blocking: Sequence[job_history.BlockingParent]
+) -> str | None:
+    """What to type next."""
+    db_id = job.db_id
+    if job.state is JobState.FAILED:
+        return f"what it printed: tow job queue-out {db_id}; to run it again: tow job rerun {db_id}"
+    if job.state is JobState.REMOTE_ERROR:
+        return f"to repeat what failed: tow job retry {db_id}; to start anew: tow job rerun {db_id}"
+    if job.state in HELD:
+        return f"to let it run: tow job resume {db_id}"
+    if job.state is JobState.COMPLETED:
+        return f"its result: tow job output {db_id}"
+    stuck = next((parent for parent in blocking if parent.state in _STUCK), None)
+    if stuck is not None:
+        return f"it waits for a job that is {stuck.state.value}: tow job info {opened.db_id_prefix}{stuck.id}"
+    if not runner_seems_active(opened):
+        return "no runner is active, so nothing moves: tow runner start"
+    return None
+
+
+#: States of a parent that need the user before a child can run.
+_STUCK = HELD | {JobState.FAILED, JobState.REMOTE_ERROR}
+
+
+def check_resources(value: Any) -> Mapping[str, Any]:
+    """Resources from what a user gave.
+
+    Raises
+    ------
+    InvalidRequest
+        It is no mapping.
+    """
+    if not isinstance(value, Mapping):
+        raise InvalidRequest(f"resources are {value!r}; give key=value pairs or a JSON object")
+    return value

@@ -1,0 +1,62 @@
+"""Conditions of a search, as SQL with parameters."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+
+@dataclass(slots=True)
+class Conditions:
+    """Conditions that all have to hold."""
+
+    texts: list[str] = field(default_factory=list)
+    parameters: list[Any] = field(default_factory=list)
+
+    def add(self, text: str, *parameters: Any) -> None:
+        """One more condition, with the values of its question marks."""
+        self.texts.append(text)
+        self.parameters.extend(parameters)
+
+    def add_one_of(self, column: str, values: Sequence[str]) -> None:
+        """`column` has one of a few values, if there are any."""
+        if values:
+            self.add(f"{column} IN ({', '.join('?' * len(values))})", *values)
+
+    def add_listed(self, expression: str, values: Sequence[object]) -> None:
+        """`expression` is one of any number of values, if there are any."""
+        if values:
+            self.add(f"{expression} IN (SELECT value FROM json_each(?))", orjson.dumps(values).decode())
+
+    def add_times(self, column: str, start: datetime | None, end: datetime | None) -> None:
+        """`column` is between two times; local times when naive."""
+        if start is not None:
+            self.add(f"{column} >= ?", start.timestamp())
+        if end is not None:
+            self.add(f"{column} <= ?", end.timestamp())
+
+    def add_metadata(self, document: str, path: str, wanted: Mapping[str, Any]) -> None:
+        """A JSON document has these values below `path`; ``a.b`` is `b` inside of `a`."""
+        for key, value in wanted.items():
+            whole = path + "".join(f'."{part}"' for part in key.replace('"', "").split("."))
+            nested = isinstance(value, Mapping | list | tuple)
+            self.add(
+                document.format(path="?") + (" = json(?)" if nested else " IS ?"),
+                whole,
+                orjson.dumps(value).decode() if nested else value,
+            )
+
+    @property
+    def where(self) -> str:
+        """All of them, for WHERE."""
+        return " AND ".join(self.texts) or "1"
+
+
+def name_condition(name: str) -> tuple[str, str]:
+    """Operator and operand that compare with a name, or with a pattern that has ``*``, ``?`` or ``[...]``."""
+    if any(character in name for character in "*?["):
+        # Sets are negated with ! in patterns of files, with ^ in SQLite's.
+        return "GLOB", name.replace("[!", "[^")
+    return "=", name

@@ -1,0 +1,204 @@
+"""Finding, counting and reading flows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from towline.core.states import FlowState, JobState
+from towline.store.conditions import Conditions, name_condition
+from towline.store.database import Database
+from towline.store.job_info import FlowInfo, JobInfo
+from towline.store.job_search import JobFilter, Page, Sort, find_jobs, parents_of, with_details
+from towline.store.readiness import id_list
+
+
+@dataclass(frozen=True, slots=True)
+class FlowFilter:
+    """Which flows; what is empty or None does not restrict."""
+
+    #: Uuids of jobs in the flows.
+    job_ids: tuple[str, ...] = ()
+    #: Ids of jobs in the flows.
+    db_ids: tuple[int, ...] = ()
+    #: Uuids of flows.
+    flow_ids: tuple[str, ...] = ()
+    states: tuple[FlowState, ...] = ()
+    #: First and last time of the last update; local time when naive.
+    start_date: datetime | None = None
+    end_date: datetime | None = None
+    #: Exact name, or a pattern with ``*``, ``?`` and ``[...]``.
+    name: str | None = None
+    #: Values of the flow's metadata by key; ``a.b`` is `b` inside of `a`.
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    #: Only flows with a job that a runner holds.
+    locked: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it restricts nothing: every flow is meant."""
+        return self == FlowFilter()
+
+
+def find_flows(
+    database: Database, wanted: FlowFilter, page: Page | None = None, *, prefix: str = "", with_jobs: bool = False
+) -> list[FlowInfo]:
+    """Flows that `wanted` admits, newest first unless `page` says otherwise.
+
+    Parameters
+    ----------
+    prefix
+        Text before the number in the ids of jobs that users see.
+    with_jobs
+        Load the ids, names, states, workers and parents of the jobs too.
+    """
+    page = page or Page()
+    conditions = _conditions(wanted)
+    rows = database.read(
+        "SELECT flow.id, uuid, name, state, created_at, updated_at, jobstore, metadata, "
+        "(SELECT min(id) FROM job WHERE flow_id = flow.id) "
+        f"FROM flow WHERE {conditions.where} ORDER BY {_order(page)} LIMIT ? OFFSET ?",
+        [*conditions.parameters, page.limit or -1, page.skip],
+    )
+    counts = _state_counts(database, [row[0] for row in rows])
+    flows = [_flow_info(row, counts.get(row[0], {}), prefix) for row in rows]
+    return with_job_lists(database, flows, prefix=prefix) if with_jobs else flows
+
+
+def count_flows(database: Database, wanted: FlowFilter) -> int:
+    """Number of flows that `wanted` admits."""
+    conditions = _conditions(wanted)
+    return int(database.read(f"SELECT count(*) FROM flow WHERE {conditions.where}", conditions.parameters)[0][0])
+
+
+def count_flow_states(database: Database, states: Sequence[FlowState] = ()) -> dict[FlowState, int]:
+    """Number of flows in each state; states without flows are missing unless asked for."""
+    rows = database.read("SELECT state, count(*) FROM flow GROUP BY state")
+    counts = {FlowState(state): int(flows) for state, flows in rows}
+    return {state: counts.get(state, 0) for state in states} if states else counts
+
+
+def with_job_lists(
+    database: Database, flows: Sequence[FlowInfo], *, prefix: str = "", page: Page | None = None, details: bool = False
+) -> list[FlowInfo]:
+    """The same flows with their jobs.
+
+    Parameters
+    ----------
+    page
+        Order of the jobs; the one of their creation by default.
+    details
+        Load the details of every job too.
+    """
+    page = page or Page(Sort.DB_ID, ascending=True)
+    jobs = find_jobs(database, JobFilter(flow_ids=tuple(flow.flow_id for flow in flows)), page, prefix=prefix)
+    parents = parents_of(database, [job.id for job in jobs])
+    hosts = _hosts(database, jobs)
+    jobs = with_details(database, jobs) if details else jobs
+    by_flow: dict[str, list[JobInfo]] = {}
+    for job in jobs:
+        job = replace(job, parents=parents.get(job.id, ()), hosts=hosts.get(job.id, ()))
+        by_flow.setdefault(job.flow_id, []).append(job)
+    return [_with_jobs(flow, by_flow.get(flow.flow_id, ())) for flow in flows]
+
+
+def flow_rows(database: Database, wanted: FlowFilter) -> list[int]:
+    """Ids of the rows of all flows that `wanted` admits."""
+    conditions = _conditions(wanted)
+    query = f"SELECT id FROM flow WHERE {conditions.where} ORDER BY id"
+    return [row[0] for row in database.read(query, conditions.parameters)]
+
+
+def edges_of_flow(database: Database, flow_row: int) -> list[tuple[int, int]]:
+    """``(parent id, child id)`` of every dependency of a job in the flow, also on jobs of other flows."""
+    return [
+        (parent, child)
+        for parent, child in database.read(
+            "SELECT parent_id, child_id FROM job JOIN edge ON child_id = job.id WHERE flow_id = ? "
+            "ORDER BY child_id, parent_id",
+            (flow_row,),
+        )
+    ]
+
+
+def _with_jobs(flow: FlowInfo, jobs: Sequence[JobInfo]) -> FlowInfo:
+    return replace(
+        flow,
+        db_ids=tuple(job.db_id for job in jobs),
+        job_ids=tuple(job.uuid for job in jobs),
+        job_indexes=tuple(job.index for job in jobs),
+        job_names=tuple(job.name for job in jobs),
+        job_states=tuple(job.state for job in jobs),
+        workers=tuple(job.worker for job in jobs),
+        parents=tuple(job.parents for job in jobs),
+        hosts=tuple(job.hosts for job in jobs),
+        jobs_info=tuple(jobs),
+    )
+
+
+def _hosts(database: Database, jobs: Sequence[JobInfo]) -> dict[int, tuple[str, ...]]:
+    rows = database.read(
+        "SELECT job_id, settings FROM job_document WHERE job_id IN (SELECT value FROM json_each(?))",
+        (id_list(job.id for job in jobs),),
+    )
+    return {job_id: tuple(orjson.loads(settings).get("hosts") or ()) for job_id, settings in rows}
+
+
+def _flow_info(row: Sequence[Any], counts: Mapping[JobState, int], prefix: str) -> FlowInfo:
+    flow_row, uuid, name, state, created, updated, jobstore, metadata, first_job = row
+    return FlowInfo(
+        db_id=f"{prefix}{first_job}",
+        flow_id=uuid,
+        name=name,
+        state=FlowState(state),
+        created_on=datetime.fromtimestamp(created, UTC),
+        updated_on=datetime.fromtimestamp(updated, UTC),
+        state_counts=counts,
+        jobstore=jobstore,
+        flow_metadata=orjson.loads(metadata) if metadata else {},
+        id=flow_row,
+    )
+
+
+def _state_counts(database: Database, flow_ids: Sequence[int]) -> dict[int, dict[JobState, int]]:
+    rows = database.read(
+        "SELECT flow_id, state, jobs FROM flow_count WHERE jobs > 0 AND flow_id IN (SELECT value FROM json_each(?))",
+        (id_list(flow_ids),),
+    )
+    counts: dict[int, dict[JobState, int]] = {}
+    for flow_id, state, jobs in rows:
+        counts.setdefault(flow_id, {})[JobState(state)] = jobs
+    # In the order of a job's life.
+    order = list(JobState)
+    return {
+        flow_id: dict(sorted(found.items(), key=lambda item: order.index(item[0])))
+        for flow_id, found in counts.items()
+    }
+
+
+def _conditions(wanted: FlowFilter) -> Conditions:
+    conditions = Conditions()
+    conditions.add_listed("flow.uuid", wanted.flow_ids)
+    for column, ids in (("uuid", wanted.job_ids), ("id", wanted.db_ids)):
+        if ids:
+            listed = orjson.dumps(ids).decode()
+            conditions.add(
+                f"flow.id IN (SELECT flow_id FROM job WHERE {column} IN (SELECT value FROM json_each(?)))", listed
+            )
+    conditions.add_one_of("flow.state", [state.value for state in wanted.states])
+    conditions.add_times("flow.updated_at", wanted.start_date, wanted.end_date)
+    if wanted.name is not None:
+        operator, operand = name_condition(wanted.name)
+        conditions.add(f"flow.name {operator} ?", operand)
+    conditions.add_metadata("json_extract(CAST(flow.metadata AS TEXT), {path})", "$", wanted.metadata)
+    if wanted.locked:
+        conditions.add("EXISTS (SELECT 1 FROM job WHERE flow_id = flow.id AND lease_owner IS NOT NULL)")
+    return conditions
+
+
+def _order(page: Page) -> str:
+    direction = "ASC" if page.ascending else "DESC"
+    first = f"flow.updated_at {direction}, " if page.sort is Sort.UPDATED_ON else ""
+    return f"{first}flow.id {direction}"

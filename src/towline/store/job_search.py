@@ -1,0 +1,282 @@
+"""Finding, counting and reading jobs.
+
+Lists read only narrow rows, and the newest of any state or worker come through an index, however many jobs there are.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+import orjson
+
+from towline.core.records import Failure
+from towline.core.states import IN_FLIGHT, JobState
+from towline.store.conditions import Conditions, name_condition
+from towline.store.database import Database
+from towline.store.job_info import JOB_COLUMNS, JobInfo, job_info
+from towline.store.readiness import id_list
+
+#: A name that more jobs have than this is looked for along the order of the list, not through the index of names.
+_MANY = 2000
+
+
+class Sort(str, Enum):
+    """What a list is sorted by."""
+
+    CREATED_ON = "created_on"
+    UPDATED_ON = "updated_on"
+    DB_ID = "db_id"
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which jobs; what is empty or None does not restrict."""
+
+    #: ``(uuid, index)``; without an index, the newest.
+    job_ids: tuple[tuple[str, int | None], ...] = ()
+    db_ids: tuple[int, ...] = ()
+    #: Uuids of flows.
+    flow_ids: tuple[str, ...] = ()
+    states: tuple[JobState, ...] = ()
+    #: First and last time of the last update; local time when naive.
+    start_date: datetime | None = None
+    end_date: datetime | None = None
+    #: Exact name, or a pattern with ``*``, ``?`` and ``[...]``.
+    name: str | None = None
+    #: Values of the job's metadata by key; ``a.b`` is `b` inside of `a`.
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    workers: tuple[str, ...] = ()
+    #: Only jobs that a runner holds.
+    locked: bool = False
+    #: Only jobs of this kind of payload.
+    payload_kind: str | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it restricts nothing: every job is meant."""
+        return self == JobFilter()
+
+    @property
+    def names_jobs(self) -> bool:
+        """Whether it names certain jobs or flows, which are few."""
+        return bool(self.job_ids or self.db_ids or self.flow_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which part of a list, in which order."""
+
+    sort: Sort = Sort.UPDATED_ON
+    #: Oldest or smallest first; usually the newest are.
+    ascending: bool = False
+    #: 0 is no limit.
+    limit: int = 0
+    skip: int = 0
+
+
+def find_jobs(
+    database: Database, wanted: JobFilter, page: Page | None = None, *, prefix: str = "", details: bool = False
+) -> list[JobInfo]:
+    """Jobs that `wanted` admits, newest first unless `page` says otherwise.
+
+    Parameters
+    ----------
+    prefix
+        Text before the number in the ids that users see.
+    details
+        Load failure, metadata, stored data, parents and the like too.
+    """
+    page = page or Page()
+    wanted = _resolved(database, wanted)
+    chosen, parameters = _chosen_ids(database, wanted, page)
+    order = _order(page)
+    rows = database.read(
+        f"SELECT {JOB_COLUMNS} FROM ({chosen}) AS chosen JOIN job ON job.id = chosen.id "
+        f"JOIN flow ON flow.id = job.flow_id ORDER BY {order}",
+        parameters,
+    )
+    jobs = [job_info(row, prefix) for row in rows]
+    return with_details(database, jobs) if details else jobs
+
+
+def find_job_ids(database: Database, wanted: JobFilter) -> list[int]:
+    """Ids of all jobs that `wanted` admits, oldest first."""
+    chosen, parameters = _chosen_ids(database, _resolved(database, wanted), Page(Sort.DB_ID, ascending=True))
+    return sorted(row[0] for row in database.read(chosen, parameters))
+
+
+def count_jobs(database: Database, wanted: JobFilter) -> int:
+    """Number of jobs that `wanted` admits. For states and workers alone no job is read."""
+    if wanted == JobFilter(states=wanted.states, workers=wanted.workers):
+        return sum(count_states(database, wanted.states, wanted.workers).values())
+    conditions = _conditions(database, _resolved(database, wanted), page=None)
+    return int(database.read(f"SELECT count(*) FROM job WHERE {conditions.where}", conditions.parameters)[0][0])
+
+
+def count_states(
+    database: Database, states: Sequence[JobState] = (), workers: Sequence[str] = ()
+) -> dict[JobState, int]:
+    """Number of jobs in each state, from the counters; states without jobs are missing unless asked for."""
+    conditions = Conditions()
+    _add_states_and_workers(conditions, states, workers)
+    rows = database.read(
+        f"SELECT state, sum(jobs) FROM worker_count AS job WHERE jobs > 0 AND {conditions.where} GROUP BY state",
+        conditions.parameters,
+    )
+    return dict.fromkeys(states, 0) | {JobState(state): int(jobs) for state, jobs in rows}
+
+
+def with_details(database: Database, jobs: Sequence[JobInfo]) -> list[JobInfo]:
+    """The same jobs with failure, metadata, stored data, parents, settings and exit record."""
+    if not jobs:
+        return []
+    listed = id_list(job.id for job in jobs)
+    rows = database.read(
+        "SELECT job_document.job_id, settings, failure, stored_data, exit_record, environment FROM job_document "
+        "LEFT JOIN job_outcome ON job_outcome.job_id = job_document.job_id "
+        "WHERE job_document.job_id IN (SELECT value FROM json_each(?))",
+        (listed,),
+    )
+    documents = {row[0]: [None if part is None else orjson.loads(part) for part in row[1:]] for row in rows}
+    parents = parents_of(database, [job.id for job in jobs])
+    return [_detailed(job, documents.get(job.id), parents.get(job.id, ())) for job in jobs]
+
+
+def parents_of(database: Database, job_ids: Iterable[int]) -> dict[int, tuple[str, ...]]:
+    """``{job id: uuids of its parents}``; jobs without parents are missing."""
+    rows = database.read(
+        "SELECT child_id, uuid FROM edge JOIN job ON job.id = parent_id "
+        "WHERE child_id IN (SELECT value FROM json_each(?)) ORDER BY parent_id",
+        (id_list(job_ids),),
+    )
+    parents: dict[int, tuple[str, ...]] = {}
+    for child, uuid in rows:
+        parents[child] = (*parents.get(child, ()), uuid)
+    return parents
+
+
+def _detailed(job: JobInfo, documents: Sequence[Any] | None, parents: tuple[str, ...]) -> JobInfo:
+    settings, failure, stored_data, exit_record, environment = documents or ({}, None, None, None, None)
+    why = None if failure is None else Failure(**failure)
+    return replace(
+        job,
+        parents=parents,
+        failure=why,
+        metadata=settings.get("metadata") or {},
+        stored_data=stored_data,
+        hosts=tuple(settings.get("hosts") or ()),
+        resources=settings.get("resources"),
+        exec_config=settings.get("exec_config"),
+        next_worker=settings.get("next_worker"),
+        exit_record=exit_record,
+        environment=environment,
+        remote=replace(job.remote, error=why.message) if why and job.state is JobState.REMOTE_ERROR else job.remote,
+    )
+
+
+def _resolved(database: Database, wanted: JobFilter) -> JobFilter:
+    """The same filter with (uuid, index) turned into ids of rows."""
+    if not wanted.job_ids:
+        return wanted
+    rows = database.read(
+        "SELECT id, uuid, job_index FROM job WHERE uuid IN (SELECT value FROM json_each(?)) ORDER BY job_index",
+        (orjson.dumps([uuid for uuid, _ in wanted.job_ids]).decode(),),
+    )
+    ids = {(uuid, index): job_id for job_id, uuid, index in rows} | {(uuid, None): job_id for job_id, uuid, _ in rows}
+    found = {ids[key] for key in wanted.job_ids if key in ids}
+    if wanted.db_ids:
+        found &= set(wanted.db_ids)
+    # No row has the id 0: nothing is found then, instead of everything.
+    return replace(wanted, job_ids=(), db_ids=tuple(sorted(found)) or (0,))
+
+
+def _chosen_ids(database: Database, wanted: JobFilter, page: Page) -> tuple[str, list[Any]]:
+    """A query for the ids of the jobs on `page`."""
+    pairs = _pairs(database, wanted, page)
+    order, limit = _order(page), page.skip + page.limit if page.limit else -1
+    if pairs is None:
+        conditions = _conditions(database, wanted, page)
+        query = f"SELECT job.id FROM job WHERE {conditions.where} ORDER BY {order} LIMIT ? OFFSET ?"
+        return query, [*conditions.parameters, page.limit or -1, page.skip]
+    # The index has the order within one state of one worker only: take the first of each pair, and the first of these.
+    rest = _conditions(database, replace(wanted, states=(), workers=()), page)
+    part = f"SELECT id, updated_at FROM job WHERE state = ? AND worker = ? AND {rest.where} ORDER BY {order} LIMIT ?"
+    union = " UNION ALL ".join(f"SELECT * FROM ({part})" for _ in pairs) or "SELECT 0 AS id, 0 AS updated_at LIMIT 0"
+    parameters = [value for state, worker in pairs for value in (state, worker, *rest.parameters, limit)]
+    query = f"SELECT job.id FROM ({union}) AS job ORDER BY {order} LIMIT ? OFFSET ?"
+    return query, [*parameters, page.limit or -1, page.skip]
+
+
+def _pairs(database: Database, wanted: JobFilter, page: Page) -> list[tuple[str, str]] | None:
+    """The (state, worker) that have jobs, when the list is best put together from them; else None."""
+    if not (wanted.states or wanted.workers) or wanted.names_jobs or page.sort is not Sort.UPDATED_ON:
+        return None
+    conditions = Conditions()
+    _add_states_and_workers(conditions, wanted.states, wanted.workers)
+    rows = database.read(
+        f"SELECT state, worker FROM worker_count AS job WHERE jobs > 0 AND {conditions.where}", conditions.parameters
+    )
+    # SQLite takes 500 parts in one query.
+    return rows if len(rows) <= 400 else None
+
+
+def _conditions(database: Database, wanted: JobFilter, page: Page | None) -> Conditions:
+    conditions = Conditions()
+    conditions.add_listed("job.id", wanted.db_ids)
+    if wanted.flow_ids:
+        listed = orjson.dumps(wanted.flow_ids).decode()
+        conditions.add("job.flow_id IN (SELECT id FROM flow WHERE uuid IN (SELECT value FROM json_each(?)))", listed)
+    _add_states_and_workers(conditions, wanted.states, wanted.workers, walk=_walks(database, wanted, page))
+    conditions.add_times("job.updated_at", wanted.start_date, wanted.end_date)
+    if wanted.name is not None:
+        _add_name(database, conditions, wanted, page)
+    conditions.add_metadata(_METADATA, "$.metadata", wanted.metadata)
+    if wanted.locked:
+        conditions.add("job.lease_owner IS NOT NULL")
+        conditions.add_one_of("job.state", [state.value for state in sorted(IN_FLIGHT)])
+    if wanted.payload_kind is not None:
+        conditions.add("job.payload_kind = ?", wanted.payload_kind)
+    return conditions
+
+
+_METADATA = "(SELECT json_extract(CAST(settings AS TEXT), {path}) FROM job_document WHERE job_id = job.id)"
+
+
+def _add_states_and_workers(
+    conditions: Conditions, states: Sequence[JobState], workers: Sequence[str], *, walk: bool = False
+) -> None:
+    # The + keeps SQLite from the index of states: walking along the order of the list finds a page of many sooner.
+    sign = "+" if walk else ""
+    conditions.add_one_of(f"{sign}job.state", [state.value for state in states])
+    conditions.add_one_of(f"{sign}job.worker", workers)
+
+
+def _walks(database: Database, wanted: JobFilter, page: Page | None) -> bool:
+    """Whether a page in the order of ids is best found by walking along all jobs."""
+    if page is None or not page.limit or wanted.names_jobs or not (wanted.states or wanted.workers):
+        return False
+    return sum(count_states(database, wanted.states, wanted.workers).values()) > 10 * _MANY
+
+
+def _add_name(database: Database, conditions: Conditions, wanted: JobFilter, page: Page | None) -> None:
+    operator, operand = name_condition(str(wanted.name))
+    if page is None or not page.limit or wanted.names_jobs:
+        conditions.add(f"job.name {operator} ?", operand)
+        return
+    rows = database.read(f"SELECT id FROM job WHERE name {operator} ? LIMIT {_MANY}", (operand,))
+    if len(rows) < _MANY:
+        # No row has the id 0: nothing is found then, instead of everything.
+        conditions.add_listed("job.id", [row[0] for row in rows] or [0])
+    else:
+        # The + keeps SQLite from the index of names: walking along the order of the list finds a page of many sooner.
+        conditions.add(f"+job.name {operator} ?", operand)
+
+
+def _order(page: Page) -> str:
+    direction = "ASC" if page.ascending else "DESC"
+    if page.sort is Sort.UPDATED_ON:
+        return f"job.updated_at {direction}, job.id {direction}"
+    # Ids are given in the order of creation.
+    return f"job.id {direction}"
