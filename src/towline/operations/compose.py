@@ -94,7 +94,7 @@ def open_given(project: Project, *, actor: str = "user") -> OpenProject:
 def make_job_store(project: Project, name: str | None = None) -> "JobStore":
     """The job store of a project, or one of its optional ones, not connected."""
     # maggma and jobflow take most of a second to load; only who wants outputs as objects pays for them.
-    from towline.store.job_store import job_store_from_document
+    from towline.jobflow.stores import job_store_from_document
 
     return job_store_from_document(jobstore_document(project, name), project.queue_path, collection(name))
 

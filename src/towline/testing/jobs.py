@@ -1,0 +1,119 @@
+"""Sample jobs that workers can import, for tests, benchmarks and first steps."""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from jobflow import Flow, Job, Response, job
+
+
+@job
+def add(a: float, b: float) -> float:
+    """The sum."""
+    return a + b
+
+
+@job
+def total(numbers: list[float]) -> float:
+    """The sum of a list."""
+    return sum(numbers)
+
+
+@job
+def append_line(path: str, line: str, after: object = None) -> str:
+    """Add a line to a file: a trace of every time the job really ran."""
+    with Path(path).open("a") as file:
+        file.write(f"{line}\n")
+    return line
+
+
+@job
+def fail(message: str = "as asked") -> None:
+    """Raise an error."""
+    raise ValueError(message)
+
+
+@job
+def sleep(seconds: float) -> float:
+    """Take some time."""
+    time.sleep(seconds)
+    return seconds
+
+
+@job
+def wait_for_file(path: str, timeout_seconds: float = 60) -> str:
+    """Run until a file appears."""
+    deadline = time.monotonic() + timeout_seconds
+    while not Path(path).exists():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{path} did not appear in {timeout_seconds:g} s")
+        time.sleep(0.01)
+    return path
+
+
+@job
+def print_lines(text: str, error_text: str = "") -> None:
+    """Write to standard output and standard error."""
+    print(text)
+    print(error_text, file=sys.stderr)
+
+
+@job
+def end_process(exit_code: int | None = None, signal_number: int | None = None) -> None:
+    """Leave without a result: with an exit code, or by a signal."""
+    if signal_number is not None:
+        os.kill(os.getpid(), signal.Signals(signal_number))
+    os._exit(exit_code or 0)
+
+
+@job
+def environment(names: list[str]) -> dict[str, object]:
+    """Where and how the job runs: folder, process, and some variables."""
+    return {
+        "folder": str(Path.cwd()),
+        "pid": os.getpid(),
+        "parent_pid": os.getppid(),
+        "variables": {name: os.environ.get(name) for name in names},
+    }
+
+
+@job
+def fan_out(count: int) -> Response:
+    """Replace itself by `count` jobs and their total."""
+    jobs = [add(number, 1) for number in range(count)]
+    result = total([new.output for new in jobs])
+    return Response(replace=Flow([*jobs, result], output=result.output))
+
+
+@job
+def chain_by_replacing(length: int) -> Response | int:
+    """Replace itself again and again."""
+    return Response(replace=chain_by_replacing(length - 1)) if length > 0 else 0
+
+
+@job
+def respond(
+    output: object = None,
+    addition: Job | Flow | None = None,
+    detour: Job | Flow | None = None,
+    stored_data: dict[str, object] | None = None,
+    stop_children: bool = False,
+    stop_jobflow: bool = False,
+) -> Response:
+    """Give any response."""
+    return Response(
+        output=output,
+        addition=addition,
+        detour=detour,
+        stored_data=stored_data,
+        stop_children=stop_children,
+        stop_jobflow=stop_jobflow,
+    )
+
+
+@job(data="large")
+def with_large_data(size: int) -> dict[str, object]:
+    """An output whose part `large` goes to the additional store `data`."""
+    return {"size": size, "large": list(range(size))}
