@@ -19,8 +19,8 @@ from towline.core.documents import UnwritableValue, encode
 from towline.errors import InvalidFlow, WorkerError
 from towline.jobflow.encoding import Encoder
 
-#: Characters of standard output and standard error that become part of the output, from their ends.
-TAIL_CHARACTERS = 3000
+#: Bytes of standard output and standard error that become part of the output, from their ends.
+_TAIL_BYTES = 4096
 
 
 def command(
@@ -46,9 +46,10 @@ def command(
     inputs
         ``{name: content}`` of files in the folder of the job. Content is text, bytes, a :class:`~pathlib.Path` on the
         worker, or the output of another job: a file of a command (``{"path": ...}``) is copied, text is written as it
-        is, everything else as JSON.
+        is, everything else as JSON. Text that starts with ``#!`` becomes executable.
     outputs
-        Patterns (``*.csv``, ``results/**/*.dat``) of the files that are part of the output.
+        Patterns (``*.csv``, ``results/**/*.dat``) of the files that are part of the output. A pattern that no file
+        matches fails the job.
     environment
         Variables for the command; outputs of other jobs are possible as values.
     success_exit_codes
@@ -61,7 +62,7 @@ def command(
     InvalidFlow
         The command is empty, a file name leads out of the folder, or a value is of an impossible type.
     """
-    arguments: dict[str, Any] = {"inputs": {}, "outputs": [_pattern(item) for item in _several(outputs)]}
+    arguments: dict[str, Any] = {"inputs": {}, "outputs": [_file_name(item) for item in _several(outputs)]}
     if isinstance(command, str):
         arguments["shell"] = _text(command)
         words = command.split()
@@ -70,7 +71,7 @@ def command(
         words = [str(item) for item in command[:1]]
     if not words:
         raise InvalidFlow("the command is empty; give a program and its arguments")
-    arguments["inputs"] = {file_name(key): _content(key, value) for key, value in (inputs or {}).items()}
+    arguments["inputs"] = {_file_name(key): _content(key, value) for key, value in (inputs or {}).items()}
     arguments["environment"] = {_variable(key): _argument(value) for key, value in (environment or {}).items()}
     arguments["success_exit_codes"] = [int(code) for code in success_exit_codes]
     return Job(
@@ -125,76 +126,73 @@ def run_command(
     Raises
     ------
     WorkerError
-        It cannot be started, or ends with an exit code that does not mean success.
+        It cannot be started, ends with an exit code that does not mean success, or leaves no file for a pattern.
     """
     for name, content in inputs.items():
-        write_input(Path(file_name(name)), content)
+        _write_input(Path(_file_name(name)), content)
     words = ["/bin/sh", "-c", shell] if shell is not None else [_word(item) for item in argv or ()]
     variables = os.environ | {key: _word(value) for key, value in environment.items()}
     try:
-        done = subprocess.run(words, env=variables, capture_output=True, text=True, errors="replace", check=False)
+        done = subprocess.run(words, env=variables, capture_output=True, check=False)
     except OSError as error:
         raise WorkerError(f"{words[0]} cannot be started: {error.strerror}; check that it is installed") from error
     if done.returncode not in success_exit_codes:
         ended = f"exit code {done.returncode}" if done.returncode >= 0 else f"signal {-done.returncode}"
-        tail = done.stderr.strip()[-500:]
+        tail = _tail(done.stderr).strip()
         raise WorkerError(f"{shell or ' '.join(words)} ended with {ended}" + (f": {tail}" if tail else ""))
     return {
         "exit_code": done.returncode,
         "signal": None,
-        "files": {name: file_entry(Path(name)) for name in matching_files(Path(), outputs)},
-        "stdout_tail": done.stdout[-TAIL_CHARACTERS:],
-        "stderr_tail": done.stderr[-TAIL_CHARACTERS:],
+        "files": {name: _file_entry(name) for pattern in outputs for name in _matches(pattern)},
+        "stdout_tail": _tail(done.stdout),
+        "stderr_tail": _tail(done.stderr),
         "run_dir": str(Path.cwd()),
     }
 
 
-def file_name(name: str) -> str:
-    """`name`, when it stays inside the folder of the job.
-
-    Raises
-    ------
-    InvalidFlow
-        It is absolute, empty or leads out of the folder.
-    """
+def _file_name(name: str) -> str:
     parts = PurePosixPath(name).parts if isinstance(name, str) else ()
     if not parts or parts[0] == "/" or ".." in parts or "\0" in name:
         raise InvalidFlow(f"{name!r} is no file inside the folder of the job; give a relative path without '..'")
     return name
 
 
-def write_input(path: Path, content: Any) -> None:
-    """Make an input file from its content with the references resolved."""
+def _write_input(path: Path, content: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    if isinstance(content, str):
-        path.write_text(content, encoding="utf-8")
-    elif isinstance(content, Mapping) and set(content) == {"base64"}:
-        path.write_bytes(base64.b64decode(content["base64"]))
-    elif isinstance(content, Mapping) and isinstance(content.get("path"), str):
-        shutil.copyfile(content["path"], path)
+    if isinstance(content, Mapping) and isinstance(content.get("path"), str):
+        shutil.copy(content["path"], path)
+        return
+    if isinstance(content, Mapping) and content.keys() == {"base64"}:
+        data = base64.b64decode(content["base64"])
     else:
-        path.write_bytes(encode(content))
+        data = _word(content).encode()
+    path.write_bytes(data)
+    if data.startswith(b"#!"):
+        path.chmod(0o755)
 
 
-def matching_files(folder: Path, patterns: Iterable[str]) -> list[str]:
-    """Names, relative to `folder`, of the files that match one of `patterns`, in alphabetical order."""
-    found = {path for pattern in patterns for path in folder.glob(pattern) if path.is_file()}
-    return sorted(path.relative_to(folder).as_posix() for path in found)
+def _matches(pattern: str) -> list[str]:
+    if Path(pattern).is_file():  # a name may contain what looks like a pattern
+        return [pattern]
+    names = sorted(path.as_posix() for path in Path().glob(_file_name(pattern)) if path.is_file())
+    if not names:
+        raise WorkerError(f"no file matches the declared output {pattern!r}; look at what is in {Path.cwd()}")
+    return names
 
 
-def file_entry(path: Path) -> dict[str, Any]:
-    """What the output says about a file."""
+def _file_entry(name: str) -> dict[str, Any]:
+    path = Path.cwd() / name
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"path": str(path.resolve()), "size_bytes": path.stat().st_size, "sha256": digest}
+    return {"path": str(path), "size_bytes": path.stat().st_size, "sha256": digest}
+
+
+def _tail(stream: bytes) -> str:
+    return stream[-_TAIL_BYTES:].decode(errors="replace")
 
 
 def _several(values: Iterable[str]) -> list[str]:
     return [values] if isinstance(values, str) else list(values)
-
-
-def _pattern(value: str) -> str:
-    return file_name(value)
 
 
 def _variable(name: str) -> str:
