@@ -1,0 +1,222 @@
+"""The part of criteria that a database can answer by itself, from columns and indexes.
+
+The SQL selects every row that meets the criteria, and maybe some that do not; :func:`towline.store.criteria.matcher`
+decides about those. In some rows a column does not tell the value. Conditions that find those rows stand apart, because
+a database looks up each of two conditions in its index, and neither of them when they are joined by OR.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import orjson
+
+from towline.store.criteria import comparable, operators_in
+
+#: Up to here integers are the same whether they are stored as integers or as doubles.
+_LARGEST_EXACT = 2**53
+
+#: Reading a decimal number, SQLite may miss the nearest double by a few units in the last place.
+_RELATIVE_SLACK = 1e-12
+
+#: Names that stand in SQL, in a path of JSON and in JSON itself as they are.
+_INDEXABLE_NAME = re.compile(r"[A-Za-z_@][A-Za-z0-9_@\- ]*")
+
+
+@dataclass(frozen=True, slots=True)
+class SqlField:
+    """A field of the criteria that the database knows.
+
+    Parameters
+    ----------
+    expression
+        SQL expression of the value. NULL for null and for a missing field.
+    kind
+        "text" or "number" for a column with values of that kind only, "json" for what ``json_extract`` gives.
+    unknown
+        SQL condition for the rows where `expression` does not tell the value, or None when it always does.
+    """
+
+    expression: str
+    kind: str
+    unknown: str | None = None
+
+    @property
+    def exact(self) -> bool:
+        """Whether the expression decides a condition for every row."""
+        return self.unknown is None and self.kind != "json"
+
+
+def text(value: str) -> str:
+    """`value` as a literal of SQL."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def json_field(path: str) -> SqlField | None:
+    """The plain value at a path in the column `body`, as an index can hold it; None for a path with unusual names.
+
+    Where the path meets an array or ends in a subdocument, the expression is a blob that says: look in the body.
+    """
+    parts = path.split(".")
+    if not all(_INDEXABLE_NAME.fullmatch(part) for part in parts):
+        return None
+    paths = ["$" + "".join(f'."{part}"' for part in parts[: length + 1]) for length in range(len(parts))]
+    kinds = [f"json_type(CAST(body AS TEXT), {text(path)})" for path in paths]
+    odd = " OR ".join([*(f"{kind} = 'array'" for kind in kinds), f"{kinds[-1]} = 'object'"])
+    expression = f"CASE WHEN {odd} THEN x'00' ELSE json_extract(CAST(body AS TEXT), {text(paths[-1])}) END"
+    return SqlField(expression, "json", f"{expression} = x'00'")
+
+
+class Prefilter(NamedTuple):
+    """A condition in SQL that every matching row meets, or else one of the conditions in `unknown`."""
+
+    #: Empty when there is nothing to say: every row may match.
+    sql: str
+    parameters: list[Any]
+    #: Whether only matching rows meet it, so that nothing is left to decide.
+    exact: bool
+    #: Conditions without parameters for rows of which the columns do not tell everything.
+    unknown: frozenset[str] = frozenset()
+
+
+_NOTHING = Prefilter("", [], exact=False)
+_NEVER = Prefilter("0", [], exact=True)
+
+
+def prefilter(criteria: Mapping[str, Any] | None, fields: Mapping[str, SqlField]) -> Prefilter:
+    """What `criteria` mean for the fields that the database knows.
+
+    Parameters
+    ----------
+    criteria
+        Criteria that :func:`towline.store.criteria.matcher` accepted.
+    fields
+        ``{path: field}``.
+    """
+    return _join([_part(name, operand, fields) for name, operand in (criteria or {}).items()], "AND")
+
+
+def _part(name: str, operand: Any, fields: Mapping[str, SqlField]) -> Prefilter:
+    if name in ("$and", "$or", "$nor"):
+        joined = _join([prefilter(part, fields) for part in operand], "AND" if name == "$and" else "OR")
+        return _negate(joined) if name == "$nor" else joined
+    field = fields.get(name)
+    return _NOTHING if field is None else _condition(field, operand)
+
+
+def _condition(field: SqlField, operand: Any) -> Prefilter:
+    if isinstance(operand, re.Pattern):
+        return _NOTHING
+    if not operators_in(operand):
+        return _compared(field, "$eq", operand)
+    return _join([_operator(field, name, value) for name, value in operand.items()], "AND")
+
+
+def _operator(field: SqlField, name: str, operand: Any) -> Prefilter:
+    if name in _NEGATIONS:
+        return _negate(_compared(field, _NEGATIONS[name], operand))
+    if name == "$not":
+        return _negate(_condition(field, operand))
+    return _compared(field, name, operand) if name in _COMPARISONS else _NOTHING
+
+
+def _compared(field: SqlField, name: str, operand: Any) -> Prefilter:
+    found = _COMPARISONS[name](field, operand)
+    if not found.sql or field.unknown is None:
+        return found
+    return found._replace(exact=False, unknown=frozenset([field.unknown]))
+
+
+def _join(parts: Sequence[Prefilter], word: str) -> Prefilter:
+    said = [part for part in parts if part.sql]
+    if word == "OR" and len(said) < len(parts):
+        return _NOTHING
+    return Prefilter(
+        said[0].sql if len(said) == 1 else f" {word} ".join(f"({part.sql})" for part in said),
+        [value for part in said for value in part.parameters],
+        all(part.exact for part in parts),
+        frozenset().union(*(part.unknown for part in said)),
+    )
+
+
+def _negate(part: Prefilter) -> Prefilter:
+    # What may select too much would select too little when negated.
+    return Prefilter(f"NOT coalesce(({part.sql}), 0)", part.parameters, exact=True) if part.exact else _NOTHING
+
+
+def _equal(field: SqlField, operand: Any) -> Prefilter:
+    value = comparable(operand)
+    if value is None:
+        return Prefilter(f"{field.expression} IS NULL", [], exact=True) if field.exact else _NOTHING
+    kind = _kind(value)
+    if kind is None:
+        return _NOTHING
+    if field.kind != "json":
+        return Prefilter(f"{field.expression} = ?", [value], exact=True) if kind == field.kind else _NEVER
+    if isinstance(value, float):
+        return Prefilter(f"{field.expression} BETWEEN ? AND ?", [*_slack(value)], exact=False)
+    return Prefilter(f"{field.expression} = ?", [value], exact=False)
+
+
+def _in(field: SqlField, operand: Any) -> Prefilter:
+    if not operand:
+        return _NEVER
+    values = [comparable(item) for item in operand if not isinstance(item, re.Pattern)]
+    kinds = {_kind(value) for value in values}
+    mixed = len(values) < len(operand) or len(kinds) > 1 or None in kinds
+    if mixed or (field.kind == "json" and any(isinstance(value, float) for value in values)):
+        return _join([_item(field, item) for item in operand], "OR")
+    if field.kind != "json" and kinds != {field.kind}:
+        return _NEVER
+    # One statement for every length of the list.
+    sql = f"{field.expression} IN (SELECT value FROM json_each(?))"
+    return Prefilter(sql, [orjson.dumps(values).decode()], exact=field.kind != "json")
+
+
+def _item(field: SqlField, item: Any) -> Prefilter:
+    return _NOTHING if isinstance(item, re.Pattern) else _equal(field, item)
+
+
+def _ordered(sign: str) -> Callable[[SqlField, Any], Prefilter]:
+    def build(field: SqlField, operand: Any) -> Prefilter:
+        value = comparable(operand)
+        kind = _kind(value)
+        if kind is None:
+            return _NOTHING
+        if field.kind != "json":
+            return Prefilter(f"{field.expression} {sign} ?", [value], exact=True) if kind == field.kind else _NEVER
+        if kind == "number":
+            value = _slack(value)[sign.startswith("<")]
+        return Prefilter(f"{field.expression} {sign[0]}= ?", [value], exact=False)
+
+    return build
+
+
+def _kind(value: Any) -> str | None:
+    """Kind of a value that a parameter of SQL carries without loss."""
+    if isinstance(value, str):
+        return "text" if "\0" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value) else None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    # Infinity and NaN are no numbers in JSON.
+    exact = math.isfinite(value) if isinstance(value, float) else abs(value) <= _LARGEST_EXACT
+    return "number" if exact else None
+
+
+def _slack(value: float) -> tuple[float, float]:
+    reach = abs(value) * _RELATIVE_SLACK + 1e-300
+    return value - reach, value + reach
+
+
+_COMPARISONS: Mapping[str, Callable[[SqlField, Any], Prefilter]] = {
+    "$eq": _equal,
+    "$in": _in,
+    "$gt": _ordered(">"),
+    "$gte": _ordered(">="),
+    "$lt": _ordered("<"),
+    "$lte": _ordered("<="),
+}
+
+_NEGATIONS = {"$ne": "$eq", "$nin": "$in"}
