@@ -28,9 +28,9 @@ def local_files(modules: Iterable[str]) -> dict[str, str]:
 
 def make_findable(folders: Sequence[str], files: Mapping[str, str]) -> None:
     """Let this process import from `folders`, and drop modules that it has from elsewhere or in an old version."""
-    missing = [folder for folder in folders if folder not in sys.path]
-    if missing:
-        sys.path[:0] = missing
+    if sys.path[: len(folders)] != [*folders]:
+        # In front and in their order, as they were in the script; an earlier job may have brought others.
+        sys.path[:] = [*folders, *(entry for entry in sys.path if entry not in folders)]
         importlib.invalidate_caches()
     outdated = [name for name, file in files.items() if _is_outdated(name, file)]
     if outdated:
