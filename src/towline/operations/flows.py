@@ -18,6 +18,22 @@ if TYPE_CHECKING:
     from towline.operations.compose import OpenProject
 
 
+__all__ = [
+    "DeletedFlows",
+    "FlowFilter",
+    "FlowGraph",
+    "FlowInfo",
+    "GraphNode",
+    "count_flows",
+    "delete_flows",
+    "flow_graph",
+    "flow_info",
+    "flow_rows",
+    "list_flows",
+    "resume_flow",
+]
+
+
 @dataclass(frozen=True, slots=True)
 class GraphNode:
     """A job in a drawing."""

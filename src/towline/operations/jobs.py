@@ -3,23 +3,49 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from towline.core.run_folder import ERROR_FILE, OUTPUT_FILE
 from towline.core.states import HELD, IN_FLIGHT, JobState
-from towline.errors import InvalidRequest, NoSuchJob
+from towline.errors import NoSuchJob
 from towline.operations.job_outputs import delete_outputs, identities_of
 from towline.operations.run_folders import delete_run_folders
-from towline.operations.selection import job_row
 from towline.store import actions, deletions, job_history, job_search, leases
+from towline.store.actions import RunProperties
 from towline.store.affected import ActionResult
 from towline.store.database import Transaction
 from towline.store.job_info import JobInfo
-from towline.store.job_search import JobFilter, Page
+from towline.store.job_search import JobFilter, Page, Sort
 from towline.store.reruns import rerun
 
 if TYPE_CHECKING:
     from towline.operations.compose import OpenProject
+
+__all__ = [
+    "Changed",
+    "JobFilter",
+    "JobInfo",
+    "JobReport",
+    "Page",
+    "RunProperties",
+    "Sort",
+    "count_jobs",
+    "delete_jobs",
+    "get_job",
+    "job_info",
+    "job_of_process",
+    "list_jobs",
+    "pause_jobs",
+    "rerun_jobs",
+    "resume_jobs",
+    "retry_jobs",
+    "rows_of",
+    "runner_seems_active",
+    "set_job_states",
+    "set_priority",
+    "set_run_properties",
+    "stop_jobs",
+]
 
 #: Lines of the journal that `job info` shows.
 _LAST_EVENTS = 8
@@ -164,7 +190,7 @@ def set_priority(
 def set_run_properties(
     opened: "OpenProject",
     rows: Iterable[int],
-    properties: actions.RunProperties,
+    properties: RunProperties,
     *,
     replace: bool = False,
     raise_on_error: bool = False,
@@ -225,11 +251,6 @@ def rows_of(opened: "OpenProject", wanted: JobFilter) -> list[int]:
     return job_search.find_job_ids(opened.database, wanted)
 
 
-def one_row(opened: "OpenProject", text: str, index: int | None = None) -> int:
-    """Row of the job with this db_id or uuid; see :func:`towline.operations.selection.job_row`."""
-    return job_row(opened, text, index)
-
-
 def _act(opened: "OpenProject", action: Callable[[Transaction], ActionResult], raise_on_error: bool) -> Changed:
     """Carry out an action in a transaction of its own, and wake the runner."""
     with opened.database.transaction() as transaction:
@@ -274,16 +295,3 @@ def _advice(
 
 #: States of a parent that need the user before a child can run.
 _STUCK = HELD | {JobState.FAILED, JobState.REMOTE_ERROR}
-
-
-def check_resources(value: Any) -> Mapping[str, Any]:
-    """Resources from what a user gave.
-
-    Raises
-    ------
-    InvalidRequest
-        It is no mapping.
-    """
-    if not isinstance(value, Mapping):
-        raise InvalidRequest(f"resources are {value!r}; give key=value pairs or a JSON object")
-    return value

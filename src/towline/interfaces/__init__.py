@@ -1,0 +1,1 @@
+"""The doors: command line, later web page and MCP server. They reach everything through the operations."""

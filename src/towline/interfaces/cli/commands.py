@@ -1,0 +1,121 @@
+"""Every command of `tow`, in one table: showing help and completing words needs nothing else.
+
+The function of a command is called ``command`` and stands in a module of its own.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+_PACKAGE = "towline.interfaces.cli"
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A command."""
+
+    #: Module below the package of the command line.
+    module: str
+    help: str
+    #: Works, but is not listed.
+    hidden: bool = False
+
+    @property
+    def module_name(self) -> str:
+        """Full name of its module."""
+        return f"{_PACKAGE}.{self.module}"
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A group of commands."""
+
+    help: str
+    children: Mapping[str, "Leaf | Branch"] = field(default_factory=dict)
+    hidden: bool = False
+
+
+Node = Leaf | Branch
+
+COMMANDS = Branch(
+    "Scientific jobs on any machine, from one durable queue.",
+    {
+        "submit": Leaf("submit", "Put a flow from a Python or JSON file into the queue."),
+        "wait": Leaf("wait", "Wait until jobs or flows have ended."),
+        "job": Branch(
+            "Jobs: look at them, steer them, get their results.",
+            {
+                "list": Leaf("job.list", "List jobs, the newest first."),
+                "info": Leaf("job.info", "Everything about one job."),
+                "output": Leaf("job.output", "The result of a job."),
+                "rerun": Leaf("job.rerun", "Run jobs again, as new attempts."),
+                "retry": Leaf("job.retry", "Repeat the action of the runner that failed."),
+                "pause": Leaf("job.pause", "Hold jobs before their start."),
+                "resume": Leaf("job.resume", "Let jobs go on that were paused or stopped."),
+                "play": Leaf("job.resume", "Another name of resume."),
+                "stop": Leaf("job.stop", "End jobs, wherever they are."),
+                "delete": Leaf("job.delete", "Take jobs out of the queue."),
+                "queue-out": Leaf("job.queue_out", "What a job printed."),
+                "set-state": Leaf("job.set_state", "Force jobs into a state, unchecked."),
+                "files": Branch(
+                    "Files in the run folder of a job.",
+                    {
+                        "ls": Leaf("job.files.ls", "List the run folder."),
+                        "get": Leaf("job.files.get", "Copy files here."),
+                        "delete": Leaf("job.files.delete", "Delete the run folder."),
+                    },
+                ),
+                "set": Branch(
+                    "Change what jobs ask for.",
+                    {
+                        "worker": Leaf("job.set.worker", "Move jobs to another worker."),
+                        "exec-config": Leaf("job.set.exec_config", "Change the environment."),
+                        "resources": Leaf("job.set.resources", "Change the resources."),
+                        "priority": Leaf("job.set.priority", "Change the priority."),
+                    },
+                ),
+            },
+        ),
+        "flow": Branch(
+            "Flows: look at them, steer them.",
+            {
+                "list": Leaf("flow.list", "List flows, the newest first."),
+                "info": Leaf("flow.info", "One flow and its jobs."),
+                "graph": Leaf("flow.graph", "Draw what depends on what."),
+                "resume": Leaf("flow.resume", "Let a flow go on that was paused or stopped."),
+                "delete": Leaf("flow.delete", "Take flows out of the queue."),
+            },
+        ),
+        "runner": Branch(
+            "The runner: the process that moves the jobs.",
+            {
+                "start": Leaf("runner.start", "Start the runner in the background."),
+                "stop": Leaf("runner.stop", "Stop the runner; jobs go on running."),
+                "shutdown": Leaf("runner.stop", "Another name of stop."),
+                "kill": Leaf("runner.kill", "End the runner at once; nothing is lost."),
+                "restart": Leaf("runner.restart", "Stop the runner and start it again."),
+                "status": Leaf("runner.status", "Whether a runner is active."),
+                "info": Leaf("runner.info", "The runner and its workers."),
+                "run": Leaf("runner.run", "Be the runner, in this terminal."),
+                "foreground": Leaf("runner.foreground", "Follow what the runner logs."),
+            },
+        ),
+        "project": Branch(
+            "Projects: configurations with their own queue.",
+            {
+                "list": Leaf("project.list", "List the projects."),
+                "generate": Leaf("project.generate", "Write the file of a new project."),
+                "check": Leaf("project.check", "Check that everything in a project works."),
+                "show": Leaf("project.show", "Show every value in force."),
+                "remove": Leaf("project.remove", "Remove a project."),
+                "exec_config": Branch(
+                    "Environments of the project.",
+                    {"list": Leaf("project.exec_config.list", "List the environments.")},
+                ),
+                "worker": Branch(
+                    "Workers of the project.",
+                    {"list": Leaf("project.worker.list", "List the workers.")},
+                ),
+            },
+        ),
+    },
+)

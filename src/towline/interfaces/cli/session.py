@@ -1,0 +1,63 @@
+"""What holds for the whole call of `tow`: the project that is meant, how errors are shown."""
+
+import sys
+from typing import TYPE_CHECKING
+
+from towline.errors import TowlineError
+from towline.settings import load_settings
+
+if TYPE_CHECKING:
+    import typer
+
+    from towline.operations.compose import OpenProject
+
+
+class Session:
+    """The options before the command."""
+
+    def __init__(self) -> None:
+        #: Name of the project; None for the chosen or only one.
+        self.project: str | None = None
+        self.full_exc = False
+
+    def begin(self, project: str | None, *, full_exc: bool, warn_project: bool) -> None:
+        """Take the options over."""
+        self.project = project
+        # Settings that are wrong must not hide the error that they cause later.
+        self.full_exc = full_exc
+        self.full_exc = full_exc or load_settings().cli_full_exc
+        if warn_project:
+            _warn_of_projects()
+
+    @staticmethod
+    def complete_project(incomplete: str) -> list[str]:
+        """Names of projects, for the shell."""
+        from towline.operations.projects import list_projects  # only when a name is completed
+
+        try:
+            names = [project.name for project in list_projects()]
+        except TowlineError:
+            return []
+        return [name for name in names if name is not None and name.startswith(incomplete)]
+
+
+def open_session(context: "typer.Context") -> "OpenProject":
+    """The project that the command is about, opened."""
+    # What composes a project loads the runner and the workers too; help needs none of it.
+    from towline.operations.compose import open_project
+
+    return open_project(project_of(context))
+
+
+def project_of(context: "typer.Context") -> str | None:
+    """Name of the project that the command is about; None for the chosen or only one."""
+    session: Session = context.obj
+    return session.project
+
+
+def _warn_of_projects() -> None:
+    from towline.operations.projects import list_projects  # only when asked for
+
+    for project in list_projects():
+        if project.problem is not None:
+            print(f"tow: {project.file}: {project.problem}", file=sys.stderr)
