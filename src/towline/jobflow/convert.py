@@ -8,7 +8,7 @@ import orjson
 from jobflow import Flow, Job, OnMissing
 from monty.json import jsanitize
 
-from towline.core.documents import UnwritableValue, encode
+from towline.core.documents import STRICT, UnwritableValue, encode, path_text
 from towline.core.records import NewFlow, NewJob
 from towline.errors import InvalidFlow
 from towline.jobflow.command import command_payload, is_command
@@ -139,7 +139,11 @@ def _payload(job: Job, written: WrittenJob, files: Mapping[str, str], surroundin
             payload["python_path"] = surroundings.python_path()
             payload["local_modules"] = files
         return encode(payload)
-    except (UnpicklableMain, UnwritableValue) as error:
+    except UnwritableValue as error:
+        # The path begins with "job", "function_args" and the like.
+        place = path_text(error.path[1:])
+        raise InvalidFlow(f"job {job.name!r} ({job.uuid}) cannot be stored: its {place} {error.reason}") from error
+    except UnpicklableMain as error:
         raise InvalidFlow(f"job {job.name!r} ({job.uuid}) cannot be stored: {error}") from error
 
 
@@ -196,7 +200,7 @@ def _plain_mapping(value: Mapping[str, Any]) -> dict[str, Any]:
     if not value:
         return {}
     try:
-        orjson.dumps(value)
+        orjson.dumps(value, option=STRICT)
     except TypeError:
         return {str(key): item for key, item in jsanitize(value, enum_values=True).items()}
     return dict(value)

@@ -7,7 +7,6 @@ else (arrays, times, members of enumerations, ...). NaN and large integers are l
 """
 
 import base64
-import math
 import pickle
 import sys
 from enum import Enum
@@ -22,8 +21,8 @@ from towline.errors import InvalidRequest
 from towline.jobflow.main_module import dumps, main_object
 from towline.jobflow.naming import MAIN, Unnameable, is_callable_by_name, look_up, name_of, stands_for
 
-_SIMPLE = frozenset({type(None), bool, int, str})
-_NUMBERS = _SIMPLE | {float}
+#: Types that are themselves in a document; see :mod:`towline.core.documents` for NaN and large integers.
+_SCALARS = frozenset({type(None), bool, int, float, str})
 _SPECIAL_KEYS = frozenset({"$tuple", "$dict", "$pickle"})
 
 
@@ -39,7 +38,7 @@ class Encoder:
     """Writes the values of one job, and notes what else the job needs."""
 
     def __init__(self) -> None:
-        #: False once something was written that is not exactly JSON.
+        #: False once something was written that takes more than a document to come back.
         self.plain = True
         #: Uuids that were referred to; complete as long as `plain` is True.
         self.references: dict[str, None] = {}
@@ -57,13 +56,11 @@ class Encoder:
             It is of a type that can be neither written as JSON nor pickled.
         """
         kind = type(value)
-        if kind in _SIMPLE:
-            return value
-        if kind is float:
-            self.plain = self.plain and math.isfinite(value)
+        if kind in _SCALARS:
             return value
         if kind is list:
-            return self._list(value)
+            # Long lists of numbers are common, and going through them in Python is what costs.
+            return value if _SCALARS.issuperset(map(type, value)) else [self.encode(item) for item in value]
         if kind is dict and _is_ordinary(value):
             return {key: self.encode(item) for key, item in value.items()}
         if kind is OutputReference:
@@ -93,20 +90,10 @@ class Encoder:
         written = self._by_name(bound) if isinstance(bound, type) else self._mson(bound)
         return {"@module": function.__module__, "@callable": function.__qualname__, "@bound": written}
 
-    def _list(self, value: list[Any]) -> list[Any]:
-        # Long lists of numbers are common, and going through them in Python is what costs.
-        kinds = set(map(type, value))
-        if kinds <= _SIMPLE:
-            return value
-        if kinds <= _NUMBERS and int not in kinds:
-            self.plain = self.plain and all(math.isfinite(item) for item in value if type(item) is float)
-            return value
-        return [self.encode(item) for item in value]
-
     def _reference(self, value: OutputReference) -> dict[str, Any]:
         self.references[value.uuid] = None
         attributes = [list(attribute) for attribute in value.attributes]
-        if value.output_schema is not None or any(type(key) not in _SIMPLE for _, key in attributes):
+        if value.output_schema is not None or any(type(key) not in _SCALARS for _, key in attributes):
             self.plain = False
             written: dict[str, Any] = self._mson(value)
             return written
@@ -166,7 +153,7 @@ class Encoder:
     def _inside(self, value: Any) -> Any:
         """What an `as_dict` returned: its dictionaries may stand for objects, its tuples become lists as in JSON."""
         kind = type(value)
-        if kind in _NUMBERS:
+        if kind in _SCALARS:
             return value
         if kind is list or kind is tuple:
             return [self._inside(item) for item in value]

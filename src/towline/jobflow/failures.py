@@ -9,12 +9,12 @@ import jobflow
 from jobflow import Job
 from monty.json import jsanitize
 
-import towline
 from towline.core.documents import UnwritableValue, encode, path_text
 from towline.core.records import Failure
 from towline.errors import TowlineError
 
-_OWN_FOLDERS = tuple(str(Path(package.__path__[0])) for package in (towline, jobflow))
+#: What stands above the function of the user in a traceback.
+_OWN_FOLDERS = (str(Path(__file__).parent), str(Path(jobflow.__file__).parent))
 
 
 def failure_of(error: BaseException, job: Job | None) -> Failure:
