@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from towline.core.output_references import reachable
 from towline.core.ports import Outputs
 from towline.core.records import Assignment, Failure, pack_job
 from towline.core.run_folder import run_folder
@@ -52,7 +53,7 @@ def build(
             if isinstance(found, Failure):
                 failures.append((job, found, True))
                 continue
-            references = [(uuid, *found[uuid]) for uuid in job.settings["references"] if uuid in found]
+            references = [(uuid, *found[uuid]) for uuid in reachable(job.settings["references"], found)]
             package = pack_job(_header(job, place, prefix), payload, references)
             assignments.append(assignment_of(job, place, package))
         except TowlineError as error:

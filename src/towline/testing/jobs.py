@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from jobflow import Flow, Job, Response, job
+from jobflow import Flow, Response, job
 
 
 @job
@@ -96,21 +96,28 @@ def chain_by_replacing(length: int) -> Response | int:
 @job
 def respond(
     output: object = None,
-    addition: Job | Flow | None = None,
-    detour: Job | Flow | None = None,
+    addition: list[float] | None = None,
+    detour: list[float] | None = None,
     stored_data: dict[str, object] | None = None,
     stop_children: bool = False,
     stop_jobflow: bool = False,
 ) -> Response:
-    """Give any response."""
+    """Give any response; an addition and a detour are jobs that add these numbers one after another."""
     return Response(
         output=output,
-        addition=addition,
-        detour=detour,
+        addition=None if addition is None else _running_sum(addition),
+        detour=None if detour is None else _running_sum(detour),
         stored_data=stored_data,
         stop_children=stop_children,
         stop_jobflow=stop_jobflow,
     )
+
+
+def _running_sum(numbers: list[float]) -> Flow:
+    jobs = [add(numbers[0], 0)]
+    for number in numbers[1:]:
+        jobs.append(add(jobs[-1].output, number))
+    return Flow(jobs)
 
 
 @job(data="large")

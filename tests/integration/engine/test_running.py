@@ -1,0 +1,178 @@
+"""How jobs run: folders, processes, limits, environments, ends of every kind."""
+
+import signal
+
+import pytest
+from jobflow import Flow
+
+import towline
+from towline.errors import RunnerAlreadyActive
+from towline.operations.compose import open_project
+from towline.testing import jobs
+from towline.testing.waiting import wait_until
+
+
+def test_each_job_has_a_process_and_a_folder_of_its_own(engine):
+    engine.submit(Flow([jobs.environment(["TOWLINE_JOB"]) for _ in range(3)]))
+    engine.run()
+    store = towline.get_jobstore()
+    store.connect()
+    found = [document["output"] for document in store.query()]
+    store.close()
+    assert len({output["pid"] for output in found}) == 3
+    assert len({output["folder"] for output in found}) == 3
+    assert len({output["parent_pid"] for output in found}) == 1
+    folders = {row[0] for row in engine.rows("SELECT run_dir FROM job")}
+    assert {output["folder"] for output in found} == folders
+
+
+@pytest.mark.parametrize("execution", ["warm", "cold", "pooled"])
+def test_every_mode_gives_the_output_and_keeps_the_error(engine, execution):
+    good, bad = engine.submit(Flow([jobs.add(1, 2), jobs.fail("of course")]), resources={"execution": execution})
+    engine.run()
+    assert engine.outputs()["add"] == 3
+    assert engine.job(good)["state"] == "COMPLETED"
+    failure = engine.failure(bad)
+    assert failure["reason"] == "error"
+    assert "of course" in failure["message"]
+    assert "raise ValueError(message)" in failure["details"]
+
+
+def test_standard_output_is_kept(engine):
+    (db_id,) = engine.submit(jobs.print_lines("out\nput", "err"))
+    engine.run()
+    folder = engine.run_dir(db_id)
+    assert (folder / "queue.out").read_text() == "out\nput\n"
+    assert (folder / "queue.err").read_text() == "err\n"
+
+
+@pytest.mark.parametrize("execution", ["warm", "cold", "pooled"])
+def test_exit_codes_and_signals_are_kept(engine, execution):
+    flow = Flow([jobs.end_process(exit_code=7), jobs.end_process(signal_number=int(signal.SIGKILL)), jobs.add(1, 1)])
+    left, killed, fine = engine.submit(flow, resources={"execution": execution})
+    engine.run()
+    assert engine.job(left) | {"state": "FAILED", "exit_code": 7, "reason": "exit_code"} == engine.job(left)
+    assert engine.job(killed) | {"state": "FAILED", "exit_signal": 9, "reason": "signal"} == engine.job(killed)
+    assert "SIGKILL" in engine.failure(killed)["message"]
+    assert engine.job(fine)["state"] == "COMPLETED"
+
+
+def test_a_time_limit_ends_the_job(engine):
+    (db_id,) = engine.submit(jobs.sleep(60), resources={"time_limit": 0.3})
+    engine.run(max_seconds=30)
+    found = engine.job(db_id)
+    assert (found["state"], found["reason"]) == ("FAILED", "timeout")
+    assert "time_limit" in engine.failure(db_id)["message"]
+
+
+def test_an_environment_is_set_up(engine):
+    exec_config = {"pre_run": "export FROM_PRE=1; touch before", "export": {"GREETING": "it's $(here)"}}
+    exec_config["post_run"] = "touch after"
+    (db_id,) = engine.submit(jobs.environment(["FROM_PRE", "GREETING"]), exec_config=exec_config)
+    (light,) = engine.submit(jobs.environment(["GREETING"]), exec_config={"export": {"GREETING": "a b"}})
+    engine.run()
+    store = towline.get_jobstore()
+    store.connect()
+    variables = {document["metadata"]["db_id"]: document["output"]["variables"] for document in store.query()}
+    store.close()
+    assert variables == {db_id: {"FROM_PRE": "1", "GREETING": "it's $(here)"}, light: {"GREETING": "a b"}}
+    folder = engine.run_dir(db_id)
+    assert (folder / "before").exists()
+    assert (folder / "after").exists()
+    assert (folder / "submit.sh").exists()
+
+
+def test_a_command_runs_without_python_and_another_job_reads_its_files(engine):
+    command = towline.command(
+        "wc -w < 'in put.txt' > count.txt; echo done", inputs={"in put.txt": "a b c\n"}, outputs=["*.txt"]
+    )
+    reader = jobs.append_line(str(engine.home / "trace"), "x", after=command.output["files"]["count.txt"]["sha256"])
+    engine.submit(Flow([command, reader]))
+    failing, _ = engine.submit(
+        Flow([bad := towline.command(["sh", "-c", "echo why >&2; exit 3"]), jobs.total([bad.output])])
+    )
+    engine.run()
+    output = engine.outputs()[command.name]
+    assert output["exit_code"] == 0
+    assert set(output["files"]) == {"in put.txt", "count.txt"}
+    assert output["stdout_tail"] == "done\n"
+    assert engine.job(failing)["exit_code"] == 3
+    assert "why" in engine.failure(failing)["details"]
+
+
+def test_no_more_jobs_at_once_than_the_worker_allows(engine):
+    marks = engine.home.parent / "marks"
+    marks.mkdir()
+    script = f"touch {marks}/$$; ls {marks} | wc -l; sleep 0.05; rm {marks}/$$"
+    engine.submit(Flow([towline.command(script) for _ in range(12)]))
+    engine.run()
+    with open_project() as opened:
+        limit = opened.project.worker()[1].job_limit
+    store = towline.get_jobstore()
+    store.connect()
+    counts = [int(document["output"]["stdout_tail"]) for document in store.query()]
+    store.close()
+    assert len(counts) == 12
+    assert max(counts) <= limit
+
+
+def test_a_second_runner_is_refused(engine):
+    engine.submit(jobs.add(1, 1))
+    runner = engine.start_runner_process()
+    try:
+        wait_until(lambda: engine.rows("SELECT 1 FROM runner"), what="a runner")
+        with pytest.raises(RunnerAlreadyActive, match=f"pid {runner.pid}"):
+            engine.run()
+    finally:
+        runner.terminate()
+        assert runner.wait(timeout=30) == 0
+
+
+def test_the_runner_wakes_at_a_submission_and_stops_when_asked(engine):
+    runner = engine.start_runner_process()
+    try:
+        wait_until(lambda: engine.home.exists() and engine.rows("SELECT 1 FROM runner"), what="a runner")
+        ids = engine.submit(Flow([first := jobs.add(1, 1), jobs.add(first.output, 1)]))
+        assert towline.wait_flow(ids, timeout_seconds=60)
+    finally:
+        runner.terminate()
+        assert runner.wait(timeout=30) == 0
+    assert engine.rows("SELECT COUNT(*) FROM runner") == [(0,)]
+
+
+def test_one_job_only(engine):
+    first, second = engine.submit(Flow([jobs.add(1, 1), jobs.add(2, 2)]))
+    runner = towline.Runner()
+    assert runner.run_one_job(db_id=second, max_seconds=30)
+    assert engine.job(first)["state"] == "READY"
+    assert runner.run_one_job(max_seconds=30)
+    assert engine.job(first)["state"] == "COMPLETED"
+    assert not runner.run_one_job(max_seconds=30)
+
+
+def test_a_changed_configuration_is_used(engine):
+    engine.home.mkdir(parents=True)
+    file = engine.home / "default.yaml"
+    file.write_text("name: default\nworkers:\n  local:\n    max_jobs: 0\n")
+    (db_id,) = engine.submit(jobs.add(1, 1))
+    runner = engine.start_runner_process()
+    try:
+        wait_until(lambda: engine.rows("SELECT 1 FROM runner"), what="a runner")
+        file.write_text("name: default\nworkers:\n  local:\n    max_jobs: 1\n")
+        assert towline.wait_flow(db_id, timeout_seconds=60)
+    finally:
+        runner.terminate()
+        runner.wait(timeout=30)
+
+
+def test_hostile_names_are_only_names(engine):
+    name = "a 'b' \"c\" $(touch HOSTILE) ; `touch HOSTILE`\n../x"
+    job = jobs.add(1, 1)
+    job.name = name
+    command = towline.command(
+        ["echo", name], name=name, environment={"V": name}, inputs={"x $(touch HOSTILE) 'y'": name}
+    )
+    engine.submit(Flow([job, command]), exec_config={"export": {"X": name}, "pre_run": "true"})
+    engine.run()
+    assert set(engine.states().values()) == {"COMPLETED"}
+    assert not list(engine.home.rglob("HOSTILE"))
