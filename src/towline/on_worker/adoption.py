@@ -1,0 +1,120 @@
+"""Finding out about attempts that this pilot did not start, and following those that still run."""
+
+import functools
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from towline.core.records import ExitRecord
+from towline.on_worker.attempt_files import Started
+from towline.on_worker.attempts import Attempt, State
+from towline.on_worker.endings import Endings, not_started, stop_message
+from towline.on_worker.evidence import Evidence, Finding, judge_gone, look
+from towline.on_worker.orphans import Orphans
+from towline.on_worker.pool_leftovers import Leftover, Leftovers
+from towline.on_worker.timers import Timers
+from towline.on_worker.watch import Watch
+
+#: How long the keeper may take to write down an end that it saw.
+_KEEPER_SECONDS = 1.0
+_LOOK_AGAIN_SECONDS = 0.02
+
+
+class Adoption:
+    """Takes over attempts of earlier pilots.
+
+    Parameters
+    ----------
+    started, ended
+        Called with an attempt that turns out to run, or to have ended.
+    """
+
+    def __init__(
+        self,
+        orphans: Orphans,
+        leftovers: Leftovers,
+        watch: Watch,
+        timers: Timers,
+        endings: Endings,
+        started: Callable[[Attempt], None],
+        ended: Callable[[Attempt], None],
+    ) -> None:
+        self._orphans = orphans
+        self._leftovers = leftovers
+        self._watch = watch
+        self._timers = timers
+        self._endings = endings
+        self._started, self._ended = started, ended
+
+    def adopt(self, attempt: Attempt) -> bool:
+        """Take over an attempt; False when it was never started, and nothing is about to start it.
+
+        What became of it is told now or later.
+        """
+        leftover = self._leftovers.find(attempt.key)
+        if leftover is not None:
+            self._adopt_pooled(attempt, leftover)
+            return True
+        if not attempt.run_dir:
+            return False
+        evidence = look(attempt.run_dir, self._orphans)
+        if evidence.finding is Finding.NOT_STARTED:
+            return False
+        self._act(attempt, evidence)
+        return True
+
+    def _act(self, attempt: Attempt, evidence: Evidence) -> None:
+        if evidence.started is not None:
+            attempt.started_at = evidence.started.at
+        if evidence.finding is Finding.ENDED:
+            attempt.exit, attempt.state = evidence.exit, State.ENDED
+            self._ended(attempt)
+        elif evidence.exit is not None:
+            self._endings.finish(attempt, evidence.exit)
+        elif evidence.pid is not None and evidence.started is not None:
+            self._follow(attempt, evidence.pid, evidence.started)
+        elif evidence.started is not None:
+            self._await_keeper(attempt, evidence.started, time.monotonic() + _KEEPER_SECONDS)
+
+    def _follow(self, attempt: Attempt, pid: int, started: Started) -> None:
+        attempt.state, attempt.pid = State.WATCHED, pid
+        self._started(attempt)
+        known = Started(pid, started.mark, started.at)
+        self._watch.add(
+            pid, started.mark, lambda: self._await_keeper(attempt, known, time.monotonic() + _KEEPER_SECONDS)
+        )
+
+    def _await_keeper(self, attempt: Attempt, started: Started, deadline: float) -> None:
+        """The process is gone; the keeper may be about to say how."""
+        attempt.state = State.ENDING
+        record = self._orphans.end_of(started)
+        if record is None and time.monotonic() < deadline:
+            self._timers.after(_LOOK_AGAIN_SECONDS, functools.partial(self._await_keeper, attempt, started, deadline))
+            return
+        self._endings.finish(attempt, self._with_reason(attempt, record or judge_gone(attempt.run_dir, started)))
+
+    def _with_reason(self, attempt: Attempt, record: ExitRecord) -> ExitRecord:
+        if attempt.stop_reason is None:
+            return record
+        return replace(record, reason=attempt.stop_reason, message=stop_message(attempt))
+
+    def _adopt_pooled(self, attempt: Attempt, leftover: Leftover) -> None:
+        attempt.started_at = leftover.started_at
+        if leftover.runs and leftover.pid is not None:
+            attempt.state, attempt.pid = State.WATCHED, leftover.pid
+            self._started(attempt)
+            self._watch.add(leftover.pid, leftover.mark, lambda: self._pool_process_gone(attempt, leftover))
+            return
+        self._pool_process_gone(attempt, leftover)
+
+    def _pool_process_gone(self, attempt: Attempt, leftover: Leftover) -> None:
+        self._leftovers.read_again(leftover.journal)
+        found = self._leftovers.find(attempt.key)
+        attempt.state = State.ENDED
+        if found is not None and found.exit is not None:
+            attempt.exit, attempt.result = found.exit, found.result
+        else:
+            started = Started(leftover.pid, leftover.mark, leftover.started_at or time.time())
+            record = self._orphans.end_of(started) or not_started("vanished", "nobody saw the end of its process")
+            attempt.exit = self._with_reason(attempt, record)
+        self._ended(attempt)

@@ -1,0 +1,298 @@
+"""Jobs that are a program: what to start, which files to put there, and what came of it. Nothing here needs jobflow.
+
+The payload is ``{"argv": [...]}`` or ``{"shell": "..."}`` with ``inputs``, ``outputs``, ``environment`` and
+``success_exit_codes``; see :func:`towline.jobflow.command.command`. References to outputs of other jobs may stand in
+place of arguments, values of variables and contents of inputs.
+"""
+
+import base64
+import glob
+import hashlib
+import os
+import shutil
+import signal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import Any
+
+import orjson
+
+from towline.core.documents import decode, encode
+from towline.core.output_references import resolve
+from towline.core.records import ExitRecord, Failure, Result, pack_result, unpack_job
+from towline.core.run_folder import ERROR_FILE, OUTPUT_FILE, OWN_FILES, RESULT_FILE
+from towline.errors import InvalidRequest
+from towline.on_worker.attempt_files import write_whole
+
+_TAIL_BYTES = 4096
+_SCHEMA = {"@module": "jobflow.core.schemas", "@class": "JobStoreDocument"}
+
+
+class UnusableCommand(InvalidRequest):
+    """The payload of a command cannot be carried out: a bad file name, a reference to something that is not there."""
+
+
+class MissingOutput(UnusableCommand):
+    """A reference leads to an output that is not there; this is a failure of the job, found when it starts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command job."""
+
+    header: Mapping[str, Any]
+    payload: Mapping[str, Any]
+    references: Mapping[str, tuple[int, bytes]]
+
+    @property
+    def has_outputs(self) -> bool:
+        """Whether files are to be collected."""
+        return bool(self.payload.get("outputs"))
+
+
+def parse(content: bytes) -> Command:
+    """The command in the content of a job file.
+
+    Raises
+    ------
+    UnusableCommand
+        It is none.
+    """
+    try:
+        header, payload, references = unpack_job(content)
+        command = Command(header, orjson.loads(payload), references)
+    except (ValueError, KeyError, IndexError) as error:
+        raise UnusableCommand(f"the job file of the command cannot be read: {error}") from error
+    if not isinstance(command.payload, dict) or ("argv" in command.payload) == ("shell" in command.payload):
+        raise UnusableCommand("a command has either argv or shell")
+    return command
+
+
+def arguments(command: Command) -> list[str]:
+    """The program to start and its arguments.
+
+    Raises
+    ------
+    MissingOutput
+        A reference leads nowhere.
+    """
+    if "shell" in command.payload:
+        return ["/bin/sh", "-c", str(command.payload["shell"])]
+    words = [_text(_resolved(item, command, f"argument {number}")) for number, item in _numbered(command)]
+    if not words:
+        raise UnusableCommand("the command is empty")
+    return words
+
+
+def environment(command: Command) -> dict[str, str]:
+    """Variables of the command.
+
+    Raises
+    ------
+    MissingOutput
+        A reference leads nowhere.
+    """
+    variables = command.payload.get("environment") or {}
+    return {name: _text(_resolved(value, command, f"the variable {name}")) for name, value in variables.items()}
+
+
+def check(command: Command) -> None:
+    """Refuse names and patterns of files that are not inside the run folder.
+
+    Raises
+    ------
+    UnusableCommand
+        There is such a name.
+    """
+    for name in (*(command.payload.get("inputs") or ()), *(command.payload.get("outputs") or ())):
+        _inside(name)
+    for name in command.payload.get("inputs") or ():
+        if name in OWN_FILES:
+            raise UnusableCommand(f"the input {name!r} has the name of a file of towline; choose another one")
+
+
+def put_inputs(command: Command, run_dir: str) -> None:
+    """Make the input files of a command in its run folder.
+
+    Raises
+    ------
+    MissingOutput
+        A reference leads nowhere.
+    OSError
+        A file that is to be copied is not there, or the disk is full.
+    """
+    for name, content in (command.payload.get("inputs") or {}).items():
+        path = f"{run_dir}/{name}"
+        os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120 - as in attempt_files
+        _put(path, _resolved(content, command, f"the input {name!r}"))
+
+
+def collect(run_dir: str, command: Command, record: ExitRecord) -> Result:
+    """The result of a command from what it left behind; the same again each time it is asked for."""
+    failure = _failure(run_dir, command, record)
+    if failure is not None:
+        return Result(failure=failure)
+    try:
+        files = _files(run_dir, command)
+    except UnusableCommand as error:
+        return Result(failure=Failure("output", str(error), _tail(run_dir, ERROR_FILE) or None))
+    except OSError as error:
+        return Result(failure=Failure("output", f"the output {error.filename!r} cannot be read: {error.strerror}"))
+    return Result(output=_document(run_dir, command, record, files))
+
+
+def write_result(run_dir: str, command: Command, record: ExitRecord) -> bytes | None:
+    """Collect, and write the result file; the result itself when that is not possible."""
+    return _write(run_dir, collect(run_dir, command, record))
+
+
+def write_failure(run_dir: str, failure: Failure) -> bytes | None:
+    """Write a result that is a failure; the result itself when that is not possible."""
+    return _write(run_dir, Result(failure=failure))
+
+
+def _write(run_dir: str, result: Result) -> bytes | None:
+    content = pack_result(result)
+    try:
+        write_whole(f"{run_dir}/{RESULT_FILE}", content)
+    except OSError:
+        return content
+    return None
+
+
+def _numbered(command: Command) -> Iterator[tuple[int, Any]]:
+    return enumerate(command.payload["argv"])
+
+
+class _Outputs(Mapping[str, Any]):
+    """Outputs of other jobs, decoded when they are asked for, with the references in them resolved."""
+
+    def __init__(self, references: Mapping[str, tuple[int, bytes]]) -> None:
+        self._references = references
+
+    def __getitem__(self, uuid: str) -> Any:
+        return resolve(decode(self._references[uuid][1]), self)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._references)
+
+    def __len__(self) -> int:
+        return len(self._references)
+
+
+def _resolved(value: Any, command: Command, what: str) -> Any:
+    if isinstance(value, str):
+        return value
+    try:
+        return resolve(value, _Outputs(command.references))
+    except (LookupError, RecursionError) as error:
+        raise MissingOutput(f"{what} refers to an output that is not there: {error}") from error
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else encode(value).decode()
+
+
+def _inside(name: str) -> str:
+    parts = PurePosixPath(name).parts
+    if not parts or name.startswith("/") or ".." in parts or "\0" in name:
+        raise UnusableCommand(f"{name!r} leads out of the folder of the job; give a relative path without '..'")
+    return name
+
+
+def _put(path: str, content: Any) -> None:
+    if isinstance(content, dict) and isinstance(content.get("path"), str):
+        shutil.copy(content["path"], path)
+        return
+    if isinstance(content, dict) and content.keys() == {"base64"}:
+        data = base64.b64decode(content["base64"])
+    elif isinstance(content, str):
+        data = content.encode()
+    else:
+        data = content if isinstance(content, bytes) else encode(content)
+    write_whole(path, data)
+    if data.startswith(b"#!"):
+        os.chmod(path, 0o755)  # noqa: PTH101
+
+
+def _failure(run_dir: str, command: Command, record: ExitRecord) -> Failure | None:
+    if record.exit_code in (command.payload.get("success_exit_codes") or (0,)) and record.reason == "exited":
+        return None
+    details = _tail(run_dir, ERROR_FILE) or None
+    if record.reason == "signal" and record.signal is not None:
+        return Failure("signal", f"the command was ended by {_signal_name(record.signal)}", details)
+    if record.reason != "exited":
+        return Failure(record.reason, record.message or f"the command is {record.reason}", details)
+    return Failure("exit_code", f"the command ended with exit code {record.exit_code}", details)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return f"signal {number} ({signal.Signals(number).name})"
+    except ValueError:
+        return f"signal {number}"
+
+
+def _document(run_dir: str, command: Command, record: ExitRecord, files: Mapping[str, Any]) -> bytes:
+    header = command.header
+    output = {
+        "exit_code": record.exit_code,
+        "signal": record.signal,
+        "files": files,
+        "stdout_tail": _tail(run_dir, OUTPUT_FILE),
+        "stderr_tail": _tail(run_dir, ERROR_FILE),
+        "run_dir": run_dir,
+    }
+    return orjson.dumps(
+        {
+            "uuid": header["uuid"],
+            "index": header["index"],
+            "output": output,
+            "completed_at": datetime.fromtimestamp(record.ended_at).isoformat(),  # local time, as jobflow writes it
+            "metadata": {**header.get("metadata", {}), "db_id": header.get("db_id")},
+            "hosts": header.get("hosts", []),
+            "name": header["name"],
+            **_SCHEMA,
+        }
+    )
+
+
+def _files(run_dir: str, command: Command) -> dict[str, Any]:
+    files: dict[str, Any] = {}
+    for pattern in command.payload.get("outputs") or ():
+        matches = _matches(run_dir, pattern)
+        if not matches:
+            raise UnusableCommand(f"no file matches the declared output {pattern!r}; look at what is in {run_dir}")
+        files |= {name: _entry(f"{run_dir}/{name}") for name in matches}
+    return files
+
+
+def _matches(run_dir: str, pattern: str) -> list[str]:
+    _inside(pattern)
+    if os.path.isfile(f"{run_dir}/{pattern}"):  # noqa: PTH113 - a name may contain what looks like a pattern
+        return [pattern]
+    names = glob.glob(pattern, root_dir=run_dir, recursive=True)  # noqa: PTH207 - Path.glob has no root_dir
+    return sorted(name for name in names if name not in OWN_FILES and os.path.isfile(f"{run_dir}/{name}"))  # noqa: PTH113
+
+
+def _entry(path: str) -> dict[str, Any]:
+    with open(path, "rb") as file:  # noqa: PTH123
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        size_bytes = os.fstat(file.fileno()).st_size
+    return {"path": path, "size_bytes": size_bytes, "sha256": digest}
+
+
+def _tail(run_dir: str, name: str) -> str:
+    try:
+        descriptor = os.open(f"{run_dir}/{name}", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    try:
+        size_bytes = os.fstat(descriptor).st_size
+        if size_bytes == 0:
+            return ""
+        return os.pread(descriptor, _TAIL_BYTES, max(0, size_bytes - _TAIL_BYTES)).decode(errors="replace")
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,78 @@
+"""What a forked child of the pilot needs before it is a process of its own, and before it ends."""
+
+import atexit
+import contextlib
+import os
+import random
+import signal
+import sys
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from towline.on_worker.run_job import keep_output_in_time
+
+#: Name of the attempt, for the job itself.
+JOB_VARIABLE = "TOWLINE_JOB"
+
+#: Its run folder; found in the environment of every process that the job starts, however it detaches itself.
+RUN_DIR_VARIABLE = "TOWLINE_RUN_DIR"
+
+
+class Closeable(Protocol):
+    """Something that holds a file descriptor of the pilot."""
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+
+
+def detach(closeables: Iterable[Closeable]) -> None:
+    """Become a session of its own that has nothing of the pilot: no sockets, no signal handlers, no random numbers."""
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    os.setsid()
+    for closeable in closeables:
+        closeable.close()
+    # What was registered so far belongs to the pilot.
+    atexit._clear()
+    _reseed()
+
+
+def enter(run_dir: str, variables: Mapping[str, str], output: str, error: str) -> None:
+    """Go to the run folder, with standard output and error there and the variables of the job."""
+    os.environ.update(variables)
+    os.environ["PWD"] = run_dir
+    redirect(output, error)
+    keep_output_in_time()
+
+
+def redirect(output: str, error: str) -> None:
+    """Let the standard streams be the null device and two files, which are appended to."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    for number, path, mode in ((0, os.devnull, os.O_RDONLY), (1, output, flags), (2, error, flags)):
+        descriptor = os.open(path, mode, 0o666)
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+
+
+def leave() -> None:
+    """Do what the interpreter does at its end: wait for threads, call what the job registered, flush."""
+    # The interpreter has no public way to end a forked child properly; multiprocessing does the same.
+    threading._shutdown()  # type: ignore[attr-defined]
+    processes = sys.modules.get("multiprocessing.util")
+    if processes is not None:
+        processes._exit_function()
+    atexit._run_exitfuncs()
+    with contextlib.suppress(ValueError, OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+
+
+def _reseed() -> None:
+    random.seed()
+    numpy_random = sys.modules.get("numpy.random")
+    if numpy_random is not None:
+        numpy_random.seed()

@@ -1,0 +1,1 @@
+"""Places where jobs run, as the runner sees them."""
