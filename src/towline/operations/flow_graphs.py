@@ -75,7 +75,7 @@ def as_mermaid(graph: FlowGraph, label: str = "name") -> str:
     return "\n".join([*lines, ""])
 
 
-def in_format_of(suffix: str, graph: FlowGraph, label: str = "name") -> str:
+def drawing_for(suffix: str, graph: FlowGraph, label: str = "name") -> str:
     """The drawing for a file with this ending.
 
     Raises
@@ -98,5 +98,3 @@ def _escaped(text: str) -> str:
     for character, entity in (("&", "&amp;"), ('"', "&quot;"), ("<", "&lt;"), (">", "&gt;"), ("\n", " ")):
         text = text.replace(character, entity)
     return text
-
-

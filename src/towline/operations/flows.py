@@ -29,6 +29,7 @@ __all__ = [
     "flow_graph",
     "flow_info",
     "flow_rows",
+    "flow_uuid",
     "list_flows",
     "resume_flow",
 ]
@@ -76,9 +77,7 @@ def count_flows(opened: "OpenProject", wanted: FlowFilter) -> int:
     return flow_search.count_flows(opened.database, wanted)
 
 
-def flow_info(
-    opened: "OpenProject", row: int, *, jobs_page: Page | None = None, details: bool = False
-) -> FlowInfo:
+def flow_info(opened: "OpenProject", row: int, *, jobs_page: Page | None = None, details: bool = False) -> FlowInfo:
     """One flow with its jobs.
 
     Parameters
@@ -91,10 +90,7 @@ def flow_info(
     NoSuchFlow
         It was deleted meanwhile.
     """
-    uuids = opened.database.read("SELECT uuid FROM flow WHERE id = ?", (row,))
-    found = list_flows(opened, FlowFilter(flow_ids=(uuids[0][0],))) if uuids else []
-    if not found:
-        raise NoSuchFlow("the flow is not in the queue any more")
+    found = list_flows(opened, FlowFilter(flow_ids=(flow_uuid(opened, row),)))
     return flow_search.with_job_lists(
         opened.database, found, prefix=opened.db_id_prefix, page=jobs_page, details=details
     )[0]
@@ -142,7 +138,7 @@ def delete_flows(
             f"{len(listed)} flows would be deleted, more than {max_limit}; "
             "choose fewer, or raise the limit: tow flow delete --max N (0 is none)"
         )
-    flows = [flow for row in listed for flow in _named(opened, row)]
+    flows = [flow_uuid(opened, row) for row in listed]
     folders: list[RunFolder] = []
     with opened.database.transaction() as transaction:
         job_rows = deletions.jobs_of_flows(transaction, listed)
@@ -170,5 +166,15 @@ def flow_rows(opened: "OpenProject", wanted: FlowFilter) -> list[int]:
     return flow_search.flow_rows(opened.database, wanted)
 
 
-def _named(opened: "OpenProject", row: int) -> list[str]:
-    return [uuid for (uuid,) in opened.database.read("SELECT uuid FROM flow WHERE id = ?", (row,))]
+def flow_uuid(opened: "OpenProject", row: int) -> str:
+    """Uuid of a flow.
+
+    Raises
+    ------
+    NoSuchFlow
+        It was deleted meanwhile.
+    """
+    rows = opened.database.read("SELECT uuid FROM flow WHERE id = ?", (row,))
+    if not rows:
+        raise NoSuchFlow("the flow is not in the queue any more")
+    return str(rows[0][0])

@@ -1,8 +1,12 @@
 """Outputs of jobs in the job store: reading and deleting them."""
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
+from towline.configuration.documents import yaml_text
 from towline.core.states import JobState
 from towline.errors import InvalidRequest
 from towline.store.job_info import JobInfo
@@ -37,6 +41,26 @@ def job_output(opened: "OpenProject", job: JobInfo, *, load: bool = False) -> An
     if found is None:
         raise InvalidRequest(f"the job store has no output of job {job.db_id} ({job.uuid}, index {job.index})")
     return found.get("output")
+
+
+def write_output(output: Any, path: Path) -> None:
+    """Write an output to a file, in the format that its ending tells.
+
+    Raises
+    ------
+    InvalidRequest
+        The ending is no format, or the file cannot be written.
+    """
+    if path.suffix not in (".json", ".yaml", ".yml"):
+        raise InvalidRequest(f"{path} ends with {path.suffix or 'nothing'!r}; use .json or .yaml")
+    text = orjson.dumps(output, default=str, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode()
+    if path.suffix != ".json":
+        # JSON is YAML; what writes YAML takes plain values only.
+        text = yaml_text(orjson.loads(text))
+    try:
+        path.write_text(text)
+    except OSError as error:
+        raise InvalidRequest(f"{path} cannot be written: {error.strerror}") from error
 
 
 def identities_of(opened: "OpenProject", rows: Iterable[int]) -> dict[int, tuple[str, int, str | None]]:

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from towline.core.actions import Action, Refusal, decide
 from towline.core.run_folder import ERROR_FILE, OUTPUT_FILE
 from towline.core.states import HELD, IN_FLIGHT, JobState
 from towline.errors import NoSuchJob
 from towline.operations.job_outputs import delete_outputs, identities_of
-from towline.operations.run_folders import delete_run_folders
+from towline.operations.run_folders import delete_files, delete_run_folders
 from towline.store import actions, deletions, job_history, job_search, leases
 from towline.store.actions import RunProperties
 from towline.store.affected import ActionResult
@@ -30,6 +31,8 @@ __all__ = [
     "RunProperties",
     "Sort",
     "count_jobs",
+    "count_jobs_by_state",
+    "delete_job_files",
     "delete_jobs",
     "get_job",
     "job_info",
@@ -94,6 +97,13 @@ def count_jobs(opened: "OpenProject", wanted: JobFilter) -> int:
     return job_search.count_jobs(opened.database, wanted)
 
 
+def count_jobs_by_state(
+    opened: "OpenProject", states: Sequence[JobState] = (), workers: Sequence[str] = ()
+) -> dict[JobState, int]:
+    """Number of jobs in each state; states without jobs are missing unless asked for."""
+    return job_search.count_states(opened.database, states, workers)
+
+
 def get_job(opened: "OpenProject", row: int) -> JobInfo:
     """One job with its details.
 
@@ -138,7 +148,7 @@ def job_info(opened: "OpenProject", row: int) -> JobReport:
         earlier_attempts=tuple(job_history.earlier_attempts(database, row)),
         ending=tuple(job_history.attempts_to_end(database, row)),
         logs=tuple(str(Path(job.run_dir) / name) for name in (OUTPUT_FILE, ERROR_FILE)) if job.run_dir else (),
-        advice=_advice(opened, job, blocking),
+        advice=_advice(opened, job),
     )
 
 
@@ -180,9 +190,7 @@ def set_job_states(opened: "OpenProject", rows: Iterable[int], state: JobState) 
     return _act(opened, lambda transaction: actions.set_state(transaction, rows, state), raise_on_error=False)
 
 
-def set_priority(
-    opened: "OpenProject", rows: Iterable[int], priority: int, *, raise_on_error: bool = False
-) -> Changed:
+def set_priority(opened: "OpenProject", rows: Iterable[int], priority: int, *, raise_on_error: bool = False) -> Changed:
     """Change the priority."""
     return _act(opened, lambda transaction: actions.set_priority(transaction, rows, priority), raise_on_error)
 
@@ -246,6 +254,25 @@ def delete_jobs(
     return Changed(changed.changed, changed.refused, changed.also_changed, tuple(deleted))
 
 
+def delete_job_files(opened: "OpenProject", row: int, *, force: bool = False) -> list[str]:
+    """Delete the run folders of all attempts of a job that are over; return them.
+
+    Parameters
+    ----------
+    force
+        Also before the job has ended.
+
+    Raises
+    ------
+    IllegalMove
+        The job is in a state in which its files are needed.
+    """
+    decision = decide(Action.DELETE_FILES, get_job(opened, row).state, force=force)
+    if isinstance(decision, Refusal):
+        raise decision.error(f"{opened.db_id_prefix}{row}")
+    return delete_files(opened, [row])
+
+
 def rows_of(opened: "OpenProject", wanted: JobFilter) -> list[int]:
     """Rows of all jobs that `wanted` admits."""
     return job_search.find_job_ids(opened.database, wanted)
@@ -272,9 +299,7 @@ def _db_ids(opened: "OpenProject", rows: Sequence[int]) -> tuple[str, ...]:
     return tuple(f"{opened.db_id_prefix}{row}" for row in rows)
 
 
-def _advice(
-    opened: "OpenProject", job: JobInfo, blocking: Sequence[job_history.BlockingParent]
-) -> str | None:
+def _advice(opened: "OpenProject", job: JobInfo) -> str | None:
     """What to type next."""
     db_id = job.db_id
     if job.state is JobState.FAILED:
@@ -285,13 +310,13 @@ def _advice(
         return f"to let it run: tow job resume {db_id}"
     if job.state is JobState.COMPLETED:
         return f"its result: tow job output {db_id}"
-    stuck = next((parent for parent in blocking if parent.state in _STUCK), None)
-    if stuck is not None:
-        return f"it waits for a job that is {stuck.state.value}: tow job info {opened.db_id_prefix}{stuck.id}"
+    if job.state is JobState.WAITING:
+        for stuck in job_history.stuck_ancestors(opened.database, job.id, _STUCK):
+            return f"it cannot start: before it, a job is {stuck.state.value}: tow job info {opened.db_id_prefix}{stuck.id}"
     if not runner_seems_active(opened):
         return "no runner is active, so nothing moves: tow runner start"
     return None
 
 
-#: States of a parent that need the user before a child can run.
+#: States in which a job needs the user before those after it can run.
 _STUCK = HELD | {JobState.FAILED, JobState.REMOTE_ERROR}

@@ -173,8 +173,7 @@ def _state_counts(database: Database, flow_ids: Sequence[int]) -> dict[int, dict
     # In the order of a job's life.
     order = list(JobState)
     return {
-        flow_id: dict(sorted(found.items(), key=lambda item: order.index(item[0])))
-        for flow_id, found in counts.items()
+        flow_id: dict(sorted(found.items(), key=lambda item: order.index(item[0]))) for flow_id, found in counts.items()
     }
 
 

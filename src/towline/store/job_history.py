@@ -1,6 +1,6 @@
 """What happened to a job: its journal, its earlier attempts, what it waits for."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -86,6 +86,18 @@ def blocking_parents(database: Database, job_id: int) -> list[BlockingParent]:
         "AND parent.state <> 'COMPLETED' "
         f"AND NOT (job.accepts_failed_parents AND parent.state IN ({acceptable})) ORDER BY parent.id",
         (job_id,),
+    )
+    return [BlockingParent(parent, uuid, index, name, JobState(state)) for parent, uuid, index, name, state in rows]
+
+
+def stuck_ancestors(database: Database, job_id: int, stuck: Collection[JobState]) -> list[BlockingParent]:
+    """The jobs that hold a job up from afar: before it, in one of the states `stuck`; oldest first."""
+    rows = database.read(
+        "WITH RECURSIVE above (id) AS (SELECT parent_id FROM edge WHERE child_id = ? UNION SELECT edge.parent_id "
+        "FROM above JOIN job ON job.id = above.id AND job.state = 'WAITING' JOIN edge ON edge.child_id = job.id) "
+        "SELECT job.id, uuid, job_index, name, state FROM above JOIN job ON job.id = above.id "
+        f"WHERE state IN ({', '.join('?' * len(stuck))}) ORDER BY job.id",
+        (job_id, *(state.value for state in stuck)),
     )
     return [BlockingParent(parent, uuid, index, name, JobState(state)) for parent, uuid, index, name, state in rows]
 

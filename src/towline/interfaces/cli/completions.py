@@ -58,7 +58,7 @@ def complete_exec_config(context: typer.Context, incomplete: str) -> list[str]:
 
 def _completed(context: typer.Context, find: "Callable[[OpenProject], list[Any]]") -> list[Any]:
     try:
-        with open_session(context.find_root()) as opened:
+        with open_session(context) as opened:
             return find(opened)[:_MOST]
     except TowlineError:
         return []

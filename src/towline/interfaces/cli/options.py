@@ -1,5 +1,6 @@
 """Options that several commands share, as dataclasses: a command that takes one gets all its options."""
 
+import difflib
 import inspect
 from collections.abc import Callable
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
@@ -37,9 +38,7 @@ def expanded(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _parameter(item: Field[Any]) -> inspect.Parameter:
-    default: Any = item.default
-    if default is MISSING:
-        default = inspect.Parameter.empty if item.default_factory is MISSING else item.default_factory()
+    default = inspect.Parameter.empty if item.default is MISSING else item.default
     return inspect.Parameter(item.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=item.type)
 
 
@@ -47,7 +46,58 @@ def _names(*names: str, help: str, metavar: str | None = None, **more: Any) -> A
     return typer.Option(*names, help=help, metavar=metavar, **more)
 
 
-_STATE_HELP = "State; may be given several times."
+def _state(text: str) -> JobState:
+    """A state by its name or short code, in any case."""
+    wanted = text.strip().upper()
+    for state in JobState:
+        if wanted in (state.value, state.short_code):
+            return state
+    raise typer.BadParameter(_no_state(text, [state.value for state in JobState]))
+
+
+def _flow_state(text: str) -> FlowState:
+    """A state of a flow by its name, in any case."""
+    wanted = text.strip().upper()
+    if wanted not in FlowState.__members__:
+        raise typer.BadParameter(_no_state(text, list(FlowState.__members__)))
+    return FlowState[wanted]
+
+
+def _no_state(text: str, names: list[str]) -> str:
+    near = difflib.get_close_matches(text.upper(), names, n=2)
+    return f"there is no state {text!r}; " + (
+        f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names)}"
+    )
+
+
+def complete_state(incomplete: str) -> list[str]:
+    """States that begin so."""
+    return [state.value for state in JobState if state.value.startswith(incomplete.upper())]
+
+
+def complete_flow_state(incomplete: str) -> list[str]:
+    """States of flows that begin so."""
+    return [state.value for state in FlowState if state.value.startswith(incomplete.upper())]
+
+
+_STATE = _names(
+    *("--state", "-s"),
+    help="State, or its short code; may be given several times.",
+    metavar="STATE",
+    parser=_state,
+    autocompletion=complete_state,
+)
+_FLOW_STATE = _names(
+    *("--state", "-s"),
+    help="State; may be given several times.",
+    metavar="STATE",
+    parser=_flow_state,
+    autocompletion=complete_flow_state,
+)
+NewState = Annotated[
+    JobState,
+    typer.Argument(metavar="NEW_STATE", help="Any state.", parser=_state, autocompletion=complete_state),
+]
 
 Verbosity = Annotated[int, _names("--verbosity", "-v", help="More columns or details; -vv even more.", count=True)]
 Json = Annotated[bool, _names("--json", help="Print JSON, for programs.")]
@@ -87,10 +137,10 @@ class MaybeOneJob:
 
     job_db_id: Annotated[
         str | None,
-        typer.Argument(metavar="[JOB_DB_ID", help="db_id or uuid, or its beginning.", autocompletion=complete_job),
+        typer.Argument(metavar="JOB_DB_ID", help="db_id or uuid, or its beginning.", autocompletion=complete_job),
     ] = None
     job_index: Annotated[
-        int | None, typer.Argument(metavar="[JOB_INDEX]]", help="Index, with a uuid; otherwise the newest.", min=1)
+        int | None, typer.Argument(metavar="JOB_INDEX", help="Index, with a uuid; otherwise the newest.", min=1)
     ] = None
 
 
@@ -129,7 +179,7 @@ class JobQuery(When):
     job_id: Annotated[Strings, _JOB_IDS] = None
     db_id: Annotated[Strings, _DB_IDS] = None
     flow_id: Annotated[Strings, _FLOW_IDS] = None
-    state: Annotated[list[JobState] | None, _names("--state", "-s", help=_STATE_HELP, case_sensitive=False)] = None
+    state: Annotated[list[JobState] | None, _STATE] = None
     name: Annotated[str | None, _names("--name", "-n", help="Name, or a pattern such as 'relax*'.")] = None
     metadata: Annotated[str | None, _METADATA] = None
     worker: Annotated[
@@ -142,12 +192,10 @@ class JobQuery(When):
 class FlowQuery(When):
     """Which flows."""
 
-    job_id: Annotated[Strings, _names("--job-id", "-jid", help="Flow of the job with this uuid.", metavar="UUID")] = None
-    db_id: Annotated[
-        Strings, _names("--db-id", "-did", help="Flow of the job with this db_id.", metavar="DB_ID")
-    ] = None
+    job_id: Annotated[Strings, _names("--job-id", "-jid", help="Flow of the job.", metavar="UUID")] = None
+    db_id: Annotated[Strings, _names("--db-id", "-did", help="Flow of the job.", metavar="DB_ID")] = None
     flow_id: Annotated[Strings, _FLOW_IDS] = None
-    state: Annotated[list[FlowState] | None, _names("--state", "-s", help=_STATE_HELP, case_sensitive=False)] = None
+    state: Annotated[list[FlowState] | None, _FLOW_STATE] = None
     name: Annotated[str | None, _names("--name", "-n", help="Name, or a pattern such as 'bands*'.")] = None
     metadata: Annotated[str | None, _METADATA] = None
 
@@ -173,5 +221,3 @@ class Columns:
     stored_data_key: Annotated[
         Strings, _names("--stored-data-key", "-sdk", help="Key of the stored data to show too.", metavar="KEY")
     ] = None
-
-

@@ -51,7 +51,7 @@ def open_session(context: "typer.Context") -> "OpenProject":
 
 def project_of(context: "typer.Context") -> str | None:
     """Name of the project that the command is about; None for the chosen or only one."""
-    session: Session = context.obj
+    session: Session = context.find_root().obj
     return session.project
 
 

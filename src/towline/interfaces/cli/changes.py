@@ -1,0 +1,67 @@
+"""Commands that change jobs: what they have in common, and what they report."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import typer
+
+from towline.errors import NoSuchJob
+from towline.interfaces.cli.display import plural, print_json, say, write_out
+from towline.interfaces.cli.documents import changed_document
+from towline.interfaces.cli.options import JobQuery, MaybeOneJob
+from towline.interfaces.cli.selection import jobs_to_change
+from towline.interfaces.cli.session import open_session
+from towline.operations.jobs import Changed
+
+if TYPE_CHECKING:
+    from towline.operations.compose import OpenProject
+
+
+def change_jobs(
+    context: typer.Context,
+    chosen: MaybeOneJob,
+    query: JobQuery,
+    action: "Callable[[OpenProject, list[int]], Changed]",
+    *,
+    verb: str,
+    done: str,
+    yes: bool,
+    verbosity: int,
+    as_json: bool,
+) -> None:
+    """Do something to the jobs that the options choose, and report it.
+
+    Parameters
+    ----------
+    verb, done
+        What happens, for the question ("stop") and for the report ("stopped").
+
+    Raises
+    ------
+    NoSuchJob
+        No job was found, or none could be changed.
+    """
+    with open_session(context) as opened:
+        rows = jobs_to_change(opened, chosen, query, verb, yes=yes)
+        changed = action(opened, rows) if rows else Changed()
+    report(changed, done=done, verbosity=verbosity, as_json=as_json)
+
+
+def report(changed: Changed, *, done: str, verbosity: int, as_json: bool) -> None:
+    """Say what was changed and what was not; fail when there is nothing but refusals."""
+    if as_json:
+        print_json(changed_document(changed))
+    else:
+        for reason in changed.refused.values():
+            say(f"tow: {reason}")
+        write_out(f"{plural(len(changed.changed), 'job')} {done}\n")
+        if changed.also_changed:
+            write_out(f"{plural(len(changed.also_changed), 'job')} after them went back too\n")
+        if changed.deleted_folders:
+            write_out(f"{plural(len(changed.deleted_folders), 'run folder')} deleted\n")
+        if verbosity:
+            write_out("".join(f"{db_id}\n" for db_id in (*changed.changed, *changed.also_changed)))
+    if not changed.changed:
+        if not changed.refused:
+            raise NoSuchJob("no job is like that; `tow job list` with the same options shows which are")
+        raise typer.Exit(1)

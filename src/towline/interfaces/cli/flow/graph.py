@@ -1,0 +1,79 @@
+"""`tow flow graph`."""
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from towline.errors import InvalidRequest
+from towline.interfaces.cli.display import console, is_narrow, print_json, say, state_text, write_out
+from towline.interfaces.cli.options import FlowByJob, FlowId, Json
+from towline.interfaces.cli.session import open_session
+from towline.operations.flow_graphs import as_lines, as_mermaid, drawing_for
+from towline.operations.flows import FlowGraph, GraphNode, flow_graph
+from towline.operations.selection import flow_row
+
+
+class Label(str, Enum):
+    """What the jobs are called in a drawing."""
+
+    NAME = "name"
+    DB_ID = "db_id"
+    STATE = "state"
+
+
+def command(
+    context: typer.Context,
+    flow_db_id: FlowId,
+    job: FlowByJob = False,
+    label: Annotated[Label, typer.Option("--label", "-l", help="What the jobs are called in a file.")] = Label.NAME,
+    path: Annotated[
+        Path | None, typer.Option("--path", "-p", help="File to write; .dot or .mmd (Mermaid).", metavar="FILE")
+    ] = None,
+    mermaid: Annotated[bool, typer.Option("--mermaid", "-m", help="Print the text for Mermaid.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Draw what depends on what: a tree in the terminal, or a file for Graphviz or Mermaid."""
+    with open_session(context) as opened:
+        graph = flow_graph(opened, flow_row(opened, flow_db_id, is_job=job))
+        prefix = opened.db_id_prefix
+    if as_json:
+        print_json(_document(graph, prefix))
+    elif mermaid:
+        write_out(as_mermaid(graph, label.value))
+    elif path is not None:
+        try:
+            path.write_text(drawing_for(path.suffix, graph, label.value))
+        except OSError as error:
+            raise InvalidRequest(f"{path} cannot be written: {error.strerror}") from error
+        say(f"written to {path}")
+    else:
+        _draw(graph)
+
+
+def _draw(graph: FlowGraph) -> None:
+    from rich.text import Text  # drawn here only
+
+    out = console()
+    for before, node in as_lines(graph):
+        line = Text(before, style="grey50")
+        if node is not None:
+            line.append(f"{node.db_id} ", style="bold").append(_name(node)).append("  ")
+            line.append_text(state_text(node.state, short=is_narrow()))
+        out.print(line, overflow="ellipsis", no_wrap=True)
+
+
+def _name(node: GraphNode) -> str:
+    return node.name if node.index == 1 else f"{node.name} ({node.index})"
+
+
+def _document(graph: FlowGraph, prefix: str) -> dict[str, object]:
+    return {
+        "name": graph.name,
+        "nodes": [
+            {"db_id": node.db_id, "name": node.name, "index": node.index, "state": node.state.value}
+            for node in graph.nodes
+        ],
+        "edges": [[f"{prefix}{parent}", f"{prefix}{child}"] for parent, child in graph.edges],
+    }

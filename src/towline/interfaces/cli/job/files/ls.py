@@ -1,0 +1,30 @@
+"""`tow job files ls`."""
+
+from dataclasses import asdict
+
+import typer
+
+from towline.interfaces.cli.display import Column, local_time, print_json, print_table, say, size
+from towline.interfaces.cli.options import Json, OneJob
+from towline.interfaces.cli.selection import one_job
+from towline.interfaces.cli.session import open_session
+from towline.operations.jobs import get_job
+from towline.operations.run_folders import list_files
+
+
+def command(context: typer.Context, chosen: OneJob, as_json: Json = False) -> None:
+    """List the run folder of a job."""
+    with open_session(context) as opened:
+        job = get_job(opened, one_job(opened, chosen))
+        entries = list_files(job)
+    if as_json:
+        print_json([asdict(entry) for entry in entries])
+        return
+    say(f"{job.run_dir}")
+    columns = [
+        Column("Path", lambda entry: f"{entry.path}/" if entry.is_folder else entry.path),
+        Column("Size", lambda entry: "" if entry.is_folder else size(entry.size_bytes), right=True),
+        Column("Modified", lambda entry: local_time(entry.modified), cut=True),
+        Column("Of", lambda entry: "towline" if entry.is_own else "job", cut=True),
+    ]
+    print_table(columns, entries)

@@ -1,0 +1,141 @@
+"""`tow job info`."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from towline.errors import InvalidRequest
+from towline.interfaces.cli.display import (
+    duration,
+    local_time,
+    print_fields,
+    print_json,
+    say,
+    state_text,
+    write_out,
+)
+from towline.interfaces.cli.documents import detailed_job_document
+from towline.interfaces.cli.options import Json, MaybeOneJob, Verbosity
+from towline.interfaces.cli.session import open_session
+from towline.operations.jobs import JobReport, job_info, job_of_process
+from towline.operations.selection import job_row
+
+
+def command(
+    context: typer.Context,
+    chosen: MaybeOneJob,
+    pid: Annotated[str | None, typer.Option("--pid", help="Process or scheduler id, instead of the job.")] = None,
+    show_none: Annotated[bool, typer.Option("--show-none", "-n", help="Show what has no value too.")] = False,
+    verbosity: Verbosity = 0,
+    as_json: Json = False,
+) -> None:
+    """Everything about one job: where it is, what went wrong, what it waits for, what to type next."""
+    with open_session(context) as opened:
+        if (chosen.job_db_id is None) == (pid is None):
+            raise InvalidRequest("name a job by its id, or by --pid: tow job info JOB_DB_ID")
+        if pid is not None:
+            row = job_of_process(opened, pid)
+        else:
+            row = job_row(opened, str(chosen.job_db_id), chosen.job_index)
+        report = job_info(opened, row)
+        prefix = opened.db_id_prefix
+    if as_json:
+        print_json(report_document(report, prefix))
+        return
+    fields = list(_fields(report, prefix, verbosity))
+    print_fields((name, "None" if value is None and show_none else value) for name, value in fields)
+    if verbosity:
+        _print_history(report)
+    if report.advice:
+        say(f"\n{report.advice}")
+
+
+def report_document(report: JobReport, prefix: str) -> dict[str, Any]:
+    """The whole report as JSON."""
+    return {
+        **detailed_job_document(report.job),
+        "failure": report.job.failure and asdict(report.job.failure),
+        "waits_for": [
+            {**asdict(parent), "id": f"{prefix}{parent.id}", "state": parent.state.value} for parent in report.blocking
+        ],
+        "events": [asdict(event) for event in report.events],
+        "earlier_attempts": [asdict(attempt) for attempt in report.earlier_attempts],
+        "attempts_to_end": list(report.ending),
+        "logs": list(report.logs),
+        "advice": report.advice,
+    }
+
+
+def _fields(report: JobReport, prefix: str, verbosity: int) -> Iterator[tuple[str, Any]]:
+    job = report.job
+    yield "db_id", job.db_id
+    yield "uuid", job.uuid
+    yield "index", job.index
+    yield "name", job.name
+    yield "state", state_text(job.state)
+    yield "waits for", _parents(report, prefix)
+    yield "error", _error(report)
+    yield "exit", _exit(report)
+    yield "still ending", ", ".join(f"attempt {number}" for number in report.ending) or None
+    yield "step attempts", job.remote.step_attempts or None
+    yield "next try", local_time(job.remote.retry_time_limit) or None
+    yield "process id", job.remote.process_id
+    yield "previous state", job.previous_state and job.previous_state.value
+    yield "attempt", job.attempt if job.attempt > 1 else None
+    yield "created on", local_time(job.created_on)
+    yield "updated on", local_time(job.updated_on)
+    yield "start time", local_time(job.start_time) or None
+    yield "end time", local_time(job.end_time) or None
+    yield "run time", duration(job.run_time if job.run_time is not None else job.estimated_run_time) or None
+    yield "metadata", dict(job.metadata) or None
+    yield "run dir", job.run_dir
+    yield "logs", "\n".join(report.logs) or None
+    yield "parents", "\n".join(job.parents) or None
+    yield "priority", job.priority
+    yield "worker", job.worker
+    yield "next worker", job.next_worker
+    yield "resources", job.resources
+    yield "exec config", job.exec_config
+    yield "held by runner", job.lock_id
+    yield "stored data", job.stored_data
+    yield "hosts", "\n".join(job.hosts) or None
+    yield "flow", job.flow_id
+    if verbosity:
+        yield "exit record", job.exit_record
+        yield "environment", job.environment
+
+
+def _parents(report: JobReport, prefix: str) -> Any:
+    from rich.text import Text  # drawn here only
+
+    lines = [
+        Text(f"{prefix}{parent.id} {parent.name} ").append_text(state_text(parent.state)) for parent in report.blocking
+    ]
+    return Text("\n").join(lines) if lines else None
+
+
+def _error(report: JobReport) -> str | None:
+    failure = report.job.failure
+    if failure is None:
+        return None
+    return "\n".join(filter(None, [f"{failure.reason}: {failure.message}", (failure.details or "").rstrip()]))
+
+
+def _exit(report: JobReport) -> str | None:
+    job = report.job
+    if job.exit_signal is not None:
+        return f"signal {job.exit_signal}"
+    return None if job.exit_code is None else f"code {job.exit_code}"
+
+
+def _print_history(report: JobReport) -> None:
+    for event in report.events:
+        states = [state.value if state else "·" for state in (event.from_state, event.to_state)]
+        move = f"{states[0]} → {states[1]}  " if event.from_state or event.to_state else ""
+        note = f"  {event.note}" if event.note else ""
+        write_out(f"{local_time(event.at)}  {move}by {event.actor}{note}\n")
+    for attempt in report.earlier_attempts:
+        where = f"  {attempt.run_dir}" if attempt.run_dir else ""
+        write_out(f"attempt {attempt.attempt}: {attempt.state.value} on {attempt.worker}{where}\n")

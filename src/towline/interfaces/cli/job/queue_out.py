@@ -1,0 +1,57 @@
+"""`tow job queue-out`."""
+
+import time
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from towline.core.states import FINAL, JobState
+from towline.interfaces.cli.display import print_json, say, write_out
+from towline.interfaces.cli.options import Json, OneJob
+from towline.interfaces.cli.selection import one_job
+from towline.interfaces.cli.session import open_session
+from towline.operations.jobs import JobInfo, get_job
+from towline.operations.run_folders import follow_outputs, read_outputs
+
+_LAST_BYTES = 64 * 1024
+_SECONDS_BETWEEN_LOOKS = 0.1
+
+
+def command(
+    context: typer.Context,
+    chosen: OneJob,
+    full: Annotated[bool, typer.Option("--full", help="The whole files, not only the ends of long ones.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", help="Go on until the job has ended, or Ctrl-C.")] = False,
+    as_json: Json = False,
+) -> None:
+    """What a job printed: the files queue.out and queue.err in its run folder."""
+    with open_session(context) as opened:
+        row = one_job(opened, chosen)
+        job = get_job(opened, row)
+        # Looked at before they are read, so that nothing is missed between the two.
+        followed = follow_outputs(job) if follow else []
+        printed = read_outputs(job, None if full else _LAST_BYTES)
+        if as_json:
+            print_json({path: {"text": text, "skipped_bytes": skipped} for path, (text, skipped) in printed.items()})
+            return
+        for path, (text, skipped) in printed.items():
+            note = f" (the last {_LAST_BYTES // 1024} KiB; --full shows all)" if skipped else ""
+            say(f"== {path}{note}{'' if text else ' is empty'}")
+            write_out(text if text.endswith("\n") or not text else f"{text}\n")
+        if follow:
+            _follow([file.new_text for file in followed], lambda: get_job(opened, row))
+
+
+def _follow(readers: list[Callable[[], str]], look: Callable[[], JobInfo]) -> None:
+    """Print what is new until the job has ended; what is new after its end too."""
+    try:
+        while True:
+            ended = look().state in FINAL | {JobState.REMOTE_ERROR}
+            for read in readers:
+                write_out(read())
+            if ended:
+                return
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+    except KeyboardInterrupt:
+        return

@@ -1,0 +1,41 @@
+"""`tow job set resources`."""
+
+from typing import Annotated
+
+import typer
+
+from towline.interfaces.cli.changes import change_jobs
+from towline.interfaces.cli.options import JobQuery, Json, MaybeOneJob, RaiseOnError, Verbosity, Yes
+from towline.interfaces.cli.selection import pairs
+from towline.operations.jobs import RunProperties, set_run_properties
+
+
+def command(
+    context: typer.Context,
+    resources_value: Annotated[
+        str, typer.Argument(metavar="RESOURCES_VALUE", help="key=value, commas between several, or JSON.")
+    ],
+    query: JobQuery,
+    replace: Annotated[
+        bool, typer.Option("--replace", "-r", help="Put them in the place of the old ones, instead of merging.")
+    ] = False,
+    raise_on_error: RaiseOnError = False,
+    yes: Yes = False,
+    verbosity: Verbosity = 0,
+    as_json: Json = False,
+) -> None:
+    """Change the resources that jobs ask for."""
+    properties = RunProperties(resources=pairs(resources_value, "RESOURCES_VALUE"))
+    change_jobs(
+        context,
+        MaybeOneJob(),
+        query,
+        lambda opened, rows: set_run_properties(
+            opened, rows, properties, replace=replace, raise_on_error=raise_on_error
+        ),
+        verb="change",
+        done="changed",
+        yes=yes,
+        verbosity=verbosity,
+        as_json=as_json,
+    )

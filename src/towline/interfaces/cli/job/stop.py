@@ -1,0 +1,30 @@
+"""`tow job stop`."""
+
+import typer
+
+from towline.interfaces.cli.changes import change_jobs
+from towline.interfaces.cli.options import JobQuery, Json, MaybeOneJob, RaiseOnError, Verbosity, Yes
+from towline.operations.jobs import stop_jobs
+
+
+def command(
+    context: typer.Context,
+    chosen: MaybeOneJob,
+    query: JobQuery,
+    raise_on_error: RaiseOnError = False,
+    yes: Yes = False,
+    verbosity: Verbosity = 0,
+    as_json: Json = False,
+) -> None:
+    """End jobs, wherever they are; processes that run are ended with all their children."""
+    change_jobs(
+        context,
+        chosen,
+        query,
+        lambda opened, rows: stop_jobs(opened, rows, raise_on_error=raise_on_error),
+        verb="stop",
+        done="stopped",
+        yes=yes,
+        verbosity=verbosity,
+        as_json=as_json,
+    )

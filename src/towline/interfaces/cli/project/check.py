@@ -1,0 +1,65 @@
+"""`tow project check`."""
+
+from typing import Annotated
+
+import typer
+
+from towline.interfaces.cli.completions import complete_worker
+from towline.interfaces.cli.display import console, print_json, write_out
+from towline.interfaces.cli.options import Json
+from towline.interfaces.cli.session import project_of
+from towline.operations.project_checks import Check, Outcome, check_project, chosen_parts
+
+_STYLES = {Outcome.OK: "green", Outcome.WARNING: "yellow", Outcome.FAILED: "bold red"}
+
+
+def command(
+    context: typer.Context,
+    jobstore: Annotated[bool, typer.Option("--jobstore", "-js", help="Check the job stores only.")] = False,
+    queue: Annotated[bool, typer.Option("--queue", "-q", help="Check the queue only.")] = False,
+    worker: Annotated[
+        str | None,
+        typer.Option("--worker", "-w", metavar="NAME", help="Check this worker only.", autocompletion=complete_worker),
+    ] = None,
+    errors: Annotated[bool, typer.Option("--errors", "-e", help="Show the tracebacks of errors.")] = False,
+    full: Annotated[
+        bool, typer.Option("--full", "-f", help="Compare all packages, and not only the main ones.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Check that everything in a project works; fails when something does not."""
+    parts = chosen_parts(queue=queue, jobstore=jobstore, worker=worker)
+    failed = False
+    found = []
+    for check in check_project(project_of(context), parts=parts, worker=worker, all_packages=full):
+        failed |= check.outcome is Outcome.FAILED
+        if as_json:
+            found.append(check)
+        else:
+            _print(check, errors=errors)
+    if as_json:
+        print_json([_document(check, errors=errors) for check in found])
+    if failed:
+        raise typer.Exit(1)
+
+
+def _print(check: Check, *, errors: bool) -> None:
+    # Each line as soon as it is known; rich is needed for the colour only.
+    from rich.text import Text
+
+    line = Text.assemble((f"{check.outcome.value:<8}", _STYLES[check.outcome]), f"{check.subject}: {check.message}")
+    console().print(line, soft_wrap=True)
+    if check.remedy is not None:
+        write_out(f"{'':8}-> {check.remedy}\n")
+    if errors and check.details is not None:
+        write_out("".join(f"{'':8}{line}\n" for line in check.details.splitlines()))
+
+
+def _document(check: Check, *, errors: bool) -> dict[str, str | None]:
+    document = {
+        "subject": check.subject,
+        "outcome": check.outcome.value,
+        "message": check.message,
+        "remedy": check.remedy,
+    }
+    return document | {"details": check.details} if errors else document

@@ -1,0 +1,54 @@
+"""`tow wait`."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from towline.errors import NoSuchJob
+from towline.interfaces.cli.completions import complete_job
+from towline.interfaces.cli.options import Json
+from towline.interfaces.cli.progress import wait_and_exit
+from towline.interfaces.cli.session import open_session, project_of
+from towline.operations.flows import flow_uuid
+from towline.operations.selection import flow_row, job_row
+from towline.operations.waiting import wait_flow, wait_jobs
+
+if TYPE_CHECKING:
+    from towline.operations.compose import OpenProject
+
+
+def command(
+    context: typer.Context,
+    ids: Annotated[
+        list[str],
+        typer.Argument(metavar="IDS...", help="Jobs by db_id or uuid, or flows by uuid.", autocompletion=complete_job),
+    ],
+    flow: Annotated[bool, typer.Option("--flow", "-f", help="Wait for the whole flows of the jobs.")] = False,
+    timeout: Annotated[
+        float | None, typer.Option("--timeout", "-t", help="Seconds to wait at most.", metavar="SECONDS", min=0)
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Wait until jobs or flows have ended. Exit code 0: all COMPLETED; 3: not all, or the time was over."""
+    with open_session(context) as opened:
+        rows = None if flow else _job_rows(opened, ids)
+        if rows is not None:
+            wait_and_exit(lambda progress: wait_jobs(opened, rows, timeout, progress), as_json=as_json)
+            return
+        flows = sorted({flow_uuid(opened, _flow_row(opened, text)) for text in ids})
+    wait_and_exit(lambda progress: wait_flow(flows, timeout, project_of(context), progress), as_json=as_json)
+
+
+def _job_rows(opened: "OpenProject", ids: list[str]) -> list[int] | None:
+    """Rows of the jobs; None when one of the ids is that of a flow."""
+    try:
+        return [job_row(opened, text) for text in ids]
+    except NoSuchJob:
+        return None
+
+
+def _flow_row(opened: "OpenProject", text: str) -> int:
+    try:
+        return flow_row(opened, text, is_job=True)
+    except NoSuchJob:
+        return flow_row(opened, text)
