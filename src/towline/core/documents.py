@@ -6,7 +6,7 @@ that a document is JSON for everybody who only passes it on, and comes back as i
 
 import base64
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from typing import Any
@@ -39,6 +39,10 @@ class UnwritableValue(InvalidRequest):
         self.path = path
         self.reason = reason
 
+    def inside(self, key: str | int) -> "UnwritableValue":
+        """The same, seen from what holds the value under `key`."""
+        return UnwritableValue((key, *self.path), self.reason)
+
 
 def path_text(path: tuple[str | int, ...]) -> str:
     """`path` as it would be written in Python: ``['energies'][3]``."""
@@ -69,68 +73,89 @@ def decode(content: bytes) -> Any:
 
 def _encode_extended(value: object) -> bytes:
     try:
-        return orjson.dumps(_extended(value, ()))
+        return orjson.dumps(_extended(value))
     except RecursionError as error:
         raise UnwritableValue((), "is nested too deeply or contains itself") from error
     except TypeError as error:
         raise UnwritableValue((), f"cannot be written as JSON: {error}") from error
 
 
-def _extended(value: object, path: tuple[str | int, ...]) -> Any:
-    for kinds, write in _WRITERS:
-        if isinstance(value, kinds):
-            return write(value, path)
+def _extended(value: object) -> Any:
+    write = _WRITERS.get(type(value))
+    if write is not None:
+        return write(value)
+    for kind, write in _WRITERS_OF_SUBCLASSES:
+        if isinstance(value, kind):
+            return write(value)
     # bson is not imported for a type that hardly anybody uses.
     if type(value).__name__ == "ObjectId" and type(value).__module__ == "bson.objectid":
         return {"$oid": str(value)}
-    raise UnwritableValue(path, f"is of type {type(value).__module__}.{type(value).__qualname__}")
+    raise UnwritableValue((), f"is of type {type(value).__module__}.{type(value).__qualname__}")
 
 
-def _write_mapping(value: Mapping[Any, Any], path: tuple[str | int, ...]) -> dict[str, Any]:
+def _write_mapping(value: Mapping[Any, Any]) -> dict[str, Any]:
     written = {}
     for key, item in value.items():
         if not isinstance(key, str):
-            raise UnwritableValue(path, f"has the key {key!r}, which is no text")
-        written[_write_text(key, path)] = _extended(item, (*path, key))
+            raise UnwritableValue((), f"has the key {key!r}, which is no text")
+        try:
+            written[_write_text(key)] = _extended(item)
+        except UnwritableValue as error:
+            raise error.inside(key) from None
     return {"$escaped": written} if len(written) == 1 and next(iter(written)) in _READERS else written
 
 
-def _write_text(value: str, path: tuple[str | int, ...]) -> str:
+def _write_sequence(value: Sequence[Any]) -> list[Any]:
+    written: list[Any] = []
     try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise UnwritableValue(path, f"is text that is not valid Unicode: {error.reason}") from error
+        for item in value:
+            written.append(_extended(item))
+    except UnwritableValue as error:
+        raise error.inside(len(written)) from None
+    return written
+
+
+def _write_text(value: str) -> str:
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise UnwritableValue((), f"is text that is not valid Unicode: {error.reason}") from error
     return str.__str__(value)
 
 
-def _write_integer(value: int, _path: tuple[str | int, ...]) -> int | dict[str, str]:
+def _write_integer(value: int) -> int | dict[str, str]:
     whole = int(value)
     return whole if _SMALLEST_INTEGER <= whole <= _LARGEST_INTEGER else {"$numberLong": str(whole)}
 
 
-def _write_float(value: float, _path: tuple[str | int, ...]) -> float | dict[str, str]:
+def _write_float(value: float) -> float | dict[str, str]:
     if math.isfinite(value):
         return float(value)
     return {"$numberDouble": "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"}
 
 
-def _write_bytes(value: bytes, _path: tuple[str | int, ...]) -> dict[str, Any]:
+def _write_bytes(value: bytes) -> dict[str, Any]:
     return {"$binary": {"base64": base64.b64encode(value).decode(), "subType": "00"}}
 
 
-#: In this order: bool is an int, and an Enum may be any of the others.
-_WRITERS: tuple[tuple[Any, Callable[[Any, tuple[str | int, ...]], Any]], ...] = (
-    ((type(None), bool), lambda value, path: value),
-    (Enum, lambda value, path: _extended(value.value, path)),
-    (str, _write_text),
-    (int, _write_integer),
-    (float, _write_float),
-    (dict, _write_mapping),
-    ((list, tuple), lambda value, path: [_extended(item, (*path, number)) for number, item in enumerate(value)]),
-    ((bytes, bytearray), _write_bytes),
-    (datetime, lambda value, path: {"$date": value.isoformat()}),
-    (UUID, lambda value, path: str(value)),
-)
+_WRITERS: Mapping[type, Callable[[Any], Any]] = {
+    type(None): lambda value: value,
+    bool: lambda value: value,
+    str: _write_text,
+    int: _write_integer,
+    float: _write_float,
+    dict: _write_mapping,
+    list: _write_sequence,
+    tuple: _write_sequence,
+    bytes: _write_bytes,
+    bytearray: _write_bytes,
+    datetime: lambda value: {"$date": value.isoformat()},
+    UUID: str,
+}
+
+#: An Enum may be any of the others too.
+_WRITERS_OF_SUBCLASSES = ((Enum, lambda value: _extended(value.value)), *_WRITERS.items())
 
 
 def _native(value: Any) -> Any:

@@ -15,7 +15,7 @@ from towline.jobflow.command import command_payload, is_command
 from towline.jobflow.graph import in_order, jobs_of, order_edges
 from towline.jobflow.job_document import JobWriter, WrittenJob
 from towline.jobflow.local_modules import folders_beside_the_script, local_files
-from towline.jobflow.main_module import MainObjects, UnpicklableMain, can_be_sent, data_classes
+from towline.jobflow.main_module import MainObjects, UnpicklableMain, can_be_sent, data_classes, is_installed
 
 
 def flow_to_records(
@@ -109,7 +109,7 @@ class _Surroundings:
 
 
 def _payloads(jobs: Mapping[str, Job], written: Mapping[str, WrittenJob]) -> dict[str, bytes]:
-    from_script = any(item.main for item in written.values())
+    from_script = is_installed() or any(item.main for item in written.values())
     classes = {name: found for name, found in data_classes().items() if can_be_sent(found)} if from_script else {}
     surroundings = _Surroundings(MainObjects(), classes)
     local: dict[frozenset[str], dict[str, str]] = {}

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from towline.errors import InvalidRequest
 from towline.jobflow.main_module import dumps, main_object
-from towline.jobflow.naming import MAIN, Unnameable, is_callable_by_name, look_up, name_of, stands_for
+from towline.jobflow.naming import MAIN, Unnameable, check_module, is_callable_by_name, look_up, name_of, stands_for
 
 #: Types that are themselves in a document; see :mod:`towline.core.documents` for NaN and large integers.
 _SCALARS = frozenset({type(None), bool, int, float, str})
@@ -100,10 +100,8 @@ class Encoder:
         return {
             "@module": "jobflow.core.reference",
             "@class": "OutputReference",
-            "@version": None,
             "uuid": value.uuid,
             "attributes": attributes,
-            "output_schema": None,
         }
 
     def _object(self, value: Any) -> Any:
@@ -132,7 +130,8 @@ class Encoder:
         module, name = name_of(value)
         root = name.partition(".")[0]
         self._note(module, name, value if root == name else None)
-        return {"@module": module, "@callable": name, "@bound": None}
+        # Without "@bound": None, which monty writes: a document without null is written in one go.
+        return {"@module": module, "@callable": name}
 
     def _note(self, module: str, name: str, value: object) -> None:
         self.modules.add(module)
@@ -166,16 +165,18 @@ class Encoder:
         return self._pickled(value)
 
     def _pickled(self, value: Any) -> dict[str, str]:
+        kind = type(value)
         try:
             content = dumps(value)
+            if kind.__module__ != MAIN and getattr(sys.modules.get(kind.__module__), "__file__", None):
+                check_module(kind.__module__)
         except Exception as error:
             # Any error of a __reduce__ or a __getstate__.
-            kind = type(value)
             raise Unwritable(
                 f"is of type {kind.__module__}.{kind.__qualname__}, which can be neither written as JSON nor pickled "
                 f"({error}); give plain values, an MSONable object or the output of another job"
             ) from error
-        self.modules.add(type(value).__module__)
+        self.modules.add(kind.__module__)
         return {"$pickle": base64.b64encode(content).decode()}
 
 

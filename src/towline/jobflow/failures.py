@@ -26,7 +26,8 @@ def failure_of(error: BaseException, job: Job | None) -> Failure:
     if isinstance(error, TowlineError):
         return Failure("error", str(error), _details(error))
     where = "" if job is None else f" (in {_function_name(job)})"
-    return Failure("error", f"{_summary(error)}{where}", _details(error))
+    reason = "out_of_memory" if isinstance(error, MemoryError) else "error"
+    return Failure(reason, f"{_summary(error)}{where}", _details(error))
 
 
 def output_failure(job: Job, path: tuple[Any, ...], reason: str, details: str | None = None) -> Failure:

@@ -1,5 +1,6 @@
 """A jobflow Job as JSON and back: the same job, down to the types of its arguments."""
 
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MethodType
@@ -103,7 +104,10 @@ def read_job(document: Mapping[str, Any]) -> Job:
     """
     function = _read_function(document)
     values = {key: decode(value) for key, value in document.items() if key != "function" and not key.startswith("@")}
-    job = Job(function=function, **values)
+    with warnings.catch_warnings():
+        # jobflow warned when the user made the job.
+        warnings.simplefilter("ignore")
+        job = Job(function=function, **values)
     job.function_args = tuple(job.function_args)
     job.config.on_missing_references = OnMissing(str(job.config.on_missing_references))
     return job

@@ -84,6 +84,11 @@ def data_classes() -> dict[str, object]:
     }
 
 
+def is_installed() -> bool:
+    """Whether this process runs jobs of a script."""
+    return _installed["module"] is not None and sys.modules.get(MAIN) is _installed["module"]
+
+
 def can_be_sent(value: object) -> bool:
     """Whether `value` can be pickled."""
     try:

@@ -35,7 +35,7 @@ def name_of(value: Any) -> tuple[str, str]:
     if "<locals>" in name:
         raise Unnameable(f"{name} is defined inside another function; define it at the top level of a module or script")
     if module != MAIN:
-        _check_module(module)
+        check_module(module)
     try:
         found = look_up(module, name)
     except (ImportError, AttributeError):
@@ -72,8 +72,14 @@ def stands_for(found: object, value: object) -> bool:
 _known_modules: set[str] = set()
 
 
-def _check_module(name: str) -> None:
-    """A module may be loaded without any import statement being able to find it again (a file loaded by its path)."""
+def check_module(name: str) -> None:
+    """A module may be loaded without any import statement being able to find it again (a file loaded by its path).
+
+    Raises
+    ------
+    Unnameable
+        This one is.
+    """
     if name in _known_modules:
         return
     if name in sys.builtin_module_names or _is_found(name):
