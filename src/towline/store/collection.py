@@ -151,7 +151,7 @@ class Collection:
         return self._read(self._numbers(self._database.read, criteria), matches)
 
     def _read(self, numbers: Sequence[int], matches: Matcher) -> Iterator[tuple[int, Document]]:
-        start, size = 0, 16
+        start, size = 0, 4
         while start < len(numbers):
             rows = self._database.read(_BODIES, (_json(numbers[start : start + size]),))
             for number, body in rows:
