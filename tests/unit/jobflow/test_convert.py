@@ -1,9 +1,7 @@
 """What is stored of a flow: edges, references, settings; and what is refused, with which words."""
 
-import operator
 import random
 import sys
-import time
 import types
 import warnings
 from collections.abc import Callable
@@ -295,15 +293,26 @@ def test_the_flow_is_not_changed() -> None:
     assert [dict(new.__dict__) for new in flow] == before
 
 
-def test_ten_thousand_jobs_take_time_in_proportion() -> None:
-    def seconds(count: int) -> float:
-        flow = Flow([Job(operator.add, (number, 1)) for number in range(count)])
-        start = time.perf_counter()
-        flow_to_records(flow)
-        return time.perf_counter() - start
+@pytest.mark.parametrize("order", JobOrder)
+def test_the_work_grows_with_the_number_of_jobs_and_not_faster(order: JobOrder) -> None:
+    def calls(count: int) -> int:
+        jobs = [add(1, 2)]
+        for _ in range(count):
+            jobs.append(add(jobs[-1].output, 1))
+        flow, counted = Flow(jobs, order=order), [0]
 
-    small = min(seconds(200) for _ in range(3))
-    assert seconds(2000) < 40 * small
+        def count_call(_frame: Any, event: str, _argument: Any) -> None:
+            counted[0] += event in ("call", "c_call")
+
+        sys.setprofile(count_call)
+        try:
+            flow_to_records(flow)
+        finally:
+            sys.setprofile(None)
+        return counted[0]
+
+    calls(10)  # the first time modules are looked up
+    assert calls(400) < 4.2 * calls(100)
 
 
 PLAIN = st.recursive(
