@@ -125,10 +125,13 @@ class ConfigManager:
 
     def plan_removal(self, project: Project, *, keep_folders: bool) -> Removal:
         """What :meth:`remove_project` would delete."""
-        protected = [Path.home(), Path.cwd(), self._settings.home]
-        for other in self.projects.values():
-            if other.name != project.name:
-                protected += [other.base_dir, *([other.source] if other.source else [])]
+        protected = {
+            Path.home(): "your home",
+            self._settings.home: "the home of towline",
+            Path.cwd(): "the folder you are in",
+        }
+        others = (other for other in self.projects.values() if other.name != project.name)
+        protected |= {other.base_dir: f"the project {other.name}" for other in others}
         return plan_removal(project, protected, keep_folders=keep_folders)
 
     def set_worker(

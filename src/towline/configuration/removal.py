@@ -1,6 +1,6 @@
 """Which folders may go when a project is removed."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ class Removal:
     kept: tuple[tuple[Path, str], ...]
 
 
-def plan_removal(project: Project, protected: Iterable[Path], *, keep_folders: bool) -> Removal:
+def plan_removal(project: Project, protected: Mapping[Path, str], *, keep_folders: bool) -> Removal:
     """What to delete with a project.
 
     Only `base_dir` is deleted, and only when it contains nothing of `protected`: a base_dir that is somebody's home
@@ -28,14 +28,14 @@ def plan_removal(project: Project, protected: Iterable[Path], *, keep_folders: b
     Parameters
     ----------
     protected
-        Paths that have to stay: the homes of the user and of towline, the working folder, other projects.
+        What has to stay, and what it is: the homes of the user and of towline, the working folder, other projects.
     """
     own = [project.tmp_dir, project.log_dir, project.daemon_dir, project.queue_path]
     own += [worker.work_dir for worker in project.workers.values()]
     outside = {path for path in own if not path.is_relative_to(project.base_dir) and path.exists()}
     if keep_folders:
         return Removal(project.source, (), ((project.base_dir, "as asked"),))
-    inside = [path for path in protected if _real(path).is_relative_to(_real(project.base_dir))]
+    inside = [what for path, what in protected.items() if _real(path).is_relative_to(_real(project.base_dir))]
     kept = [(path, "is outside of base_dir") for path in sorted(outside)]
     if inside:
         kept.insert(0, (project.base_dir, f"contains {inside[0]}"))

@@ -42,7 +42,7 @@ def project_text(name: str, file_format: str, home: Path, *, full: bool) -> str:
     if file_format == "yaml":
         text = (
             "# A project of towline: where jobs run, where the queue is, where outputs go.\n"
-            f"# What is in force: tow project show {name}\n"
+            f"# What is in force: tow -p {name} project show\n"
             "# Every key with its meaning: tow project generate NAME --full\n"
             f"{text}"
         )

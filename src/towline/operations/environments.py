@@ -24,7 +24,8 @@ for name in sys.argv[1:]:
 packages = {{(item.metadata["Name"] or "").lower(): item.version for item in metadata.distributions()}}
 print({_MARK!r} + json.dumps({{"python": platform.python_version(), "packages": packages}}))
 """
-_SHOWN_CHARACTERS = 500
+#: Lines of what the program printed that go into the details of an error.
+_SHOWN_LINES = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +80,12 @@ def environment_of(setup: ShellSetup, modules: Sequence[str], *, timeout_seconds
         raise WorkerError(f"{command[0]} cannot be started: {error.strerror}") from error
     answers = [line for line in done.stdout.splitlines() if line.startswith(_MARK)]
     if not answers:
-        shown = done.stderr.strip()[-_SHOWN_CHARACTERS:] or "no output"
-        raise WorkerError(f"Python did not run with the shell lines of a job (exit code {done.returncode}): {shown}")
+        lines = done.stderr.strip().splitlines() or ["no output"]
+        problem = WorkerError(
+            f"Python did not run with the shell lines of a job (exit code {done.returncode}): {lines[-1]}"
+        )
+        problem.add_note("\n".join(lines[-_SHOWN_LINES:]))
+        raise problem
     return Environment(**json.loads(answers[-1].removeprefix(_MARK)))
 
 

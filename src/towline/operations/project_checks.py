@@ -22,6 +22,7 @@ from towline.configuration.model import Project, WorkerConfig
 from towline.errors import ConfigurationError, InvalidRequest, TowlineError
 from towline.operations.compose import is_all_sql, make_job_store, open_given
 from towline.operations.environments import MAIN_PACKAGES, Environment, differences, environment_of, own_environment
+from towline.operations.worker_trials import try_worker
 from towline.settings import load_settings, setting_problems
 from towline.store.database import SCHEMA_VERSION
 
@@ -69,7 +70,6 @@ def check_project(
     parts: Sequence[Part] = tuple(Part),
     worker: str | None = None,
     all_packages: bool = False,
-    try_worker: Callable[[Project, str], str] | None = None,
 ) -> Iterator[Check]:
     """Try a project, and tell each result as soon as it is there.
 
@@ -81,8 +81,6 @@ def check_project(
         The only worker to try; all of them by default.
     all_packages
         Whether to compare all installed packages with those a job sees, and not only the main ones.
-    try_worker
-        Runs a job on a worker of the project, and says how it went; raises when it went wrong.
 
     Raises
     ------
@@ -103,12 +101,8 @@ def check_project(
         own = own_environment()
         for worker_name in names:
             yield from _worker_checks(project, worker_name, own, all_packages=all_packages)
-            if try_worker is not None:
-                run = try_worker
-                yield _guarded(
-                    f"worker {worker_name}: job",
-                    lambda run=run, at=worker_name: _ok("", run(project, at)),  # type: ignore[misc]
-                )
+            where = f"worker {worker_name}: job"
+            yield _guarded(where, lambda at=worker_name: _ok("", try_worker(project, at)))  # type: ignore[misc]
 
 
 def chosen_parts(*, queue: bool, jobstore: bool, worker: str | None) -> tuple[Part, ...]:
@@ -254,7 +248,7 @@ def _check_queue(project: Project) -> Check:
 
 def _network_warning(path: Path) -> Check | None:
     place = _existing(path).resolve()
-    partitions: list[Any] = psutil.disk_partitions(all=True)  # type: ignore[no-untyped-call]  # psutil has no types
+    partitions: list[Any] = psutil.disk_partitions(all=True)  # psutil has no types
     mounts = [disk for disk in partitions if place.is_relative_to(disk.mountpoint)]
     kind = max(mounts, key=lambda disk: len(disk.mountpoint)).fstype if mounts else ""
     if not kind.startswith(_NETWORK_FILE_SYSTEMS):

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from towline.configuration.choice import load_project
 from towline.configuration.defaults import DEFAULT_PROJECT, default_project
-from towline.configuration.documents import write_text
+from towline.configuration.documents import write_text, yaml_text
 from towline.configuration.files import parse_project, scan
 from towline.configuration.model import Project
 from towline.configuration.plain import shown_document
@@ -19,7 +20,13 @@ from towline.operations.compose import open_given
 from towline.operations.runners import status_of
 from towline.settings import load_settings
 
-FORMATS = ("yaml", "toml", "json")
+
+class FileFormat(str, Enum):
+    """Format of a project file."""
+
+    YAML = "yaml"
+    TOML = "toml"
+    JSON = "json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,30 +45,27 @@ class ProjectSummary:
     base_dir: Path | None = None
 
 
-def generate_project(name: str, file_format: str = "yaml", *, full: bool = False) -> Path:
+def generate_project(name: str, file_format: FileFormat = FileFormat.YAML, *, full: bool = False) -> Path:
     """Write the file of a new project, and say where it is.
 
     Parameters
     ----------
     name
         Letters, digits, `_`, `.` and `-`.
-    file_format
-        yaml (with comments), toml or json.
     full
         Whether every key is in the file, with its default value.
 
     Raises
     ------
     ConfigurationError
-        There is such a project, or the name or the format is not possible.
+        There is such a project, or the name is not possible.
     """
     settings = load_settings()
-    if file_format not in FORMATS:
-        raise ConfigurationError(f"{file_format!r} is no format of project files; they are {', '.join(FORMATS)}")
-    text = project_text(name, file_format, settings.home, full=full)
+    ending = file_format.value
+    text = project_text(name, ending, settings.home, full=full)
     # Before the path is made: a name with a slash would be somewhere else.
-    parse_project(text, settings.home / f"new.{file_format}")
-    path = new_project_path(name, file_format, settings)
+    parse_project(text, settings.home / f"new.{ending}")
+    path = new_project_path(name, ending, settings)
     write_text(path, text)
     return path
 
@@ -87,6 +91,13 @@ def list_projects() -> list[ProjectSummary]:
 def show_project(name: str | None = None) -> dict[str, Any]:
     """Every value that is in force in a project, secrets masked."""
     return shown_document(load_project(name))
+
+
+def show_project_text(name: str | None = None) -> str:
+    """The same as YAML, for people."""
+    document = show_project(name)
+    source = document.pop("source")
+    return f"# {'the built-in project' if source is None else source}\n{yaml_text(document)}"
 
 
 def list_workers(name: str | None = None) -> Mapping[str, Mapping[str, Any]]:

@@ -1,0 +1,146 @@
+"""Trying a worker with a real job, apart from the queue."""
+
+import select
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from uuid import uuid4
+
+import orjson
+import psutil
+
+from towline.configuration.execution import shell_setup
+from towline.configuration.model import Project
+from towline.core.ports import Step
+from towline.core.records import Assignment, Observation, pack_job
+from towline.core.run_folder import ERROR_FILE
+from towline.errors import WorkerError
+from towline.operations.compose import local_worker
+from towline.workers.local import LocalWorker
+
+_NAP_SECONDS = 0.05
+_SHOWN_CHARACTERS = 500
+_END_SECONDS = 10.0
+
+
+def try_worker(project: Project, name: str) -> str:
+    """Start what runs the jobs of a worker, run the program ``true`` with it, and say how long that took.
+
+    The worker that a runner may have started for the project is left alone.
+
+    Raises
+    ------
+    WorkerError
+        The job did not run, failed, or took longer than `timeout_execute` of the worker.
+    """
+    config = project.workers[name]
+    began = time.monotonic()
+    with _folder_in(config.work_dir) as run_dir, tempfile.TemporaryDirectory(prefix="towline-check-") as state_dir:
+        # One slot, also where the user wants no new jobs for now.
+        trial = replace(config, max_jobs=1)
+        worker = local_worker(replace(project, daemon_dir=Path(state_dir)), name, trial)
+        assignment = _assignment(project, name, run_dir)
+        try:
+            ended = _run(worker, assignment, began + config.timeout_execute)
+        finally:
+            _end(worker, assignment)
+        if ended.exit is None or ended.exit.exit_code != 0:
+            raise WorkerError(_what_went_wrong(ended, run_dir))
+    return f"a job ran through the worker ({config.execution}) in {time.monotonic() - began:.1f} s"
+
+
+@contextmanager
+def _folder_in(work_dir: Path) -> Iterator[Path]:
+    """A folder that is deleted afterwards, with those above it that had to be made for it."""
+    made = [folder for folder in (work_dir, *work_dir.parents) if not folder.exists()]
+    try:
+        work_dir.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix="towline-check-", dir=work_dir))
+    except OSError as error:
+        raise WorkerError(f"no run folder can be made in {work_dir}: {error}") from error
+    try:
+        yield folder / "run"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        for parent in made:
+            # Not when something else was put there meanwhile.
+            with suppress(OSError):
+                parent.rmdir()
+
+
+def _assignment(project: Project, name: str, run_dir: Path) -> Assignment:
+    uuid = str(uuid4())
+    header = {"db_id": "0", "uuid": uuid, "index": 1, "attempt": 1, "name": "check", "payload_kind": "command"}
+    return Assignment(
+        job_id=0,
+        uuid=uuid,
+        index=1,
+        attempt=1,
+        name="check",
+        payload_kind="command",
+        package=pack_job(header, orjson.dumps({"argv": ["true"]}), ()),
+        run_dir=str(run_dir),
+        shell=shell_setup(project, project.workers[name], None),
+    )
+
+
+def _run(worker: LocalWorker, assignment: Assignment, deadline: float) -> Observation:
+    worker.advance(Step.UPLOAD, [assignment])
+    submitted = False
+    while time.monotonic() < deadline:
+        observations = worker.observe()
+        if any(item.event == "uploaded" for item in observations) and not submitted:
+            submitted = True
+            worker.advance(Step.SUBMIT, [assignment])
+        ended = _end_among(observations)
+        if ended is not None:
+            return ended
+        looks = worker.next_look_seconds()
+        wait_seconds = _NAP_SECONDS if looks is None else min(looks, _NAP_SECONDS)
+        select.select(worker.file_descriptors(), (), (), wait_seconds)
+    problem = worker.status().get("problem")
+    raise WorkerError(f"the job did not end in time{f': {problem}' if problem else ''}")
+
+
+def _end_among(observations: Sequence[Observation]) -> Observation | None:
+    for item in observations:
+        if item.event == "step_failed" and item.failure is not None:
+            raise WorkerError(item.failure.message)
+        if item.event == "ended":
+            return item
+    return None
+
+
+def _what_went_wrong(ended: Observation, run_dir: Path) -> str:
+    reason = (
+        "without an exit record" if ended.exit is None else f"{ended.exit.reason}, exit code {ended.exit.exit_code}"
+    )
+    message = "" if ended.exit is None or ended.exit.message is None else f"; {ended.exit.message}"
+    try:
+        shown = (run_dir / ERROR_FILE).read_text(errors="replace")[-_SHOWN_CHARACTERS:].strip()
+    except OSError:
+        shown = ""
+    return f"the program `true` failed as a job ({reason}{message})" + (f": {shown}" if shown else "")
+
+
+def _end(worker: LocalWorker, assignment: Assignment) -> None:
+    """End the job, if it still runs, and the pilot, and wait for that: its folder goes next."""
+    pid = worker.status().get("pilot_process_id")
+    worker.advance(Step.CANCEL, [assignment])
+    worker.end_pilot()
+    if pid is not None and not _is_gone(worker, pid):
+        with suppress(psutil.NoSuchProcess):
+            psutil.Process(pid).terminate()
+    worker.close()
+
+
+def _is_gone(worker: LocalWorker, pid: int) -> bool:
+    deadline = time.monotonic() + _END_SECONDS
+    while psutil.pid_exists(pid) and time.monotonic() < deadline:
+        worker.observe()
+        time.sleep(_NAP_SECONDS)
+    return not psutil.pid_exists(pid)
