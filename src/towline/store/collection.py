@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from towline.core.documents import decode, encode
-from towline.errors import InvalidRequest
+from towline.errors import InvalidCriteria, InvalidRequest
 from towline.store.criteria import Matcher, matcher, stored_time
 from towline.store.criteria_sql import SqlField, json_field, prefilter, text
 from towline.store.database import Database, Transaction
@@ -99,14 +99,16 @@ class Collection:
                 for columns, body, criteria in entries[start : start + _WRITTEN_AT_ONCE]:
                     self._put(transaction, columns, body, criteria)
 
-    def remove(self, criteria: Mapping[str, Any] | None) -> None:
-        """Remove the documents that meet `criteria`.
+    def remove(self, criteria: Mapping[str, Any]) -> None:
+        """Remove the documents that meet `criteria`; only ``{}`` means all of them.
 
         Raises
         ------
         InvalidCriteria
             The criteria cannot be answered.
         """
+        if criteria is None:
+            raise InvalidCriteria("say which documents to remove; {} stands for all of them.")
         matches = matcher(criteria)
         for numbers in _chunks([number for number, _ in self._matching(criteria)], _WRITTEN_AT_ONCE):
             with self._database.transaction() as transaction:

@@ -208,7 +208,7 @@ class SQLStore(Store):
         self._collection.put(filter(self._is_valid, documents), [names] if isinstance(names, str) else names)
 
     def remove_docs(self, criteria: Mapping[str, Any]) -> None:
-        """Remove the documents that meet `criteria`.
+        """Remove the documents that meet `criteria`; only ``{}`` means all of them.
 
         Raises
         ------

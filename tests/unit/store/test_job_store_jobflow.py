@@ -126,6 +126,7 @@ def test_a_flow_gives_the_same_results_as_with_memory_stores(tmp_path):
             (document["uuid"], document["index"]): document["output"]
             for document in made.query({"uuid": {"$in": flow.job_uuids}}, load=True)
         }
+        made.close()
         results.append((outputs, {uuid: sorted(found) for uuid, found in responses.items() if uuid in flow.job_uuids}))
     (memory, memory_responses), (sql, sql_responses) = results
     assert sql_responses == memory_responses
