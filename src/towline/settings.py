@@ -86,11 +86,7 @@ def setting_problems(environment: Mapping[str, str] = os.environ) -> list[str]:
     """What is wrong with the settings: unknown variables and keys with the names that are near, impossible values."""
     variables = [PREFIX + name.upper() for name in ("home", *_READERS)]
     # What towline itself sets for jobs and for its own processes is not the user's mistake.
-    unknown = [
-        name
-        for name in sorted(environment)
-        if name.startswith(PREFIX) and not name.startswith(_OWN) and name not in variables
-    ]
+    unknown = [name for name in sorted(environment) if name.startswith(PREFIX) and name not in (*variables, *_OWN)]
     problems = [f"the variable {name} is no setting{_near(name, variables)}" for name in unknown]
     try:
         path = towline_home(environment) / SETTINGS_FILE
@@ -104,8 +100,8 @@ def setting_problems(environment: Mapping[str, str] = os.environ) -> list[str]:
     ]
 
 
-#: Beginnings of variables that towline sets for its own processes and for jobs.
-_OWN = ("TOWLINE_JOB_", "TOWLINE_RUN_", "TOWLINE_INTERNAL_", "TOWLINE_TEST_", "_TOWLINE")
+#: Variables that are no settings: a job finds them in its environment, or the worker's side reads them.
+_OWN = ("TOWLINE_JOB", "TOWLINE_RUN_DIR", "TOWLINE_EXTRA_PAYLOADS")
 
 
 def _near(name: str, known: list[str]) -> str:

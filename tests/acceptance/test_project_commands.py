@@ -157,7 +157,8 @@ def test_the_check_names_what_fails_and_what_to_do(tow: Tow, home: Path, tmp_pat
 def test_a_queue_that_exists_is_opened(tow: Tow, home: Path) -> None:
     tow("job", "list")
     assert "schema version" in tow("project", "check", "--queue").stdout
-    assert "SqlStore" in tow("project", "check", "--jobstore").stdout or (home / "default" / "queue.db").exists()
+    assert "answers (docs_store, data)" in tow("project", "check", "--jobstore").stdout
+    assert (home / "default" / "queue.db").exists()
 
 
 def test_remove_asks_and_deletes_file_and_folder(tow: Tow, home: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a user can ask of projects: make, list, show and remove them."""
+"""What a user can ask of projects: make, list and show them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,12 +12,9 @@ from towline.configuration.documents import write_text, yaml_text
 from towline.configuration.files import parse_project, scan
 from towline.configuration.model import Project
 from towline.configuration.plain import shown_document
-from towline.configuration.projects import ConfigManager, new_project_path, remove
-from towline.configuration.removal import Removal
+from towline.configuration.projects import new_project_path
 from towline.configuration.templates import project_text
-from towline.errors import ConfigurationError, ProjectUndefined, RunnerAlreadyActive, StoreError
-from towline.operations.compose import open_given
-from towline.operations.runners import status_of
+from towline.errors import ConfigurationError
 from towline.settings import load_settings
 
 
@@ -110,61 +107,6 @@ def list_exec_configs(name: str | None = None) -> Mapping[str, Mapping[str, Any]
     """The execution configurations of a project, secrets masked."""
     configs: Mapping[str, Mapping[str, Any]] = show_project(name)["exec_config"]
     return configs
-
-
-def plan_project_removal(name: str, *, keep_folders: bool = False) -> Removal:
-    """What :func:`remove_project` would delete: the file of the project and its base_dir.
-
-    Raises
-    ------
-    ProjectUndefined
-        There is no such project, or it is the built-in one and has left nothing on the disk.
-    RunnerAlreadyActive
-        A runner works on the project.
-    """
-    project = load_project(name)
-    refuse_while_active(project)
-    removal = ConfigManager().plan_removal(project, keep_folders=keep_folders)
-    if removal.file is None and not removal.paths:
-        raise ProjectUndefined(f"the built-in project {name} has no file, and there is no folder of it to delete")
-    return removal
-
-
-def remove_project(name: str, *, keep_folders: bool = False) -> Removal:
-    """Delete the file of a project and its base_dir; say what was deleted.
-
-    Raises
-    ------
-    ProjectUndefined, RunnerAlreadyActive
-        As :func:`plan_project_removal`.
-    ConfigurationError
-        Something could not be deleted.
-    """
-    removal = plan_project_removal(name, keep_folders=keep_folders)
-    remove(removal)
-    return removal
-
-
-def refuse_while_active(project: Project) -> None:
-    """Raise when a runner works on `project`.
-
-    Raises
-    ------
-    RunnerAlreadyActive
-        A runner works on it.
-    """
-    if not project.queue_path.exists():
-        return
-    try:
-        with open_given(project) as opened:
-            status = status_of(opened)
-    except StoreError:
-        return  # no runner can work on a database that cannot be opened, and the user may want to be rid of it
-    if status.active:
-        raise RunnerAlreadyActive(
-            f"the runner of {project.name} is active (pid {status.pid} on {status.host}); "
-            f"type: tow -p {project.name} runner stop --wait"
-        )
 
 
 def _summary(project: Project, chosen: str | None) -> ProjectSummary:

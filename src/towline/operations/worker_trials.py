@@ -84,6 +84,7 @@ def _assignment(project: Project, name: str, run_dir: Path) -> Assignment:
         payload_kind="command",
         package=pack_job(header, orjson.dumps({"argv": ["true"]}), ()),
         run_dir=str(run_dir),
+        resources=project.workers[name].resources or {},
         shell=shell_setup(project, project.workers[name], None),
     )
 

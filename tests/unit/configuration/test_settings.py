@@ -42,7 +42,7 @@ def test_impossible_values_are_named(home: Path, variable: str, value: str, mess
 
 def test_unknown_names_are_reported_with_the_near_ones_and_stop_nothing(home: Path) -> None:
     (home / "settings.yaml").write_text("projekt: a\n")
-    environment = {"TOWLINE_HOME": str(home), "TOWLINE_PROJCT": "x", "TOWLINE_JOB_UUID": "set by towline"}
+    environment = {"TOWLINE_HOME": str(home), "TOWLINE_PROJCT": "x", "TOWLINE_JOB": "7"}
     assert load_settings(environment).project is None
     problems = setting_problems(environment)
     assert len(problems) == 2

@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-import typer
+import click
 
 from towline.interfaces.cli.completions import complete_worker
 from towline.interfaces.cli.display import console, print_json, write_out
 from towline.interfaces.cli.options import Json
+from towline.interfaces.cli.parameters import Option
 from towline.interfaces.cli.session import project_of
 from towline.operations.project_checks import Check, Outcome, check_project, chosen_parts
 
@@ -14,17 +15,15 @@ _STYLES = {Outcome.OK: "green", Outcome.WARNING: "yellow", Outcome.FAILED: "bold
 
 
 def command(
-    context: typer.Context,
-    jobstore: Annotated[bool, typer.Option("--jobstore", "-js", help="Check the job stores only.")] = False,
-    queue: Annotated[bool, typer.Option("--queue", "-q", help="Check the queue only.")] = False,
+    context: click.Context,
+    jobstore: Annotated[bool, Option("--jobstore", "-js", help="Check the job stores only.")] = False,
+    queue: Annotated[bool, Option("--queue", "-q", help="Check the queue only.")] = False,
     worker: Annotated[
         str | None,
-        typer.Option("--worker", "-w", metavar="NAME", help="Check this worker only.", autocompletion=complete_worker),
+        Option("--worker", "-w", metavar="NAME", help="Check this worker only.", autocompletion=complete_worker),
     ] = None,
-    errors: Annotated[bool, typer.Option("--errors", "-e", help="Show the tracebacks of errors.")] = False,
-    full: Annotated[
-        bool, typer.Option("--full", "-f", help="Compare all packages, and not only the main ones.")
-    ] = False,
+    errors: Annotated[bool, Option("--errors", "-e", help="Show the tracebacks of errors.")] = False,
+    full: Annotated[bool, Option("--full", "-f", help="Compare all packages, and not only the main ones.")] = False,
     as_json: Json = False,
 ) -> None:
     """Check that everything in a project works; fails when something does not."""
@@ -40,7 +39,7 @@ def command(
     if as_json:
         print_json([_document(check, errors=errors) for check in found])
     if failed:
-        raise typer.Exit(1)
+        raise click.exceptions.Exit(1)
 
 
 def _print(check: Check, *, errors: bool) -> None:

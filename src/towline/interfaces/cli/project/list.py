@@ -2,10 +2,9 @@
 
 from typing import Annotated
 
-import typer
-
 from towline.interfaces.cli.display import Column, plural, print_json, print_table, say, write_out
 from towline.interfaces.cli.options import Json
+from towline.interfaces.cli.parameters import Option
 from towline.operations.projects import ProjectSummary, list_projects
 
 _COLUMNS = [
@@ -18,9 +17,7 @@ _COLUMNS = [
 
 
 def command(
-    warn: Annotated[
-        bool, typer.Option("--warn", "-w", help="Show what is wrong with files that are not valid.")
-    ] = False,
+    warn: Annotated[bool, Option("--warn", "-w", help="Show what is wrong with files that are not valid.")] = False,
     as_json: Json = False,
 ) -> None:
     """List the projects; a star marks the one that commands mean without -p."""

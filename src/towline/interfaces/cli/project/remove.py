@@ -2,22 +2,21 @@
 
 from typing import Annotated
 
-import typer
-
 from towline.interfaces.cli.display import say, write_out
 from towline.interfaces.cli.options import Yes
+from towline.interfaces.cli.parameters import Argument, Option
 from towline.interfaces.cli.selection import confirm
 from towline.interfaces.cli.session import Session
-from towline.operations.projects import plan_project_removal, remove_project
+from towline.operations.project_removal import plan_project_removal, remove_project
 
 
 def command(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="Name of the project.", autocompletion=Session.complete_project)
+        str, Argument(metavar="NAME", help="Name of the project.", autocompletion=Session.complete_project)
     ],
-    keep_folders: Annotated[bool, typer.Option("--keep-folders", "-k", help="Delete the file only.")] = False,
+    keep_folders: Annotated[bool, Option("--keep-folders", "-k", help="Delete the file only.")] = False,
     yes: Yes = False,
-    force: Annotated[bool, typer.Option("--force", "-f", hidden=True)] = False,
+    force: Annotated[bool, Option("--force", "-f", hidden=True)] = False,
 ) -> None:
     """Remove a project: its file, and its folder with queue, outputs and run folders."""
     planned = plan_project_removal(name, keep_folders=keep_folders)

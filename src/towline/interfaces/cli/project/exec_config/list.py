@@ -1,6 +1,6 @@
 """`tow project exec_config list`."""
 
-import typer
+import click
 
 from towline.interfaces.cli.display import Column, print_json, print_table, say
 from towline.interfaces.cli.options import Json, Verbosity
@@ -8,7 +8,7 @@ from towline.interfaces.cli.session import project_of
 from towline.operations.projects import list_exec_configs
 
 
-def command(context: typer.Context, verbosity: Verbosity = 0, as_json: Json = False) -> None:
+def command(context: click.Context, verbosity: Verbosity = 0, as_json: Json = False) -> None:
     """List the environments of the project."""
     configs = list_exec_configs(project_of(context))
     if as_json:

@@ -1,6 +1,6 @@
 """`tow project worker list`."""
 
-import typer
+import click
 
 from towline.interfaces.cli.display import Column, print_json, print_table
 from towline.interfaces.cli.options import Json, Verbosity
@@ -11,7 +11,7 @@ _USUAL = ("type", "scheduler_type", "execution", "max_jobs", "work_dir")
 _DETAILS = ("resources", "pre_run", "post_run", "preload", "time_limit_grace_seconds", "timeout_execute")
 
 
-def command(context: typer.Context, verbosity: Verbosity = 0, as_json: Json = False) -> None:
+def command(context: click.Context, verbosity: Verbosity = 0, as_json: Json = False) -> None:
     """List the workers of the project."""
     workers = list_workers(project_of(context))
     if as_json:
