@@ -1,42 +1,48 @@
-"""The commands as a typer application, each loaded when it is used, and what their errors look like."""
+"""The commands as a click application, each loaded when it is used, and what their errors look like."""
 
 import difflib
 import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-from typer.core import TyperGroup
-from typer.main import get_command
+import click
 
 from towline.errors import TowlineError, WaitTimedOut
-from towline.interfaces.cli.commands import COMMANDS, Branch, Leaf, Node
-from towline.interfaces.cli.options import expanded
+from towline.interfaces.cli.commands import COMMANDS, Branch, Node
 from towline.interfaces.cli.outline import help_text
+from towline.interfaces.cli.parameters import HELP_NAMES, command_of
 from towline.interfaces.cli.session import Session
 
-_HELP_NAMES = {"help_option_names": ["-h", "--help"]}
 
-
-class CommandGroup(TyperGroup):
+class CommandGroup(click.Group):
     """A group whose commands are made from the table when they are asked for."""
 
-    #: Where the group stands in the table.
-    path: tuple[str, ...] = ()
-    branch: Branch = COMMANDS
+    def __init__(self, path: tuple[str, ...], branch: Branch, **settings: Any) -> None:
+        super().__init__(
+            path[-1] if path else "tow", help=branch.help, hidden=branch.hidden, context_settings=HELP_NAMES, **settings
+        )
+        self.path, self.branch = path, branch
 
-    def list_commands(self, ctx: Any) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:
         """Names of the commands that are listed."""
         return [name for name, node in self.branch.children.items() if not node.hidden]
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command or group called `cmd_name`, or None."""
         node = self.branch.children.get(cmd_name)
         return None if node is None else _command(node, (*self.path, cmd_name))
 
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
+        """Names that begin so, from the table: no command is loaded for that."""
+        from click.shell_completion import CompletionItem  # only when a word is completed
+
+        names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        items = [CompletionItem(name, help=self.branch.children[name].help) for name in names]
+        return items + click.Command.shell_complete(self, ctx, incomplete)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """The command that is named, or an error with the names that are near."""
         name = args[0]
         if name not in self.branch.children and not name.startswith("-") and not ctx.resilient_parsing:
@@ -46,8 +52,8 @@ class CommandGroup(TyperGroup):
             ctx.fail(f"there is no command {name!r} in `{where}`. {hint}")
         return super().resolve_command(ctx, args)
 
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        """The same help as without typer."""
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The same help as without click."""
         formatter.write(help_text(self.path, self.branch) + "\n")
 
 
@@ -56,7 +62,7 @@ def run_application(arguments: Sequence[str]) -> int:
     session = Session()
     try:
         # Ends with SystemExit, with code 2 after a usage error.
-        _root().main(args=list(arguments), prog_name="tow", obj=session)
+        root().main(args=list(arguments), prog_name="tow", obj=session)
     except TowlineError as error:
         if session.full_exc:
             traceback.print_exc()
@@ -66,40 +72,47 @@ def run_application(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _root() -> Any:
-    app = typer.Typer(cls=CommandGroup, rich_markup_mode=None, context_settings=_HELP_NAMES)
-    app.callback()(_root_options)
-    return get_command(app)
+def root() -> CommandGroup:
+    """The command `tow` with its options."""
+    return CommandGroup(
+        (),
+        COMMANDS,
+        callback=_begin,
+        params=[
+            click.Option(["--project", "-p"], metavar="NAME", shell_complete=_complete_project),
+            click.Option(["--full-exc", "-fe"], is_flag=True),
+            click.Option(["--warn-project", "-wp"], is_flag=True),
+            click.Option(["--install-completion"], is_flag=True, is_eager=True, callback=_install_completion),
+            click.Option(["--show-completion"], is_flag=True, is_eager=True, callback=_show_completion),
+        ],
+    )
 
 
-def _root_options(
-    context: typer.Context,
-    project: Annotated[
-        str | None, typer.Option("--project", "-p", metavar="NAME", autocompletion=Session.complete_project)
-    ] = None,
-    full_exc: Annotated[bool, typer.Option("--full-exc", "-fe")] = False,
-    warn_project: Annotated[bool, typer.Option("--warn-project", "-wp")] = False,
-) -> None:
-    context.obj.begin(project, full_exc=full_exc, warn_project=warn_project)
+def _begin(project: str | None, full_exc: bool, warn_project: bool, **_: bool) -> None:
+    click.get_current_context().obj.begin(project, full_exc=full_exc, warn_project=warn_project)
 
 
-def _command(node: Node, path: tuple[str, ...]) -> Any:
+def _complete_project(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    return Session.complete_project(context, incomplete)
+
+
+def _install_completion(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value and not context.resilient_parsing:
+        from towline.interfaces.cli.shells import install  # rare
+
+        click.echo(install(root()))
+        context.exit()
+
+
+def _show_completion(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value and not context.resilient_parsing:
+        from towline.interfaces.cli.shells import script  # rare
+
+        click.echo(script(root()))
+        context.exit()
+
+
+def _command(node: Node, path: tuple[str, ...]) -> click.Command:
     if isinstance(node, Branch):
-        group = CommandGroup(
-            name=path[-1],
-            help=node.help,
-            rich_markup_mode=None,
-            hidden=node.hidden,
-            context_settings=_HELP_NAMES,
-            no_args_is_help=True,
-        )
-        group.path, group.branch = path, node
-        return group
-    return _leaf(node, path[-1])
-
-
-def _leaf(leaf: Leaf, name: str) -> Any:
-    function = import_module(leaf.module_name).command
-    app = typer.Typer(add_completion=False, rich_markup_mode=None)
-    app.command(name, hidden=leaf.hidden, context_settings=_HELP_NAMES)(expanded(function))
-    return get_command(app)
+        return CommandGroup(path, node, no_args_is_help=True)
+    return command_of(import_module(node.module_name).command, path[-1], hidden=node.hidden)

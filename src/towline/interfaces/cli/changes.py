@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import typer
+import click
 
 from towline.errors import NoSuchJob
 from towline.interfaces.cli.display import plural, print_json, say, write_out
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def change_jobs(
-    context: typer.Context,
+    context: click.Context,
     chosen: MaybeOneJob,
     query: JobQuery,
     action: "Callable[[OpenProject, list[int]], Changed]",
@@ -64,4 +64,4 @@ def report(changed: Changed, *, done: str, verbosity: int, as_json: bool) -> Non
     if not changed.changed:
         if not changed.refused:
             raise NoSuchJob("no job is like that; `tow job list` with the same options shows which are")
-        raise typer.Exit(1)
+        raise click.exceptions.Exit(1)

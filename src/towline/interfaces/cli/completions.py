@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
 from towline.errors import TowlineError
 from towline.interfaces.cli.session import open_session
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _MOST = 30
 
 
-def complete_job(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+def complete_job(context: click.Context, incomplete: str) -> list[tuple[str, str]]:
     """The newest jobs whose db_id begins so, each with name and state."""
     from towline.operations.jobs import JobFilter, Page, list_jobs  # only when a value is completed
 
@@ -25,7 +25,7 @@ def complete_job(context: typer.Context, incomplete: str) -> list[tuple[str, str
     return _completed(context, find)
 
 
-def complete_flow(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+def complete_flow(context: click.Context, incomplete: str) -> list[tuple[str, str]]:
     """The newest flows whose db_id or uuid begins so, each with name and state."""
     from towline.operations.flows import FlowFilter, list_flows  # only when a value is completed
     from towline.operations.jobs import Page
@@ -38,7 +38,7 @@ def complete_flow(context: typer.Context, incomplete: str) -> list[tuple[str, st
     return _completed(context, find)
 
 
-def complete_worker(context: typer.Context, incomplete: str) -> list[str]:
+def complete_worker(context: click.Context, incomplete: str) -> list[str]:
     """Workers of the project."""
 
     def find(opened: "OpenProject") -> list[str]:
@@ -47,7 +47,7 @@ def complete_worker(context: typer.Context, incomplete: str) -> list[str]:
     return _completed(context, find)
 
 
-def complete_exec_config(context: typer.Context, incomplete: str) -> list[str]:
+def complete_exec_config(context: click.Context, incomplete: str) -> list[str]:
     """Environments of the project."""
 
     def find(opened: "OpenProject") -> list[str]:
@@ -56,7 +56,7 @@ def complete_exec_config(context: typer.Context, incomplete: str) -> list[str]:
     return _completed(context, find)
 
 
-def _completed(context: typer.Context, find: "Callable[[OpenProject], list[Any]]") -> list[Any]:
+def _completed(context: click.Context, find: "Callable[[OpenProject], list[Any]]") -> list[Any]:
     try:
         with open_session(context) as opened:
             return find(opened)[:_MOST]

@@ -14,7 +14,7 @@ def run() -> None:
     # A shell that completes words sets the variable.
     if "_TOW_COMPLETE" not in os.environ and answer(sys.argv[1:]):
         return
-    # typer takes longer to load than everything that help needs.
+    # click takes longer to load than everything that help needs.
     from towline.interfaces.cli.application import run_application
 
     sys.exit(run_application(sys.argv[1:]))

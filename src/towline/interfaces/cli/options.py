@@ -1,49 +1,17 @@
 """Options that several commands share, as dataclasses: a command that takes one gets all its options."""
 
 import difflib
-import inspect
-from collections.abc import Callable
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated
 
-import typer
+import click
 
 from towline.core.states import FlowState, JobState
 from towline.interfaces.cli.completions import complete_flow, complete_job, complete_worker
+from towline.interfaces.cli.parameters import Argument, Option
 from towline.operations.jobs import Sort
 
 Strings = list[str] | None
-
-
-def expanded(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The same command with each parameter that is a dataclass replaced by the fields of the dataclass."""
-    parameters: list[inspect.Parameter] = []
-    groups: dict[str, Any] = {}
-    for parameter in inspect.signature(function).parameters.values():
-        if is_dataclass(parameter.annotation):
-            groups[parameter.name] = parameter.annotation
-            parameters.extend(_parameter(item) for item in fields(parameter.annotation))
-        else:
-            parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
-
-    def call(**values: Any) -> Any:
-        for name, group in groups.items():
-            values[name] = group(**{item.name: values.pop(item.name) for item in fields(group)})
-        return function(**values)
-
-    call.__doc__ = function.__doc__
-    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what inspect looks for first
-    call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return call
-
-
-def _parameter(item: Field[Any]) -> inspect.Parameter:
-    default = inspect.Parameter.empty if item.default is MISSING else item.default
-    return inspect.Parameter(item.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=item.type)
-
-
-def _names(*names: str, help: str, metavar: str | None = None, **more: Any) -> Any:
-    return typer.Option(*names, help=help, metavar=metavar, **more)
 
 
 def _state(text: str) -> JobState:
@@ -52,14 +20,14 @@ def _state(text: str) -> JobState:
     for state in JobState:
         if wanted in (state.value, state.short_code):
             return state
-    raise typer.BadParameter(_no_state(text, [state.value for state in JobState]))
+    raise click.BadParameter(_no_state(text, [state.value for state in JobState]))
 
 
 def _flow_state(text: str) -> FlowState:
     """A state of a flow by its name, in any case."""
     wanted = text.strip().upper()
     if wanted not in FlowState.__members__:
-        raise typer.BadParameter(_no_state(text, list(FlowState.__members__)))
+        raise click.BadParameter(_no_state(text, list(FlowState.__members__)))
     return FlowState[wanted]
 
 
@@ -70,24 +38,24 @@ def _no_state(text: str, names: list[str]) -> str:
     )
 
 
-def complete_state(incomplete: str) -> list[str]:
+def complete_state(context: click.Context, incomplete: str) -> list[str]:
     """States that begin so."""
     return [state.value for state in JobState if state.value.startswith(incomplete.upper())]
 
 
-def complete_flow_state(incomplete: str) -> list[str]:
+def complete_flow_state(context: click.Context, incomplete: str) -> list[str]:
     """States of flows that begin so."""
     return [state.value for state in FlowState if state.value.startswith(incomplete.upper())]
 
 
-_STATE = _names(
+_STATE = Option(
     *("--state", "-s"),
     help="State, or its short code; may be given several times.",
     metavar="STATE",
     parser=_state,
     autocompletion=complete_state,
 )
-_FLOW_STATE = _names(
+_FLOW_STATE = Option(
     *("--state", "-s"),
     help="State; may be given several times.",
     metavar="STATE",
@@ -96,30 +64,28 @@ _FLOW_STATE = _names(
 )
 NewState = Annotated[
     JobState,
-    typer.Argument(metavar="NEW_STATE", help="Any state.", parser=_state, autocompletion=complete_state),
+    Argument(metavar="NEW_STATE", help="Any state.", parser=_state, autocompletion=complete_state),
 ]
 
-Verbosity = Annotated[int, _names("--verbosity", "-v", help="More columns or details; -vv even more.", count=True)]
-Json = Annotated[bool, _names("--json", help="Print JSON, for programs.")]
-Yes = Annotated[bool, _names("--yes", "-y", help="Ask nothing.")]
+Verbosity = Annotated[int, Option("--verbosity", "-v", help="More columns or details; -vv even more.", count=True)]
+Json = Annotated[bool, Option("--json", help="Print JSON, for programs.")]
+Yes = Annotated[bool, Option("--yes", "-y", help="Ask nothing.")]
 RaiseOnError = Annotated[
-    bool, _names("--raise-on-error", "-re", help="Change nothing at all if one of the jobs cannot be changed.")
+    bool, Option("--raise-on-error", "-re", help="Change nothing at all if one of the jobs cannot be changed.")
 ]
 JobId = Annotated[
-    str, typer.Argument(metavar="JOB_DB_ID", help="db_id or uuid, or its beginning.", autocompletion=complete_job)
+    str, Argument(metavar="JOB_DB_ID", help="db_id or uuid, or its beginning.", autocompletion=complete_job)
 ]
-JobIndex = Annotated[
-    int | None, typer.Argument(metavar="JOB_INDEX", help="Index, with a uuid; otherwise the newest.", min=1)
-]
+JobIndex = Annotated[int | None, Argument(metavar="JOB_INDEX", help="Index, with a uuid; otherwise the newest.", min=1)]
 FlowId = Annotated[
     str,
-    typer.Argument(
+    Argument(
         metavar="FLOW_DB_ID", help="Uuid of a flow, or the db_id of any of its jobs.", autocompletion=complete_flow
     ),
 ]
-FlowByJob = Annotated[bool, _names("--job", "-j", help="The uuid is that of a job.")]
+FlowByJob = Annotated[bool, Option("--job", "-j", help="The uuid is that of a job.")]
 Dates = Annotated[
-    str | None, _names("--start-date", "-sdate", help="First day or time of the last update.", metavar="DATE")
+    str | None, Option("--start-date", "-sdate", help="First day or time of the last update.", metavar="DATE")
 ]
 
 
@@ -137,10 +103,10 @@ class MaybeOneJob:
 
     job_db_id: Annotated[
         str | None,
-        typer.Argument(metavar="JOB_DB_ID", help="db_id or uuid, or its beginning.", autocompletion=complete_job),
+        Argument(metavar="JOB_DB_ID", help="db_id or uuid, or its beginning.", autocompletion=complete_job),
     ] = None
     job_index: Annotated[
-        int | None, typer.Argument(metavar="JOB_INDEX", help="Index, with a uuid; otherwise the newest.", min=1)
+        int | None, Argument(metavar="JOB_INDEX", help="Index, with a uuid; otherwise the newest.", min=1)
     ] = None
 
 
@@ -150,26 +116,26 @@ class When:
 
     start_date: Dates = None
     end_date: Annotated[
-        str | None, _names("--end-date", "-edate", help="Last day or time of the last update.", metavar="DATE")
+        str | None, Option("--end-date", "-edate", help="Last day or time of the last update.", metavar="DATE")
     ] = None
     days: Annotated[
-        int | None, _names("--days", "-ds", help="Updated in the last so many days.", metavar="N", min=0)
+        int | None, Option("--days", "-ds", help="Updated in the last so many days.", metavar="N", min=0)
     ] = None
     hours: Annotated[
-        int | None, _names("--hours", "-hs", help="Updated in the last so many hours.", metavar="N", min=0)
+        int | None, Option("--hours", "-hs", help="Updated in the last so many hours.", metavar="N", min=0)
     ] = None
 
 
-_JOB_IDS = _names("--job-id", "-jid", help="Job by UUID:INDEX; may be given several times.", metavar="UUID:INDEX")
-_DB_IDS = _names("--db-id", "-did", help="Job by db_id; may be given several times.", metavar="DB_ID")
-_FLOW_IDS = _names(
+_JOB_IDS = Option("--job-id", "-jid", help="Job by UUID:INDEX; may be given several times.", metavar="UUID:INDEX")
+_DB_IDS = Option("--db-id", "-did", help="Job by db_id; may be given several times.", metavar="DB_ID")
+_FLOW_IDS = Option(
     "--flow-id",
     "-fid",
     help="Flow by uuid or db_id of a job; may be given several times.",
     metavar="FLOW_ID",
     autocompletion=complete_flow,
 )
-_METADATA = _names("--metadata", "-meta", help="Metadata: key=value, commas between several, or JSON.", metavar="META")
+_METADATA = Option("--metadata", "-meta", help="Metadata: key=value, commas between several, or JSON.", metavar="META")
 
 
 @dataclass
@@ -180,11 +146,11 @@ class JobQuery(When):
     db_id: Annotated[Strings, _DB_IDS] = None
     flow_id: Annotated[Strings, _FLOW_IDS] = None
     state: Annotated[list[JobState] | None, _STATE] = None
-    name: Annotated[str | None, _names("--name", "-n", help="Name, or a pattern such as 'relax*'.")] = None
+    name: Annotated[str | None, Option("--name", "-n", help="Name, or a pattern such as 'relax*'.")] = None
     metadata: Annotated[str | None, _METADATA] = None
     worker: Annotated[
         Strings,
-        _names("--worker", "-wk", help="Worker; may be given several times.", autocompletion=complete_worker),
+        Option("--worker", "-wk", help="Worker; may be given several times.", autocompletion=complete_worker),
     ] = None
 
 
@@ -192,11 +158,11 @@ class JobQuery(When):
 class FlowQuery(When):
     """Which flows."""
 
-    job_id: Annotated[Strings, _names("--job-id", "-jid", help="Flow of the job.", metavar="UUID")] = None
-    db_id: Annotated[Strings, _names("--db-id", "-did", help="Flow of the job.", metavar="DB_ID")] = None
+    job_id: Annotated[Strings, Option("--job-id", "-jid", help="Flow of the job.", metavar="UUID")] = None
+    db_id: Annotated[Strings, Option("--db-id", "-did", help="Flow of the job.", metavar="DB_ID")] = None
     flow_id: Annotated[Strings, _FLOW_IDS] = None
     state: Annotated[list[FlowState] | None, _FLOW_STATE] = None
-    name: Annotated[str | None, _names("--name", "-n", help="Name, or a pattern such as 'bands*'.")] = None
+    name: Annotated[str | None, Option("--name", "-n", help="Name, or a pattern such as 'bands*'.")] = None
     metadata: Annotated[str | None, _METADATA] = None
 
 
@@ -204,10 +170,10 @@ class FlowQuery(When):
 class Sorting:
     """Order of a list."""
 
-    sort: Annotated[Sort, _names("--sort", help="What to sort by; the newest or largest come first.")] = Sort.UPDATED_ON
-    reverse_sort: Annotated[bool, _names("--reverse-sort", "-revs", help="Oldest or smallest first.")] = False
+    sort: Annotated[Sort, Option("--sort", help="What to sort by; the newest or largest come first.")] = Sort.UPDATED_ON
+    reverse_sort: Annotated[bool, Option("--reverse-sort", "-revs", help="Oldest or smallest first.")] = False
     max_results: Annotated[
-        int, _names("--max-results", "-m", help="How many at most; 0 is all.", metavar="N", min=0)
+        int, Option("--max-results", "-m", help="How many at most; 0 is all.", metavar="N", min=0)
     ] = 100
 
 
@@ -216,8 +182,8 @@ class Columns:
     """What a table of jobs shows."""
 
     output: Annotated[
-        str | None, _names("--output", "-o", help="Columns, with commas between them.", metavar="COLUMNS")
+        str | None, Option("--output", "-o", help="Columns, with commas between them.", metavar="COLUMNS")
     ] = None
     stored_data_key: Annotated[
-        Strings, _names("--stored-data-key", "-sdk", help="Key of the stored data to show too.", metavar="KEY")
+        Strings, Option("--stored-data-key", "-sdk", help="Key of the stored data to show too.", metavar="KEY")
     ] = None

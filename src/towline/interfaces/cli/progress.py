@@ -4,7 +4,7 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping
 
-import typer
+import click
 
 from towline.core.states import JobState
 from towline.interfaces.cli.display import print_json, say
@@ -27,7 +27,7 @@ def wait_and_exit(wait: Callable[[Progress], Waited], *, as_json: bool) -> None:
     except KeyboardInterrupt:
         line.end()
         say("The jobs go on.")
-        raise typer.Exit(130) from None
+        raise click.exceptions.Exit(130) from None
     finally:
         line.end()
     if as_json:
@@ -35,7 +35,7 @@ def wait_and_exit(wait: Callable[[Progress], Waited], *, as_json: bool) -> None:
     else:
         say(counted(waited.states))
     if not waited.completed:
-        raise typer.Exit(3)
+        raise click.exceptions.Exit(3)
 
 
 def counted(states: Mapping[JobState, int]) -> str:

@@ -4,7 +4,7 @@ import json
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
 from towline.errors import InvalidRequest
 from towline.interfaces.cli.display import plural, say
@@ -96,8 +96,8 @@ def confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
     try:
-        agreed = typer.confirm(question, err=True)
-    except typer.Abort:
+        agreed = click.confirm(question, err=True)
+    except click.Abort:
         say("")
         agreed = False
     if not agreed:

@@ -7,7 +7,7 @@ from towline.errors import TowlineError
 from towline.settings import load_settings
 
 if TYPE_CHECKING:
-    import typer
+    import click
 
     from towline.operations.compose import OpenProject
 
@@ -30,7 +30,7 @@ class Session:
             _warn_of_projects()
 
     @staticmethod
-    def complete_project(incomplete: str) -> list[str]:
+    def complete_project(context: "click.Context", incomplete: str) -> list[str]:
         """Names of projects, for the shell."""
         from towline.operations.projects import list_projects  # only when a name is completed
 
@@ -41,7 +41,7 @@ class Session:
         return [name for name in names if name is not None and name.startswith(incomplete)]
 
 
-def open_session(context: "typer.Context") -> "OpenProject":
+def open_session(context: "click.Context") -> "OpenProject":
     """The project that the command is about, opened."""
     # What composes a project loads the runner and the workers too; help needs none of it.
     from towline.operations.compose import open_project
@@ -49,7 +49,7 @@ def open_session(context: "typer.Context") -> "OpenProject":
     return open_project(project_of(context))
 
 
-def project_of(context: "typer.Context") -> str | None:
+def project_of(context: "click.Context") -> str | None:
     """Name of the project that the command is about; None for the chosen or only one."""
     session: Session = context.find_root().obj
     return session.project

@@ -4,11 +4,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-import typer
+import click
 
 from towline.interfaces.cli.completions import complete_exec_config, complete_worker
 from towline.interfaces.cli.display import plural, print_json, say, write_out
 from towline.interfaces.cli.options import Json
+from towline.interfaces.cli.parameters import Argument, Option
 from towline.interfaces.cli.progress import wait_and_exit
 from towline.interfaces.cli.selection import pairs
 from towline.interfaces.cli.session import open_session, project_of
@@ -18,11 +19,11 @@ from towline.operations.waiting import wait_flow
 
 
 def command(
-    context: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A script (.py) or a flow written as JSON (.json).")],
+    context: click.Context,
+    file: Annotated[Path, Argument(metavar="FILE", help="A script (.py) or a flow written as JSON (.json).")],
     object_name: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--object",
             help="Name of the flow in the script, or of a function that makes it.",
             metavar="NAME",
@@ -30,23 +31,21 @@ def command(
     ] = None,
     worker: Annotated[
         str | None,
-        typer.Option(
-            "--worker", "-wk", help="Where; otherwise the project's first worker.", autocompletion=complete_worker
-        ),
+        Option("--worker", "-wk", help="Where; otherwise the project's first worker.", autocompletion=complete_worker),
     ] = None,
     exec_config: Annotated[
         str | None,
-        typer.Option("--exec-config", "-ec", help="Environment of the project.", autocompletion=complete_exec_config),
+        Option("--exec-config", "-ec", help="Environment of the project.", autocompletion=complete_exec_config),
     ] = None,
     resources: Annotated[
-        str | None, typer.Option("--resources", "-r", help="key=value, commas between several, or JSON.")
+        str | None, Option("--resources", "-r", help="key=value, commas between several, or JSON.")
     ] = None,
-    priority: Annotated[int, typer.Option("--priority", help="Higher runs first.")] = 0,
-    jobstore: Annotated[str | None, typer.Option("--jobstore", help="Optional job store for the outputs.")] = None,
+    priority: Annotated[int, Option("--priority", help="Higher runs first.")] = 0,
+    jobstore: Annotated[str | None, Option("--jobstore", help="Optional job store for the outputs.")] = None,
     allow_external_references: Annotated[
-        bool, typer.Option("--allow-external-references", help="Jobs may use outputs of earlier flows.")
+        bool, Option("--allow-external-references", help="Jobs may use outputs of earlier flows.")
     ] = False,
-    wait: Annotated[bool, typer.Option("--wait", "-w", help="Wait for its end; exit code 3 if it failed.")] = False,
+    wait: Annotated[bool, Option("--wait", "-w", help="Wait for its end; exit code 3 if it failed.")] = False,
     as_json: Json = False,
 ) -> None:
     """Put the flow of a script or of a JSON file into the queue."""

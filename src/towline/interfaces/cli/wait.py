@@ -2,11 +2,12 @@
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+import click
 
 from towline.errors import NoSuchJob
 from towline.interfaces.cli.completions import complete_job
 from towline.interfaces.cli.options import Json
+from towline.interfaces.cli.parameters import Argument, Option
 from towline.interfaces.cli.progress import wait_and_exit
 from towline.interfaces.cli.session import open_session, project_of
 from towline.operations.flows import flow_uuid
@@ -18,14 +19,14 @@ if TYPE_CHECKING:
 
 
 def command(
-    context: typer.Context,
+    context: click.Context,
     ids: Annotated[
         list[str],
-        typer.Argument(metavar="IDS...", help="Jobs by db_id or uuid, or flows by uuid.", autocompletion=complete_job),
+        Argument(metavar="IDS...", help="Jobs by db_id or uuid, or flows by uuid.", autocompletion=complete_job),
     ],
-    flow: Annotated[bool, typer.Option("--flow", "-f", help="Wait for the whole flows of the jobs.")] = False,
+    flow: Annotated[bool, Option("--flow", "-f", help="Wait for the whole flows of the jobs.")] = False,
     timeout: Annotated[
-        float | None, typer.Option("--timeout", "-t", help="Seconds to wait at most.", metavar="SECONDS", min=0)
+        float | None, Option("--timeout", "-t", help="Seconds to wait at most.", metavar="SECONDS", min=0)
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -3,26 +3,27 @@
 from dataclasses import asdict
 from typing import Annotated
 
-import typer
+import click
 
 from towline.errors import NoSuchFlow
 from towline.interfaces.cli.display import plural, print_json, print_table, write_out
 from towline.interfaces.cli.documents import flow_columns
 from towline.interfaces.cli.options import FlowQuery, Json, Verbosity, Yes
+from towline.interfaces.cli.parameters import Option
 from towline.interfaces.cli.selection import confirm, wanted_flows
 from towline.interfaces.cli.session import open_session
 from towline.operations.flows import delete_flows, list_flows
 
 
 def command(
-    context: typer.Context,
+    context: click.Context,
     query: FlowQuery,
     maximum: Annotated[
-        int, typer.Option("--max", "-m", help="Refuse to delete more flows; 0 is no limit.", metavar="N", min=0)
+        int, Option("--max", "-m", help="Refuse to delete more flows; 0 is no limit.", metavar="N", min=0)
     ] = 10,
-    output: Annotated[bool, typer.Option("--output", "-o", help="Delete the outputs of the jobs too.")] = False,
-    files: Annotated[bool, typer.Option("--files", "-fi", help="Delete the run folders of the jobs too.")] = False,
-    everything: Annotated[bool, typer.Option("--all", "-a", help="Delete outputs and run folders too.")] = False,
+    output: Annotated[bool, Option("--output", "-o", help="Delete the outputs of the jobs too.")] = False,
+    files: Annotated[bool, Option("--files", "-fi", help="Delete the run folders of the jobs too.")] = False,
+    everything: Annotated[bool, Option("--all", "-a", help="Delete outputs and run folders too.")] = False,
     verbosity: Verbosity = 0,
     yes: Yes = False,
     as_json: Json = False,

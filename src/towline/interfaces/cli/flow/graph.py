@@ -4,11 +4,12 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
-import typer
+import click
 
 from towline.errors import InvalidRequest
 from towline.interfaces.cli.display import console, is_narrow, print_json, say, state_text, write_out
 from towline.interfaces.cli.options import FlowByJob, FlowId, Json
+from towline.interfaces.cli.parameters import Option
 from towline.interfaces.cli.session import open_session
 from towline.operations.flow_graphs import as_lines, as_mermaid, drawing_for
 from towline.operations.flows import FlowGraph, GraphNode, flow_graph
@@ -24,14 +25,14 @@ class Label(str, Enum):
 
 
 def command(
-    context: typer.Context,
+    context: click.Context,
     flow_db_id: FlowId,
     job: FlowByJob = False,
-    label: Annotated[Label, typer.Option("--label", "-l", help="What the jobs are called in a file.")] = Label.NAME,
+    label: Annotated[Label, Option("--label", "-l", help="What the jobs are called in a file.")] = Label.NAME,
     path: Annotated[
-        Path | None, typer.Option("--path", "-p", help="File to write; .dot or .mmd (Mermaid).", metavar="FILE")
+        Path | None, Option("--path", "-p", help="File to write; .dot or .mmd (Mermaid).", metavar="FILE")
     ] = None,
-    mermaid: Annotated[bool, typer.Option("--mermaid", "-m", help="Print the text for Mermaid.")] = False,
+    mermaid: Annotated[bool, Option("--mermaid", "-m", help="Print the text for Mermaid.")] = False,
     as_json: Json = False,
 ) -> None:
     """Draw what depends on what: a tree in the terminal, or a file for Graphviz or Mermaid."""

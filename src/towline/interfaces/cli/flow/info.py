@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-import typer
+import click
 
 from towline.interfaces.cli.display import local_time, print_fields, print_json, print_table, state_text
 from towline.interfaces.cli.documents import (
@@ -14,6 +14,7 @@ from towline.interfaces.cli.documents import (
     needs_details,
 )
 from towline.interfaces.cli.options import Columns, FlowByJob, FlowId, Json, Verbosity
+from towline.interfaces.cli.parameters import Option
 from towline.interfaces.cli.session import open_session
 from towline.operations.flows import flow_info
 from towline.operations.jobs import Page, Sort
@@ -21,15 +22,15 @@ from towline.operations.selection import flow_row
 
 
 def command(
-    context: typer.Context,
+    context: click.Context,
     flow_db_id: FlowId,
     shown: Columns,
     job: FlowByJob = False,
     jobs_sort: Annotated[
-        Sort, typer.Option("--jobs-sort", "--sort", help="What to sort its jobs by; the first made come first.")
+        Sort, Option("--jobs-sort", "--sort", help="What to sort its jobs by; the first made come first.")
     ] = Sort.DB_ID,
     reverse_jobs_sort: Annotated[
-        bool, typer.Option("--reverse-jobs-sort", "-jrevs", "--reverse-sort", "-revs", help="The other way round.")
+        bool, Option("--reverse-jobs-sort", "-jrevs", "--reverse-sort", "-revs", help="The other way round.")
     ] = False,
     verbosity: Verbosity = 0,
     as_json: Json = False,

@@ -2,23 +2,24 @@
 
 from typing import Annotated
 
-import typer
+import click
 
 from towline.interfaces.cli.display import plural, print_json, print_table, say, write_out
 from towline.interfaces.cli.documents import flow_columns, flow_document
 from towline.interfaces.cli.options import FlowQuery, Json, Sorting, Verbosity
+from towline.interfaces.cli.parameters import Option
 from towline.interfaces.cli.selection import page_of, wanted_flows
 from towline.interfaces.cli.session import open_session
 from towline.operations.flows import count_flows, list_flows
 
 
 def command(
-    context: typer.Context,
+    context: click.Context,
     query: FlowQuery,
     sorting: Sorting,
     verbosity: Verbosity = 0,
-    locked: Annotated[bool, typer.Option("--locked", "-l", help="Only flows that the runner is busy with.")] = False,
-    count: Annotated[bool, typer.Option("--count", help="Print only how many there are.")] = False,
+    locked: Annotated[bool, Option("--locked", "-l", help="Only flows that the runner is busy with.")] = False,
+    count: Annotated[bool, Option("--count", help="Print only how many there are.")] = False,
     as_json: Json = False,
 ) -> None:
     """List flows, the newest first."""

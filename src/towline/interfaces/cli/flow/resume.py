@@ -1,6 +1,6 @@
 """`tow flow resume`."""
 
-import typer
+import click
 
 from towline.interfaces.cli.display import plural, write_out
 from towline.interfaces.cli.options import FlowByJob, FlowId
@@ -9,7 +9,7 @@ from towline.operations.flows import resume_flow
 from towline.operations.selection import flow_row
 
 
-def command(context: typer.Context, flow_db_id: FlowId, job: FlowByJob = False) -> None:
+def command(context: click.Context, flow_db_id: FlowId, job: FlowByJob = False) -> None:
     """Let every job of a flow go on that was paused or stopped."""
     with open_session(context) as opened:
         number = resume_flow(opened, flow_row(opened, flow_db_id, is_job=job))

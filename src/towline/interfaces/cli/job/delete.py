@@ -2,23 +2,24 @@
 
 from typing import Annotated
 
-import typer
+import click
 
 from towline.interfaces.cli.changes import report
 from towline.interfaces.cli.display import plural
 from towline.interfaces.cli.options import JobQuery, Json, MaybeOneJob, RaiseOnError, Verbosity, Yes
+from towline.interfaces.cli.parameters import Option
 from towline.interfaces.cli.selection import confirm, jobs_to_change
 from towline.interfaces.cli.session import open_session
 from towline.operations.jobs import Changed, delete_jobs
 
 
 def command(
-    context: typer.Context,
+    context: click.Context,
     chosen: MaybeOneJob,
     query: JobQuery,
-    output: Annotated[bool, typer.Option("--output", "-o", help="Delete their outputs too.")] = False,
-    files: Annotated[bool, typer.Option("--files", "-fi", help="Delete their run folders too.")] = False,
-    everything: Annotated[bool, typer.Option("--all", "-a", help="Delete outputs and run folders too.")] = False,
+    output: Annotated[bool, Option("--output", "-o", help="Delete their outputs too.")] = False,
+    files: Annotated[bool, Option("--files", "-fi", help="Delete their run folders too.")] = False,
+    everything: Annotated[bool, Option("--all", "-a", help="Delete outputs and run folders too.")] = False,
     raise_on_error: RaiseOnError = False,
     yes: Yes = False,
     verbosity: Verbosity = 0,

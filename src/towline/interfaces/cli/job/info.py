@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Annotated, Any
 
-import typer
+import click
 
 from towline.errors import InvalidRequest
 from towline.interfaces.cli.display import (
@@ -18,16 +18,17 @@ from towline.interfaces.cli.display import (
 )
 from towline.interfaces.cli.documents import detailed_job_document
 from towline.interfaces.cli.options import Json, MaybeOneJob, Verbosity
+from towline.interfaces.cli.parameters import Option
 from towline.interfaces.cli.session import open_session
 from towline.operations.jobs import JobReport, job_info, job_of_process
 from towline.operations.selection import job_row
 
 
 def command(
-    context: typer.Context,
+    context: click.Context,
     chosen: MaybeOneJob,
-    pid: Annotated[str | None, typer.Option("--pid", help="Process or scheduler id, instead of the job.")] = None,
-    show_none: Annotated[bool, typer.Option("--show-none", "-n", help="Show what has no value too.")] = False,
+    pid: Annotated[str | None, Option("--pid", help="Process or scheduler id, instead of the job.")] = None,
+    show_none: Annotated[bool, Option("--show-none", "-n", help="Show what has no value too.")] = False,
     verbosity: Verbosity = 0,
     as_json: Json = False,
 ) -> None:

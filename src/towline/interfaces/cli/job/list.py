@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+import click
 
 from towline.core.states import IN_FLIGHT
 from towline.errors import InvalidRequest
@@ -18,6 +18,7 @@ from towline.interfaces.cli.documents import (
     needs_details,
 )
 from towline.interfaces.cli.options import Columns, JobQuery, Json, Sorting, Verbosity
+from towline.interfaces.cli.parameters import Option
 from towline.interfaces.cli.selection import page_of, wanted_jobs
 from towline.interfaces.cli.session import open_session
 from towline.operations.flows import FlowFilter, list_flows
@@ -34,20 +35,20 @@ _FLOW_COLOURS = ("cyan", "yellow", "green", "magenta", "blue", "red")
 
 
 def command(
-    context: typer.Context,
+    context: click.Context,
     query: JobQuery,
     sorting: Sorting,
     shown: Columns,
     verbosity: Verbosity = 0,
-    locked: Annotated[bool, typer.Option("--locked", "-l", help="Only jobs that the runner holds.")] = False,
+    locked: Annotated[bool, Option("--locked", "-l", help="Only jobs that the runner holds.")] = False,
     latest_flow: Annotated[
-        int | None, typer.Option("--latest-flow", "-lf", help="Only jobs of the N newest flows.", metavar="N", min=1)
+        int | None, Option("--latest-flow", "-lf", help="Only jobs of the N newest flows.", metavar="N", min=1)
     ] = None,
-    error: Annotated[bool, typer.Option("--error", "-e", help="Show what went wrong.")] = False,
-    running: Annotated[bool, typer.Option("--running", "-run", help="Only jobs that are on their way.")] = False,
-    count: Annotated[bool, typer.Option("--count", help="Print only how many there are.")] = False,
-    color: Annotated[bool, typer.Option("--color", "-col", help="Colour the ids by flow.")] = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Keep the list up to date until Ctrl-C.")] = False,
+    error: Annotated[bool, Option("--error", "-e", help="Show what went wrong.")] = False,
+    running: Annotated[bool, Option("--running", "-run", help="Only jobs that are on their way.")] = False,
+    count: Annotated[bool, Option("--count", help="Print only how many there are.")] = False,
+    color: Annotated[bool, Option("--color", "-col", help="Colour the ids by flow.")] = False,
+    watch: Annotated[bool, Option("--watch", help="Keep the list up to date until Ctrl-C.")] = False,
     as_json: Json = False,
 ) -> None:
     """List jobs, the newest first."""

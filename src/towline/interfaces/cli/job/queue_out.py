@@ -4,11 +4,12 @@ import time
 from collections.abc import Callable
 from typing import Annotated
 
-import typer
+import click
 
 from towline.core.states import FINAL, JobState
 from towline.interfaces.cli.display import print_json, say, write_out
 from towline.interfaces.cli.options import Json, OneJob
+from towline.interfaces.cli.parameters import Option
 from towline.interfaces.cli.selection import one_job
 from towline.interfaces.cli.session import open_session
 from towline.operations.jobs import JobInfo, get_job
@@ -19,10 +20,10 @@ _SECONDS_BETWEEN_LOOKS = 0.1
 
 
 def command(
-    context: typer.Context,
+    context: click.Context,
     chosen: OneJob,
-    full: Annotated[bool, typer.Option("--full", help="The whole files, not only the ends of long ones.")] = False,
-    follow: Annotated[bool, typer.Option("--follow", help="Go on until the job has ended, or Ctrl-C.")] = False,
+    full: Annotated[bool, Option("--full", help="The whole files, not only the ends of long ones.")] = False,
+    follow: Annotated[bool, Option("--follow", help="Go on until the job has ended, or Ctrl-C.")] = False,
     as_json: Json = False,
 ) -> None:
     """What a job printed: the files queue.out and queue.err in its run folder."""

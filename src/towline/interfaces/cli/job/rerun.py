@@ -2,20 +2,21 @@
 
 from typing import Annotated
 
-import typer
+import click
 
 from towline.interfaces.cli.changes import change_jobs
 from towline.interfaces.cli.options import JobQuery, Json, MaybeOneJob, RaiseOnError, Verbosity, Yes
+from towline.interfaces.cli.parameters import Option
 from towline.operations.jobs import rerun_jobs
 
 
 def command(
-    context: typer.Context,
+    context: click.Context,
     chosen: MaybeOneJob,
     query: JobQuery,
     force: Annotated[
         bool,
-        typer.Option("--force", "-f", help="Also jobs that ended well or were stopped, and all after them."),
+        Option("--force", "-f", help="Also jobs that ended well or were stopped, and all after them."),
     ] = False,
     raise_on_error: RaiseOnError = False,
     yes: Yes = False,

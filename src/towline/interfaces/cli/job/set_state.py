@@ -1,6 +1,6 @@
 """`tow job set-state`."""
 
-import typer
+import click
 
 from towline.interfaces.cli.changes import change_jobs
 from towline.interfaces.cli.options import JobQuery, Json, MaybeOneJob, NewState, Verbosity, Yes
@@ -8,7 +8,7 @@ from towline.operations.jobs import set_job_states
 
 
 def command(
-    context: typer.Context,
+    context: click.Context,
     new_state: NewState,
     chosen: MaybeOneJob,
     query: JobQuery,

@@ -1,6 +1,6 @@
 """`tow job stop`."""
 
-import typer
+import click
 
 from towline.interfaces.cli.changes import change_jobs
 from towline.interfaces.cli.options import JobQuery, Json, MaybeOneJob, RaiseOnError, Verbosity, Yes
@@ -8,7 +8,7 @@ from towline.operations.jobs import stop_jobs
 
 
 def command(
-    context: typer.Context,
+    context: click.Context,
     chosen: MaybeOneJob,
     query: JobQuery,
     raise_on_error: RaiseOnError = False,

@@ -2,7 +2,7 @@
 
 import time
 
-import typer
+import click
 
 from towline.errors import RunnerNotActive
 from towline.interfaces.cli.display import say, write_out
@@ -15,7 +15,7 @@ _SECONDS_BETWEEN_LOOKS = 0.2
 _LOOKS_BETWEEN_STATUS = 10
 
 
-def command(context: typer.Context) -> None:
+def command(context: click.Context) -> None:
     """Follow what the runner logs, until it ends or Ctrl-C; the runner goes on."""
     found = status(project_of(context))
     if not found.active or found.log_file is None:

@@ -1,6 +1,6 @@
 """`tow runner info`."""
 
-import typer
+import click
 
 from towline.interfaces.cli.display import local_time, print_fields, print_json
 from towline.interfaces.cli.options import Json
@@ -10,7 +10,7 @@ from towline.operations.jobs import count_jobs_by_state
 from towline.operations.runners import status_of
 
 
-def command(context: typer.Context, as_json: Json = False) -> None:
+def command(context: click.Context, as_json: Json = False) -> None:
     """The runner, its workers as it last told, and how many jobs are in each state."""
     with open_session(context) as opened:
         status, jobs = status_of(opened), count_jobs_by_state(opened)

@@ -1,6 +1,6 @@
 """`tow runner kill`."""
 
-import typer
+import click
 
 from towline.interfaces.cli.display import write_out
 from towline.interfaces.cli.runner.reports import describe
@@ -8,6 +8,6 @@ from towline.interfaces.cli.session import project_of
 from towline.operations.runners import kill
 
 
-def command(context: typer.Context) -> None:
+def command(context: click.Context) -> None:
     """End the runner of this machine at once, with SIGKILL. Nothing is lost: jobs go on, the next runner takes over."""
     write_out(describe(kill(project_of(context))) + "\n")

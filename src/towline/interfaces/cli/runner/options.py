@@ -3,7 +3,7 @@
 from enum import Enum
 from typing import Annotated
 
-import typer
+from towline.interfaces.cli.parameters import Option
 
 
 class LogLevel(str, Enum):
@@ -21,8 +21,8 @@ class LogLevel(str, Enum):
 
 
 LogLevelOption = Annotated[
-    LogLevel | None, typer.Option("--log-level", "-log", help="How much it logs; otherwise as the project says.")
+    LogLevel | None, Option("--log-level", "-log", help="How much it logs; otherwise as the project says.")
 ]
 MaxWait = Annotated[
-    float, typer.Option("--max-wait", "-m", help="Seconds to wait at most; 0 is for ever.", metavar="SECONDS", min=0)
+    float, Option("--max-wait", "-m", help="Seconds to wait at most; 0 is for ever.", metavar="SECONDS", min=0)
 ]

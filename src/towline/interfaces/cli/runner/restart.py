@@ -1,6 +1,6 @@
 """`tow runner restart`."""
 
-import typer
+import click
 
 from towline.errors import RunnerNotActive
 from towline.interfaces.cli.display import say, write_out
@@ -10,7 +10,7 @@ from towline.interfaces.cli.session import project_of
 from towline.operations.runners import start, stop
 
 
-def command(context: typer.Context, log_level: LogLevelOption = None, max_wait: MaxWait = 120) -> None:
+def command(context: click.Context, log_level: LogLevelOption = None, max_wait: MaxWait = 120) -> None:
     """Stop the runner, if there is one, and start it again. Jobs go on running meanwhile."""
     try:
         stop(project_of(context), max_wait or None)

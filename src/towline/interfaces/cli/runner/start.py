@@ -1,6 +1,6 @@
 """`tow runner start`."""
 
-import typer
+import click
 
 from towline.interfaces.cli.display import write_out
 from towline.interfaces.cli.runner.options import LogLevel, LogLevelOption
@@ -9,7 +9,7 @@ from towline.interfaces.cli.session import project_of
 from towline.operations.runners import start
 
 
-def command(context: typer.Context, log_level: LogLevelOption = None) -> None:
+def command(context: click.Context, log_level: LogLevelOption = None) -> None:
     """Start the runner in the background. It is started again when it ends unexpectedly."""
     found = start(project_of(context), LogLevel.text(log_level))
     write_out(f"{describe(found)}\nlog: {found.log_file}\n")

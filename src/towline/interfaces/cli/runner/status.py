@@ -1,6 +1,6 @@
 """`tow runner status`."""
 
-import typer
+import click
 
 from towline.interfaces.cli.display import print_json, write_out
 from towline.interfaces.cli.options import Json
@@ -9,7 +9,7 @@ from towline.interfaces.cli.session import project_of
 from towline.operations.runners import status
 
 
-def command(context: typer.Context, as_json: Json = False) -> None:
+def command(context: click.Context, as_json: Json = False) -> None:
     """Whether a runner is active, and where."""
     found = status(project_of(context))
     if as_json:

@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-import typer
+import click
 
 from towline.interfaces.cli.display import write_out
+from towline.interfaces.cli.parameters import Option
 from towline.interfaces.cli.runner.options import MaxWait
 from towline.interfaces.cli.runner.reports import describe
 from towline.interfaces.cli.session import project_of
@@ -12,8 +13,8 @@ from towline.operations.runners import stop
 
 
 def command(
-    context: typer.Context,
-    wait: Annotated[bool, typer.Option("--wait/--no-wait", "-w", help="Wait until it has stopped.")] = True,
+    context: click.Context,
+    wait: Annotated[bool, Option("--wait/--no-wait", "-w", help="Wait until it has stopped.")] = True,
     max_wait: MaxWait = 120,
 ) -> None:
     """Stop the runner, on whatever machine it is. Jobs that run go on, and the next runner finds them."""

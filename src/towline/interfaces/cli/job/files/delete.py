@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-import typer
+import click
 
 from towline.interfaces.cli.completions import complete_job
 from towline.interfaces.cli.display import write_out
 from towline.interfaces.cli.options import Yes
+from towline.interfaces.cli.parameters import Argument, Option
 from towline.interfaces.cli.selection import confirm
 from towline.interfaces.cli.session import open_session
 from towline.operations.jobs import delete_job_files
@@ -14,12 +15,12 @@ from towline.operations.selection import job_row
 
 
 def command(
-    context: typer.Context,
+    context: click.Context,
     job_db_id: Annotated[
-        str, typer.Argument(metavar="JOB_DB_ID", help="db_id or uuid, or its beginning.", autocompletion=complete_job)
+        str, Argument(metavar="JOB_DB_ID", help="db_id or uuid, or its beginning.", autocompletion=complete_job)
     ],
-    index: Annotated[int | None, typer.Option("--index", "-i", help="Index, with a uuid.", metavar="N")] = None,
-    all_states: Annotated[bool, typer.Option("--all-states", "-as", help="Also before the job has ended.")] = False,
+    index: Annotated[int | None, Option("--index", "-i", help="Index, with a uuid.", metavar="N")] = None,
+    all_states: Annotated[bool, Option("--all-states", "-as", help="Also before the job has ended.")] = False,
     yes: Yes = False,
 ) -> None:
     """Delete the run folders of all attempts of a job; its outcome stays."""

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
+import click
 
 from towline.interfaces.cli.completions import complete_job
 from towline.interfaces.cli.display import write_out
+from towline.interfaces.cli.parameters import Argument, Option
 from towline.interfaces.cli.session import open_session
 from towline.operations.jobs import get_job
 from towline.operations.run_folders import get_files
@@ -14,15 +15,15 @@ from towline.operations.selection import job_row
 
 
 def command(
-    context: typer.Context,
+    context: click.Context,
     job_db_id: Annotated[
-        str, typer.Argument(metavar="JOB_DB_ID", help="db_id or uuid, or its beginning.", autocompletion=complete_job)
+        str, Argument(metavar="JOB_DB_ID", help="db_id or uuid, or its beginning.", autocompletion=complete_job)
     ],
     filenames: Annotated[
-        list[str], typer.Argument(metavar="FILENAMES...", help="Names in the run folder, or patterns such as '*.out'.")
+        list[str], Argument(metavar="FILENAMES...", help="Names in the run folder, or patterns such as '*.out'.")
     ],
-    index: Annotated[int | None, typer.Option("--index", "-i", help="Index, with a uuid.", metavar="N")] = None,
-    path: Annotated[Path, typer.Option("--path", "-p", help="Folder to copy to.", metavar="FOLDER")] = Path(),
+    index: Annotated[int | None, Option("--index", "-i", help="Index, with a uuid.", metavar="N")] = None,
+    path: Annotated[Path, Option("--path", "-p", help="Folder to copy to.", metavar="FOLDER")] = Path(),
 ) -> None:
     """Copy files out of the run folder of a job."""
     with open_session(context) as opened:

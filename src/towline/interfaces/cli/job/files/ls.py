@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-import typer
+import click
 
 from towline.interfaces.cli.display import Column, local_time, print_json, print_table, say, size
 from towline.interfaces.cli.options import Json, OneJob
@@ -12,7 +12,7 @@ from towline.operations.jobs import get_job
 from towline.operations.run_folders import list_files
 
 
-def command(context: typer.Context, chosen: OneJob, as_json: Json = False) -> None:
+def command(context: click.Context, chosen: OneJob, as_json: Json = False) -> None:
     """List the run folder of a job."""
     with open_session(context) as opened:
         job = get_job(opened, one_job(opened, chosen))

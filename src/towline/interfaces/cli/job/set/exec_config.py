@@ -2,21 +2,20 @@
 
 from typing import Annotated
 
-import typer
+import click
 
 from towline.interfaces.cli.changes import change_jobs
 from towline.interfaces.cli.completions import complete_exec_config
 from towline.interfaces.cli.options import JobQuery, Json, MaybeOneJob, RaiseOnError, Verbosity, Yes
+from towline.interfaces.cli.parameters import Argument
 from towline.operations.jobs import RunProperties, set_run_properties
 
 
 def command(
-    context: typer.Context,
+    context: click.Context,
     exec_config_value: Annotated[
         str,
-        typer.Argument(
-            metavar="EXEC_CONFIG_VALUE", help="Environment of the project.", autocompletion=complete_exec_config
-        ),
+        Argument(metavar="EXEC_CONFIG_VALUE", help="Environment of the project.", autocompletion=complete_exec_config),
     ],
     query: JobQuery,
     raise_on_error: RaiseOnError = False,

@@ -2,16 +2,17 @@
 
 from typing import Annotated
 
-import typer
+import click
 
 from towline.interfaces.cli.changes import change_jobs
 from towline.interfaces.cli.options import JobQuery, Json, MaybeOneJob, RaiseOnError, Verbosity, Yes
+from towline.interfaces.cli.parameters import Argument
 from towline.operations.jobs import set_priority
 
 
 def command(
-    context: typer.Context,
-    priority_value: Annotated[int, typer.Argument(metavar="PRIORITY_VALUE", help="Higher runs first; 0 is a value.")],
+    context: click.Context,
+    priority_value: Annotated[int, Argument(metavar="PRIORITY_VALUE", help="Higher runs first; 0 is a value.")],
     query: JobQuery,
     raise_on_error: RaiseOnError = False,
     yes: Yes = False,

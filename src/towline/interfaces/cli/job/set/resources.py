@@ -2,22 +2,23 @@
 
 from typing import Annotated
 
-import typer
+import click
 
 from towline.interfaces.cli.changes import change_jobs
 from towline.interfaces.cli.options import JobQuery, Json, MaybeOneJob, RaiseOnError, Verbosity, Yes
+from towline.interfaces.cli.parameters import Argument, Option
 from towline.interfaces.cli.selection import pairs
 from towline.operations.jobs import RunProperties, set_run_properties
 
 
 def command(
-    context: typer.Context,
+    context: click.Context,
     resources_value: Annotated[
-        str, typer.Argument(metavar="RESOURCES_VALUE", help="key=value, commas between several, or JSON.")
+        str, Argument(metavar="RESOURCES_VALUE", help="key=value, commas between several, or JSON.")
     ],
     query: JobQuery,
     replace: Annotated[
-        bool, typer.Option("--replace", "-r", help="Put them in the place of the old ones, instead of merging.")
+        bool, Option("--replace", "-r", help="Put them in the place of the old ones, instead of merging.")
     ] = False,
     raise_on_error: RaiseOnError = False,
     yes: Yes = False,

@@ -2,18 +2,19 @@
 
 from typing import Annotated
 
-import typer
+import click
 
 from towline.interfaces.cli.changes import change_jobs
 from towline.interfaces.cli.completions import complete_worker
 from towline.interfaces.cli.options import JobQuery, Json, MaybeOneJob, RaiseOnError, Verbosity, Yes
+from towline.interfaces.cli.parameters import Argument
 from towline.operations.jobs import RunProperties, set_run_properties
 
 
 def command(
-    context: typer.Context,
+    context: click.Context,
     worker_name: Annotated[
-        str, typer.Argument(metavar="WORKER_NAME", help="Worker of the project.", autocompletion=complete_worker)
+        str, Argument(metavar="WORKER_NAME", help="Worker of the project.", autocompletion=complete_worker)
     ],
     query: JobQuery,
     raise_on_error: RaiseOnError = False,
