@@ -154,6 +154,29 @@ def test_the_check_names_what_fails_and_what_to_do(tow: Tow, home: Path, tmp_pat
     assert "no worker 'none'; it has quiet, broken" in tow("project", "check", "--worker", "none", code=1).stderr
 
 
+def test_a_check_leaves_no_process_behind(tow: Tow, home: Path, tmp_path: Path) -> None:
+    home.mkdir()
+    (home / "a.yaml").write_text(
+        "name: a\nworkers: {wrong: {resources: {tme_limit: 3}}, slow: {pre_run: sleep 60, timeout_execute: 3,"
+        " time_limit_grace_seconds: 0.1}}\n"
+    )
+    place = tmp_path / "temporary"
+    place.mkdir()
+    found = outcomes(tow("project", "check", "--json", code=1, TMPDIR=str(place)))
+    assert found["worker wrong: job"] == found["worker slow: job"] == "failed"
+    # The folder for the sockets of all workers stays; nothing is in it.
+    assert [path for path in place.rglob("*") if not path.is_dir()] == []
+    assert not list(place.glob("towline-check-*"))
+    assert not [process.pid for process in psutil.process_iter() if str(place) in " ".join(arguments_of(process))]
+
+
+def arguments_of(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
 def test_a_queue_that_exists_is_opened(tow: Tow, home: Path) -> None:
     tow("job", "list")
     assert "schema version" in tow("project", "check", "--queue").stdout

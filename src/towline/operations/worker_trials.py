@@ -19,7 +19,8 @@ from towline.core.ports import Step
 from towline.core.records import Assignment, Observation, pack_job
 from towline.core.run_folder import ERROR_FILE
 from towline.errors import WorkerError
-from towline.operations.compose import local_worker
+from towline.on_worker.keeper import LOCK_FILE
+from towline.operations.compose import local_worker, worker_state_dir
 from towline.workers.local import LocalWorker
 
 _NAP_SECONDS = 0.05
@@ -42,12 +43,14 @@ def try_worker(project: Project, name: str) -> str:
     with _folder_in(config.work_dir) as run_dir, tempfile.TemporaryDirectory(prefix="towline-check-") as state_dir:
         # One slot, also where the user wants no new jobs for now.
         trial = replace(config, max_jobs=1)
-        worker = local_worker(replace(project, daemon_dir=Path(state_dir)), name, trial)
+        elsewhere = replace(project, daemon_dir=Path(state_dir))
+        worker = local_worker(elsewhere, name, trial)
         assignment = _assignment(project, name, run_dir)
         try:
             ended = _run(worker, assignment, began + config.timeout_execute)
         finally:
-            _end(worker, assignment)
+            _cancel(worker, assignment)
+            _end(worker, worker_state_dir(elsewhere, name))
         if ended.exit is None or ended.exit.exit_code != 0:
             raise WorkerError(_what_went_wrong(ended, run_dir))
     return f"a job ran through the worker ({config.execution}) in {time.monotonic() - began:.1f} s"
@@ -90,6 +93,7 @@ def _assignment(project: Project, name: str, run_dir: Path) -> Assignment:
 
 
 def _run(worker: LocalWorker, assignment: Assignment, deadline: float) -> Observation:
+    _connect(worker, deadline)
     worker.advance(Step.UPLOAD, [assignment])
     submitted = False
     while time.monotonic() < deadline:
@@ -100,11 +104,25 @@ def _run(worker: LocalWorker, assignment: Assignment, deadline: float) -> Observ
         ended = _end_among(observations)
         if ended is not None:
             return ended
-        looks = worker.next_look_seconds()
-        wait_seconds = _NAP_SECONDS if looks is None else min(looks, _NAP_SECONDS)
-        select.select(worker.file_descriptors(), (), (), wait_seconds)
-    problem = worker.status().get("problem")
-    raise WorkerError(f"the job did not end in time{f': {problem}' if problem else ''}")
+        _wait(worker)
+    raise WorkerError("the job did not end in time; look at pre_run, or raise timeout_execute of the worker")
+
+
+def _connect(worker: LocalWorker, deadline: float) -> None:
+    """Wait for the pilot, also where no job needs it: one that is still starting could not be ended afterwards."""
+    while not worker.status()["connected"]:
+        worker.observe()
+        problem = worker.status()["problem"]
+        if problem is not None:
+            raise WorkerError(problem)
+        if time.monotonic() >= deadline:
+            raise WorkerError("the process that runs the jobs did not start in time; see timeout_execute of the worker")
+        _wait(worker)
+
+
+def _wait(worker: LocalWorker) -> None:
+    looks = worker.next_look_seconds()
+    select.select(worker.file_descriptors(), (), (), _NAP_SECONDS if looks is None else min(looks, _NAP_SECONDS))
 
 
 def _end_among(observations: Sequence[Observation]) -> Observation | None:
@@ -128,20 +146,33 @@ def _what_went_wrong(ended: Observation, run_dir: Path) -> str:
     return f"the program `true` failed as a job ({reason}{message})" + (f": {shown}" if shown else "")
 
 
-def _end(worker: LocalWorker, assignment: Assignment) -> None:
-    """End the job, if it still runs, and the pilot, and wait for that: its folder goes next."""
-    pid = worker.status().get("pilot_process_id")
+def _cancel(worker: LocalWorker, assignment: Assignment) -> None:
+    """End the job if it still runs: a pilot does not end before its jobs."""
     worker.advance(Step.CANCEL, [assignment])
+    deadline = time.monotonic() + _END_SECONDS
+    while worker.status()["running"] and time.monotonic() < deadline:
+        worker.observe()
+        _wait(worker)
+
+
+def _end(worker: LocalWorker, state_dir: Path) -> None:
+    """End the pilot with its keeper, and wait for that: their folder goes next."""
+    processes = _keeper_and_pilot(state_dir)
     worker.end_pilot()
-    if pid is not None and not _is_gone(worker, pid):
+    _, alive = psutil.wait_procs(processes, timeout=_END_SECONDS if worker.status()["connected"] else 0)
+    # The keeper first: it would start the pilot again.
+    for process in alive:
         with suppress(psutil.NoSuchProcess):
-            psutil.Process(pid).terminate()
+            process.terminate()
+    psutil.wait_procs(alive, timeout=_END_SECONDS)
     worker.close()
 
 
-def _is_gone(worker: LocalWorker, pid: int) -> bool:
-    deadline = time.monotonic() + _END_SECONDS
-    while psutil.pid_exists(pid) and time.monotonic() < deadline:
-        worker.observe()
-        time.sleep(_NAP_SECONDS)
-    return not psutil.pid_exists(pid)
+def _keeper_and_pilot(state_dir: Path) -> list[psutil.Process]:
+    try:
+        keeper = psutil.Process(int((state_dir / LOCK_FILE).read_text()))
+        # The state folder is of this trial alone, so its name tells the keeper from a later process with its pid.
+        ours = any(str(state_dir) in argument for argument in keeper.cmdline())
+        return [keeper, *keeper.children()] if ours else []
+    except (OSError, ValueError, psutil.Error):
+        return []
