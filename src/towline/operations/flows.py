@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from towline.core.states import HELD, JobState
 from towline.errors import IllegalMove, InvalidRequest, NoSuchFlow
@@ -26,6 +26,7 @@ __all__ = [
     "GraphNode",
     "count_flows",
     "delete_flows",
+    "flow_document",
     "flow_graph",
     "flow_info",
     "flow_rows",
@@ -164,6 +165,25 @@ def flow_graph(opened: "OpenProject", row: int) -> FlowGraph:
 def flow_rows(opened: "OpenProject", wanted: FlowFilter) -> list[int]:
     """Rows of all flows that `wanted` admits."""
     return flow_search.flow_rows(opened.database, wanted)
+
+
+def flow_document(flow: FlowInfo) -> dict[str, Any]:
+    """A flow with its jobs as a mapping, with the keys that jobflow-remote gives it."""
+    parents: dict[str, dict[str, list[str]]] = {}
+    for job in flow.jobs_info:
+        parents.setdefault(job.uuid, {})[str(job.index)] = list(job.parents)
+    return {
+        "uuid": flow.flow_id,
+        "jobs": list(dict.fromkeys(flow.job_ids)),
+        "state": flow.state.value,
+        "name": flow.name,
+        "created_on": flow.created_on,
+        "updated_on": flow.updated_on,
+        "metadata": dict(flow.flow_metadata),
+        "parents": parents,
+        "ids": [(job.db_id, job.uuid, job.index) for job in flow.jobs_info],
+        "jobstore": flow.jobstore,
+    }
 
 
 def flow_uuid(opened: "OpenProject", row: int) -> str:

@@ -30,6 +30,7 @@ __all__ = [
     "Page",
     "RunProperties",
     "Sort",
+    "change_properties",
     "count_jobs",
     "count_jobs_by_state",
     "delete_job_files",
@@ -210,15 +211,38 @@ def set_run_properties(
     ConfigurationError
         The project has no such worker or exec_config.
     """
-    if properties.worker is not None:
-        opened.project.worker(properties.worker)
-    if isinstance(properties.exec_config, str):
-        opened.project.execution_config(properties.exec_config)
-    return _act(
-        opened,
-        lambda transaction: actions.set_run_properties(transaction, rows, properties, replace=replace),
-        raise_on_error,
-    )
+    return change_properties(opened, rows, properties, None, replace=replace, raise_on_error=raise_on_error)
+
+
+def change_properties(
+    opened: "OpenProject",
+    rows: Iterable[int],
+    properties: RunProperties,
+    priority: int | None,
+    *,
+    replace: bool,
+    raise_on_error: bool,
+) -> Changed:
+    """Change priority, worker, execution configuration and resources together; each has its own rule about states.
+
+    Raises
+    ------
+    ConfigurationError
+        The project has no such worker or exec_config.
+    """
+    _check(opened, properties)
+    listed = list(rows)
+
+    def act(transaction: Transaction) -> ActionResult:
+        results = []
+        if priority is not None:
+            results.append(actions.set_priority(transaction, listed, priority))
+        if properties != RunProperties() or not results:
+            results.append(actions.set_run_properties(transaction, listed, properties, replace=replace))
+        refused = {row: error for result in results for row, error in (result.refused or {}).items()}
+        return ActionResult(tuple(sorted({row for result in results for row in result.changed})), refused)
+
+    return _act(opened, act, raise_on_error)
 
 
 def delete_jobs(
@@ -295,6 +319,13 @@ def _act(opened: "OpenProject", action: Callable[[Transaction], ActionResult], r
     )
 
 
+def _check(opened: "OpenProject", properties: RunProperties) -> None:
+    if properties.worker is not None:
+        opened.project.worker(properties.worker)
+    if isinstance(properties.exec_config, str):
+        opened.project.execution_config(properties.exec_config)
+
+
 def _db_ids(opened: "OpenProject", rows: Sequence[int]) -> tuple[str, ...]:
     return tuple(f"{opened.db_id_prefix}{row}" for row in rows)
 
@@ -312,7 +343,8 @@ def _advice(opened: "OpenProject", job: JobInfo) -> str | None:
         return f"its result: tow job output {db_id}"
     if job.state is JobState.WAITING:
         for stuck in job_history.stuck_ancestors(opened.database, job.id, _STUCK):
-            return f"it cannot start: before it, a job is {stuck.state.value}: tow job info {opened.db_id_prefix}{stuck.id}"
+            culprit = f"{opened.db_id_prefix}{stuck.id}"
+            return f"it cannot start: job {culprit}, before it, is {stuck.state.value}: tow job info {culprit}"
     if not runner_seems_active(opened):
         return "no runner is active, so nothing moves: tow runner start"
     return None

@@ -144,6 +144,12 @@ def with_details(database: Database, jobs: Sequence[JobInfo]) -> list[JobInfo]:
     return [_detailed(job, documents.get(job.id), parents.get(job.id, ())) for job in jobs]
 
 
+def read_payload(database: Database, job_id: int) -> bytes:
+    """The payload of a job that is in the queue."""
+    payload: bytes = database.read("SELECT payload FROM job_document WHERE job_id = ?", (job_id,))[0][0]
+    return payload
+
+
 def parents_of(database: Database, job_ids: Iterable[int]) -> dict[int, tuple[str, ...]]:
     """``{job id: uuids of its parents}``; jobs without parents are missing."""
     rows = database.read(

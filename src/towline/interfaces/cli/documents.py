@@ -1,12 +1,15 @@
 """Jobs and flows as JSON, with keys that stay the same, and the columns of their tables."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from towline.errors import InvalidRequest
 from towline.interfaces.cli.display import Column, duration, is_narrow, local_time, state_text
-from towline.operations.flows import FlowInfo
 from towline.operations.jobs import Changed, JobInfo
+
+if TYPE_CHECKING:
+    # Lists of jobs need nothing that is about flows.
+    from towline.operations.flows import FlowInfo
 
 
 def job_document(job: JobInfo) -> dict[str, Any]:
@@ -61,7 +64,7 @@ def detailed_job_document(job: JobInfo) -> dict[str, Any]:
     }
 
 
-def flow_document(flow: FlowInfo) -> dict[str, Any]:
+def flow_document(flow: "FlowInfo") -> dict[str, Any]:
     """What a list says of a flow."""
     return {
         "db_id": flow.db_id,
@@ -195,11 +198,11 @@ def flow_columns(verbosity: int) -> list[Column]:
     return columns
 
 
-def _flow_state(flow: FlowInfo) -> Any:
+def _flow_state(flow: "FlowInfo") -> Any:
     text = state_text(flow.state)
     # An action of the runner failed: the flow goes on, but not that job.
     return text.append(" !", style="bold magenta") if flow.needs_attention and flow.state.value == "RUNNING" else text
 
 
-def _state_counts(flow: FlowInfo) -> str:
+def _state_counts(flow: "FlowInfo") -> str:
     return " ".join(f"{state.short_code}:{count}" for state, count in flow.state_counts.items())

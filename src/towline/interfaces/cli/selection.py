@@ -9,12 +9,12 @@ import click
 from towline.errors import InvalidRequest
 from towline.interfaces.cli.display import plural, say
 from towline.interfaces.cli.options import FlowQuery, JobQuery, MaybeOneJob, OneJob, Sorting, When
-from towline.operations.flows import FlowFilter
 from towline.operations.jobs import JobFilter, Page, rows_of
 from towline.operations.selection import flow_filter, job_filter, job_row
 
 if TYPE_CHECKING:
     from towline.operations.compose import OpenProject
+    from towline.operations.flows import FlowFilter
 
 
 class Declined(InvalidRequest):
@@ -39,7 +39,7 @@ def wanted_jobs(opened: "OpenProject", query: JobQuery, *, locked: bool = False)
     )
 
 
-def wanted_flows(opened: "OpenProject", query: FlowQuery, *, locked: bool = False) -> FlowFilter:
+def wanted_flows(opened: "OpenProject", query: FlowQuery, *, locked: bool = False) -> "FlowFilter":
     """The flows that a query means."""
     start, end = _dates(query)
     return flow_filter(

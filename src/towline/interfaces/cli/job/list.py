@@ -21,7 +21,6 @@ from towline.interfaces.cli.options import Columns, JobQuery, Json, Sorting, Ver
 from towline.interfaces.cli.parameters import Option
 from towline.interfaces.cli.selection import page_of, wanted_jobs
 from towline.interfaces.cli.session import open_session
-from towline.operations.flows import FlowFilter, list_flows
 from towline.operations.jobs import JobFilter, JobInfo, Page, count_jobs, list_jobs
 from towline.settings import load_settings
 
@@ -87,6 +86,8 @@ def _wanted(
     if latest_flow is not None:
         if wanted.flow_ids:
             raise InvalidRequest("--latest-flow and --flow-id exclude each other; give one of them")
+        from towline.operations.flows import FlowFilter, list_flows  # only for this option
+
         newest = list_flows(opened, FlowFilter(), Page(limit=latest_flow))
         # Without any flow nothing is meant, not everything.
         wanted = replace(wanted, flow_ids=tuple(flow.flow_id for flow in newest) or ("",))
