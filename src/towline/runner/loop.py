@@ -35,6 +35,12 @@ LEASE_SECONDS = 30.0
 #: then, and so is a new configuration.
 _LONGEST_SLEEP_SECONDS = 1.0
 
+#: News that nobody waits for (a job has started) is written with the next end of a job, at most this much later.
+_WRITE_DELAY_SECONDS = 0.02
+
+#: What a worker may tell that others wait for.
+_URGENT = frozenset({"ended", "step_failed", "returned", "cancelled"})
+
 #: How long to leave the database alone after it refused (full disk, damaged file).
 _STORE_REST_SECONDS = 1.0
 
@@ -48,6 +54,8 @@ class _Clocks:
 
     renew_lease: float = 0.0
     cancel_again: float = 0.0
+    #: When news that is not urgent is written at the latest; None when there is none.
+    write: float | None = None
 
 
 class Loop:
@@ -141,10 +149,17 @@ class Loop:
         self._look_for_changes(now)
         for key, step in self._attempts.take_due(now):
             self._begin(step, key)
-        seen = self._observe()
-        if not seen and not self._may_claim and now < self._clocks.renew_lease:
+        seen, urgent = self._observe()
+        if seen and not urgent and self._clocks.write is None:
+            self._clocks.write = now + _WRITE_DELAY_SECONDS
+        due = (
+            self._clocks.renew_lease
+            if self._clocks.write is None
+            else min(self._clocks.renew_lease, self._clocks.write)
+        )
+        if not urgent and not self._may_claim and now < due:
             return False
-        return self._write(seen) or bool(seen)
+        return self._write(seen) or urgent
 
     def _look_for_changes(self, now: float) -> None:
         self._alarm.clear()
@@ -191,8 +206,11 @@ class Loop:
             logger.info("took over %d jobs on %s", len(adopted), name)
             self._setup.places[name].worker.adopt([held.assignment for held in adopted if held.assignment])
 
-    def _observe(self) -> dict[str, list[Observation]]:
-        """What the workers saw, by attempt; what concerns nobody is acknowledged."""
+    def _observe(self) -> tuple[dict[str, list[Observation]], bool]:
+        """What the workers saw and is not written yet, by attempt, and whether somebody waits for it.
+
+        What concerns nobody is acknowledged.
+        """
         for place in self._setup.places.values():
             self._undigested.extend(place.worker.observe())
         seen: dict[str, list[Observation]] = {}
@@ -207,7 +225,7 @@ class Loop:
                 strangers[observation.key] = observation
         if strangers:
             self._meet_strangers(list(strangers))
-        return seen
+        return seen, any(observation.event in _URGENT for observation in self._undigested)
 
     def _meet_strangers(self, keys: list[str]) -> None:
         """Ends of attempts that the runner does not hold: cancelled ones, and ends that were stored before."""
@@ -243,6 +261,7 @@ class Loop:
                 claimed[name] = jobs.claim(transaction, name, free, self._runner_id, self._only_job_id)
             self._renew_lease(transaction)
         self._undigested.clear()
+        self._clocks.write = None
         self._learn(seen)
         self._forget(done.released)
         for place in self._setup.places.values():
@@ -320,7 +339,7 @@ class Loop:
 
     def _longest_sleep(self) -> float:
         now = self._database.clock()
-        due = [self._clocks.renew_lease, *filter(None, [self._attempts.next_due()])]
+        due = [self._clocks.renew_lease, *filter(None, [self._attempts.next_due(), self._clocks.write])]
         looks = [place.worker.next_look_seconds() for place in self._setup.places.values()]
         waits = [at - now for at in due] + [seconds for seconds in looks if seconds is not None]
         return max(0.0, min(_LONGEST_SLEEP_SECONDS, *waits))
