@@ -65,15 +65,22 @@ def flow_row(opened: "OpenProject", text: str, *, is_job: bool = False) -> int:
     NoSuchJob
         No job has this id.
     """
-    if not is_job and db_number(opened, text) is None:
-        uuid = _whole_uuid(opened, "flow", text)
-        if uuid is None:
-            raise NoSuchFlow(
-                f"no flow has the id {text!r}; `tow flow list` shows the newest ones. "
-                "For the flow of a job with this uuid, add --job"
-            )
-        return int(opened.database.read("SELECT id FROM flow WHERE uuid = ?", (uuid,))[0][0])
-    return int(opened.database.read("SELECT flow_id FROM job WHERE id = ?", (job_row(opened, text),))[0][0])
+    if is_job:
+        return _flow_of(opened, job_row(opened, text))
+    number = db_number(opened, text)
+    if number is not None and opened.database.read("SELECT 1 FROM job WHERE id = ?", (number,)):
+        return _flow_of(opened, number)
+    uuid = _whole_uuid(opened, "flow", text)
+    if uuid is None:
+        raise NoSuchFlow(
+            f"no flow has the id {text!r}; `tow flow list` shows the newest ones. "
+            "For the flow of a job with this uuid, add --job"
+        )
+    return int(opened.database.read("SELECT id FROM flow WHERE uuid = ?", (uuid,))[0][0])
+
+
+def _flow_of(opened: "OpenProject", row: int) -> int:
+    return int(opened.database.read("SELECT flow_id FROM job WHERE id = ?", (row,))[0][0])
 
 
 def db_number(opened: "OpenProject", text: str) -> int | None:

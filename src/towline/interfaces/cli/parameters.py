@@ -105,9 +105,9 @@ def _click_parameter(name: str, annotation: Any, default: Any) -> click.Paramete
         return _click_option(name, about, plain, default, settings, is_list=is_list)
     required = default is MISSING
     settings["metavar"] = about.metavar if required else f"[{about.metavar}]"
-    argument = click.Argument(
-        [name], required=required, default=None if required else default, nargs=-1 if is_list else 1, **settings
-    )
+    if not required:
+        settings["default"] = default
+    argument = click.Argument([name], required=required, nargs=-1 if is_list else 1, **settings)
     # click keeps no help of arguments; the section of _Command shows it.
     argument.help_text = about.help  # type: ignore[attr-defined]
     return argument
@@ -120,13 +120,15 @@ def _click_option(
         # They have no values, so there is nothing to convert or to complete.
         for key in ("type", "metavar", "shell_complete"):
             del settings[key]
+    if default is not MISSING:
+        # Told that the default is None, click takes a required option for given.
+        settings["default"] = default
     return click.Option(
         [*about.names, name],
         is_flag=plain is bool,
         count=about.count,
         multiple=is_list,
         required=default is MISSING,
-        default=None if default is MISSING else default,
         show_default=default not in (MISSING, None, False, 0, Path()) and not is_list,
         help=about.help,
         hidden=about.hidden,
