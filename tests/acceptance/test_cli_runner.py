@@ -1,5 +1,6 @@
 """The command line with a runner and jobs that really run, each command a process of its own."""
 
+import contextlib
 import os
 import pty
 import signal
@@ -99,6 +100,16 @@ def tow(tmp_path: Path) -> Iterator[CommandLine]:
         # The runner has to be there to end what was stopped.
         eventually(lambda: not any(job["attempts_to_end"] for job in infos(command_line)))
         command_line("runner", "stop")
+    end_pilot(tmp_path / "home" / "default" / "daemon" / "worker_local")
+
+
+def end_pilot(folder: Path) -> None:
+    """End the processes that wait for the next runner; the keeper first, which would start a pilot again."""
+    for name in ("keeper.lock", "pilot.lock"):
+        text = (folder / name).read_text() if (folder / name).exists() else ""
+        if text.strip():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                psutil.Process(int(text)).kill()
 
 
 def infos(tow: CommandLine) -> list[Any]:

@@ -71,7 +71,8 @@ def test_json_has_the_ids(project: OpenProject, tmp_path: Path) -> None:
         ("job = double(1)", 1),
         ("def main():\n    pass\nanything = Flow([first, second])", 2),
         ("flow = Flow([first, second])\nother = double(5)", 2),
-        ("if __name__ == '__main__':\n    flow = Flow([first, second])", 2),
+        ("flow = Flow([first, second])\nif __name__ == '__main__':\n    raise SystemExit('run by itself')", 2),
+        ('if "__main__" == __name__:\n    import nothing\nelse:\n    flow = Flow([first, second])', 2),
         ("import sys\nflow = Flow([first, second])\nsys.exit(0)", 2),
     ],
 )

@@ -1,5 +1,6 @@
 """Flows in files: a script that makes one, or one written as JSON."""
 
+import ast
 import sys
 import traceback
 from pathlib import Path
@@ -20,8 +21,9 @@ _USUAL_NAMES = ("flow", "job")
 def load_flow(path: Path, object_name: str | None = None) -> Flow | Job | list[Any]:
     """The flow in a file.
 
-    A script is run as ``python FILE.py`` would run it, in a fresh ``__main__`` that stays, because what it defines is
-    sent along with the jobs. Its flow is what it calls `flow` or `job`, or the only flow or job it has.
+    A script is run in a fresh ``__main__`` that stays, because what it defines is sent along with the jobs. What stands
+    under ``if __name__ == "__main__":`` is left out: it is what the script does when it is run by itself, often its own
+    submission. The flow is what the script calls `flow` or `job`, or the only flow or job it has.
 
     Parameters
     ----------
@@ -83,8 +85,7 @@ def _run(path: Path, content: bytes) -> ModuleType:
     sys.path.insert(0, str(path.resolve().parent))
     sys.argv = [str(path)]
     try:
-        code: CodeType = compile(content, str(path), "exec")
-        exec(code, vars(module))
+        exec(_code(path, content), vars(module))
     except SystemExit as end:
         # How scripts end that call sys.exit(main()).
         if end.code not in (None, 0):
@@ -95,6 +96,20 @@ def _run(path: Path, content: bytes) -> ModuleType:
         lines = [*traceback.format_list(frames), *traceback.format_exception_only(error)]
         raise InvalidFlow(f"{path} failed before anything was submitted:\n{''.join(lines).rstrip()}") from error
     return module
+
+
+def _code(path: Path, content: bytes) -> CodeType:
+    tree = ast.parse(content, str(path))
+    # The branch for being imported stays.
+    tree.body = [
+        kept for item in tree.body for kept in (item.orelse if isinstance(item, ast.If) and _is_guard(item) else [item])
+    ]
+    return compile(tree, str(path), "exec")
+
+
+def _is_guard(statement: ast.If) -> bool:
+    """Whether a statement is ``if __name__ == "__main__":``."""
+    return ast.unparse(statement.test) in ("__name__ == '__main__'", "'__main__' == __name__")
 
 
 def _flows(values: dict[str, Any]) -> dict[str, Any]:
