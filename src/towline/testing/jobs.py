@@ -22,10 +22,11 @@ def total(numbers: list[float]) -> float:
 
 
 @job
-def append_line(path: str, line: str, after: object = None) -> str:
-    """Add a line to a file: a trace of every time the job really ran."""
+def append_line(path: str, line: str, after: object = None, seconds: float = 0) -> str:
+    """Add a line to a file, a trace of every time the job really ran, and take some time."""
     with Path(path).open("a") as file:
         file.write(f"{line}\n")
+    time.sleep(seconds)
     return line
 
 

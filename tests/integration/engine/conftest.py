@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,22 @@ class Engine:
 
     def __init__(self, home):
         self.home = home
+
+    def configure(self, **project):
+        """Write the project file."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        (self.home / "default.json").write_text(json.dumps({"name": "default", **project}))
+
+    @contextlib.contextmanager
+    def locked_database(self):
+        """Another process holds the database."""
+        connection = sqlite3.connect(load_project().queue_path, isolation_level=None)
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        finally:
+            connection.execute("ROLLBACK")
+            connection.close()
 
     def submit(self, flow, **options):
         return towline.submit_flow(flow, **options)
@@ -68,10 +85,12 @@ class Engine:
         locks = [
             worker_state_dir(project, name) / file for name in project.workers for file in ("keeper.lock", "pilot.lock")
         ]
-        return [int(lock.read_text() or 0) for lock in locks if lock.exists()]
+        pids = [int(lock.read_text() or 0) for lock in locks if lock.exists()]
+        # A lock that is being taken is empty, and signalling process 0 would end the tests.
+        return [pid for pid in pids if pid]
 
     def end_processes(self):
-        for pid in filter(None, self.pilot_pids()):
+        for pid in self.pilot_pids():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 

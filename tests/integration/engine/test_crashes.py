@@ -1,60 +1,169 @@
 """Processes are killed at random moments, and every job still runs exactly once."""
 
 import collections
+import contextlib
 import os
 import random
 import signal
+import subprocess
+import sys
 
-import psutil
 import pytest
 from jobflow import Flow
 
 import towline
+from towline.errors import StoreFull
 from towline.testing import jobs
 from towline.testing.waiting import wait_until
 
-JOBS = 500
-RUNNER_KILLS = 200
-PILOT_KILLS = 25
+#: The same pauses in every run of the tests.
+SEED = 20261121
+
+UNFINISHED = "SELECT COALESCE(SUM(jobs), 0) FROM flow_count WHERE state <> 'COMPLETED'"
 
 
-def submit_traced_jobs(engine, count, execution):
-    """Jobs that each leave a line when they really run, in chains of 5 and fans."""
+def submit_traced_jobs(engine, count, execution, seconds):
+    """Jobs that each leave a line when they really run, most of them in chains of five."""
     trace = engine.home.parent / "trace"
     trace.touch()
     flow, last = [], None
     for number in range(count):
-        last = jobs.append_line(str(trace), str(number), after=last.output if last is not None and number % 5 else None)
+        after = last.output if last is not None and number % 5 else None
+        last = jobs.append_line(str(trace), str(number), after=after, seconds=seconds)
         flow.append(last)
     return trace, engine.submit(Flow(flow), resources={"execution": execution})
 
 
 def unfinished(engine):
-    return engine.rows("SELECT COUNT(*) FROM job WHERE state <> 'COMPLETED'")[0][0]
+    return engine.rows(UNFINISHED)[0][0]
 
 
 def assert_each_ran_once(engine, trace, count):
-    assert unfinished(engine) == 0, engine.rows("SELECT id, state, reason FROM job WHERE state <> 'COMPLETED'")
+    problems = engine.rows(
+        "SELECT id, state, reason, failure FROM job LEFT JOIN job_outcome ON job_id = id WHERE state <> 'COMPLETED'"
+    )
+    assert problems == []
     lines = collections.Counter(trace.read_text().splitlines())
     assert lines == collections.Counter(str(number) for number in range(count))
     assert engine.rows("SELECT COUNT(*) FROM document") == [(count,)]
-    completions = engine.rows("SELECT COUNT(*) FROM event WHERE to_state = 'COMPLETED'")
-    assert completions == [(count,)]
+    assert engine.rows("SELECT COUNT(*) FROM event WHERE to_state = 'COMPLETED'") == [(count,)]
+    assert engine.rows("SELECT COUNT(*) FROM job WHERE attempt > 1") == [(0,)]
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("execution", ["warm", "pooled"])
-def test_the_runner_is_killed_again_and_again(engine, execution):
-    randomness = random.Random(20261121)
-    trace, _ = submit_traced_jobs(engine, JOBS, execution)
-    kills = 0
-    while unfinished(engine):
+@pytest.mark.parametrize(
+    ("execution", "count", "kills", "seconds"), [("warm", 500, 200, 0.4), ("pooled", 150, 60, 0.4)]
+)
+def test_the_runner_is_killed_at_random_moments(engine, execution, count, kills, seconds):
+    randomness = random.Random(SEED)
+    # A runner that lives for a moment hands over few jobs of this length: some are left for every kill.
+    engine.configure(workers={"local": {"max_jobs": 2}})
+    trace, _ = submit_traced_jobs(engine, count, execution, seconds)
+    for _ in range(kills):
         runner = engine.start_runner_process()
-        pause_seconds = randomness.uniform(0.15, 0.6) if kills < RUNNER_KILLS else 60
-        try:
-            runner.wait(timeout=pause_seconds)
-        except Exception:  # noqa: BLE001
-            pass
-        kills += 1
-    assert_each_ran_once(engine, trace, JOBS)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            pytest.fail(f"the runner ended by itself: {runner.wait(timeout=randomness.uniform(0.0, 0.4))}")
+        runner.kill()
+        runner.wait()
+    assert 0 < unfinished(engine) < count
+    engine.run(max_seconds=300)
+    assert_each_ran_once(engine, trace, count)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(("execution", "count", "kills"), [("warm", 500, 200), ("cold", 60, 10), ("pooled", 100, 15)])
+def test_the_fork_server_is_killed_at_random_moments(engine, execution, count, kills):
+    randomness = random.Random(SEED)
+    engine.configure(workers={"local": {"max_jobs": 2}})
+    trace, ids = submit_traced_jobs(engine, count, execution, seconds=0.3)
+    runner = engine.start_runner_process()
+    try:
+        for _ in range(kills):
+            wait_until(lambda: any(engine.pilot_pids()) or not unfinished(engine), what="a pilot")
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                runner.wait(timeout=randomness.uniform(0.0, 1.2))
+            # The pilot, the keeper, or both.
+            for pid in randomness.choice((engine.pilot_pids(), engine.pilot_pids()[:1], engine.pilot_pids()[1:])):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        assert unfinished(engine) > 0
+        assert towline.wait_flow(ids, timeout_seconds=300)
+    finally:
+        runner.terminate()
+        runner.wait(timeout=30)
+    assert_each_ran_once(engine, trace, count)
+
+
+def test_a_job_that_vanished_with_everything_that_watched_it_is_said_to_have(engine, tmp_path):
+    (db_id,) = engine.submit(jobs.wait_for_file(str(tmp_path / "never")))
+    runner = engine.start_runner_process()
+    try:
+        wait_until(lambda: engine.job(db_id)["state"] == "RUNNING", what="the job")
+        process = int(engine.job(db_id)["process_id"])
+        engine.end_processes()
+        os.kill(process, signal.SIGKILL)
+        wait_until(lambda: engine.job(db_id)["state"] == "FAILED", what="the end of the job")
+    finally:
+        runner.kill()
+        runner.wait()
+    assert engine.job(db_id)["reason"] in ("vanished", "signal")
+    assert "tow job rerun" in engine.failure(db_id)["message"] or engine.job(db_id)["exit_signal"] == signal.SIGKILL
+
+
+def test_a_locked_database_delays_the_runner_and_nothing_else(engine):
+    trace = engine.home.parent / "trace"
+    runner = engine.start_runner_process()
+    try:
+        ids = engine.submit(jobs.append_line(str(trace), "x", seconds=0.2))
+        wait_until(trace.exists, what="the job")
+        with engine.locked_database():
+            wait_until(lambda: list(engine.home.rglob("towline_exit.json")), what="the end of the job")
+        assert towline.wait_flow(ids, timeout_seconds=60)
+    finally:
+        runner.terminate()
+        runner.wait(timeout=30)
+    assert trace.read_text() == "x\n"
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 2 MB."""
+    folder = tmp_path / "small disk"
+    folder.mkdir()
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("a small disk can be mounted only by root on Linux")
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr}")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def fill(disk):
+    """Leave no byte free; return the file that takes it all."""
+    ballast = disk / "ballast"
+    with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
+        while True:
+            file.write(b"x" * 1024)
+    return ballast
+
+
+def test_a_full_disk_is_said_and_work_goes_on_when_there_is_space(engine, small_disk):
+    engine.configure(queue={"store": {"url": f"sqlite:///{small_disk}/queue.db"}}, workers={"local": {"max_jobs": 2}})
+    trace, ids = submit_traced_jobs(engine, 20, "warm", seconds=0.2)
+    runner = engine.start_runner_process()
+    try:
+        wait_until(lambda: unfinished(engine) < 18, what="the first jobs")
+        ballast = fill(small_disk)
+        log = engine.home / "default" / "log" / "runner.log"
+        wait_until(lambda: "no space left on the disk" in log.read_text(), what="a complaint")
+        with pytest.raises(StoreFull, match="free some space"):
+            engine.submit(Flow([jobs.with_large_data(100_000)]))
+        ballast.unlink()
+        assert towline.wait_flow(ids, timeout_seconds=60)
+    finally:
+        runner.terminate()
+        runner.wait(timeout=30)
+    assert_each_ran_once(engine, trace, 20)
