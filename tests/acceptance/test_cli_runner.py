@@ -138,6 +138,8 @@ def test_waiting_tells_by_its_exit_code_whether_all_completed(tow: CommandLine) 
     tow("runner", "start")
     assert tow("wait", *good).stderr == "2 COMPLETED\n"
     assert tow("wait", bad[0], code=3).stderr == "1 FAILED\n"
+    # It will never start, so waiting for it ends.
+    assert tow("wait", bad[1], code=3).stderr == "1 WAITING\n"
     document = orjson.loads(tow("wait", bad[0], "--flow", "--json", code=3).stdout)
     assert document == {"completed": False, "states": {"FAILED": 1, "WAITING": 1}}
     tow("wait", tow.json("flow", "list", "-did", good[0])[0]["flow_id"])

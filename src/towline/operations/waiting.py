@@ -159,4 +159,19 @@ def _job_states(database: Database, job_ids: Sequence[int]) -> tuple[dict[JobSta
         (orjson.dumps(list(job_ids)).decode(),),
     )
     states = {JobState(state): jobs for state, jobs in rows}
-    return states, set(states) <= FINAL | _NEEDS_USER
+    if not set(states) <= FINAL | _NEEDS_USER | {JobState.WAITING}:
+        return states, False
+    return states, JobState.WAITING not in states or not _something_moves_before(database, job_ids)
+
+
+def _something_moves_before(database: Database, job_ids: Sequence[int]) -> bool:
+    """Whether anything that these jobs wait for, near or far, can still move."""
+    moving = ", ".join(f"'{state.value}'" for state in JobState if state not in FINAL | _NEEDS_USER | {JobState.WAITING})
+    return bool(
+        database.read(
+            "WITH RECURSIVE above (id) AS (SELECT value FROM json_each(?) UNION SELECT parent_id FROM above "
+            "JOIN job ON job.id = above.id AND job.state = 'WAITING' JOIN edge ON edge.child_id = job.id) "
+            f"SELECT 1 FROM above JOIN job ON job.id = above.id WHERE job.state IN ({moving}) LIMIT 1",
+            (orjson.dumps(list(job_ids)).decode(),),
+        )
+    )
