@@ -166,7 +166,8 @@ def _job_states(database: Database, job_ids: Sequence[int]) -> tuple[dict[JobSta
 
 def _something_moves_before(database: Database, job_ids: Sequence[int]) -> bool:
     """Whether anything that these jobs wait for, near or far, can still move."""
-    moving = ", ".join(f"'{state.value}'" for state in JobState if state not in FINAL | _NEEDS_USER | {JobState.WAITING})
+    still = FINAL | _NEEDS_USER | {JobState.WAITING}
+    moving = ", ".join(f"'{state.value}'" for state in JobState if state not in still)
     return bool(
         database.read(
             "WITH RECURSIVE above (id) AS (SELECT value FROM json_each(?) UNION SELECT parent_id FROM above "
