@@ -169,6 +169,15 @@ def test_completion_for_another_shell_is_refused_with_a_way_out(monkeypatch: pyt
     assert "SHELL=bash tow --show-completion" in answer.err
 
 
+@pytest.mark.parametrize("arguments", ["--tree", "job list --help", "job list --json"])
+def test_a_reader_that_goes_away_is_no_error_of_ours(arguments: str) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; '{TOW}' {arguments} | true"], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode in (0, 1)
+    assert done.stderr == ""
+
+
 def test_help_loads_neither_click_nor_rich(tmp_path: Path) -> None:
     program = (
         "import sys; sys.argv = ['tow', 'job', '--help']; from towline.interfaces.cli.main import run; run(); "

@@ -426,6 +426,11 @@ def test_the_output_of_a_completed_job_is_json_or_a_file(project: OpenProject, t
     assert "energy:" in (target / "out.yaml").read_text()
     assert "use .json or .yaml" in tow("job", "output", "1", "--path", str(target / "out.txt")).err
     assert "cannot be written" in tow("job", "output", "1", "--path", str(tmp_path / "no" / "out.json")).err
+    store.update({"uuid": uuid, "index": 1, "output": [float("nan"), 2**70]}, key=["uuid", "index"])
+    assert tow("job", "output", "1").json == [
+        {"$numberDouble": "NaN"},
+        {"$numberLong": "1180591620717411303424"},
+    ]
     assert "job 2 is READY and has no output yet" in tow("job", "output", "2").err
     assert tow("job", "delete", "1", "--output", "-y").code == 0
     assert store.query_one({"uuid": uuid}) is None

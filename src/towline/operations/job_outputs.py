@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from towline.configuration.documents import yaml_text
+from towline.core.documents import UnwritableValue, encode
 from towline.core.states import JobState
 from towline.errors import InvalidRequest
 from towline.store.job_info import JobInfo
@@ -43,6 +44,14 @@ def job_output(opened: "OpenProject", job: JobInfo, *, load: bool = False) -> An
     return found.get("output")
 
 
+def plain_output(output: Any) -> Any:
+    """An output as plain JSON; what JSON has no words for is written as in the job store, the rest as its text."""
+    try:
+        return orjson.loads(encode(output))
+    except UnwritableValue:
+        return orjson.loads(orjson.dumps(output, default=str, option=orjson.OPT_NON_STR_KEYS))
+
+
 def write_output(output: Any, path: Path) -> None:
     """Write an output to a file, in the format that its ending tells.
 
@@ -53,10 +62,9 @@ def write_output(output: Any, path: Path) -> None:
     """
     if path.suffix not in (".json", ".yaml", ".yml"):
         raise InvalidRequest(f"{path} ends with {path.suffix or 'nothing'!r}; use .json or .yaml")
-    text = orjson.dumps(output, default=str, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode()
-    if path.suffix != ".json":
-        # JSON is YAML; what writes YAML takes plain values only.
-        text = yaml_text(orjson.loads(text))
+    plain = plain_output(output)
+    is_json = path.suffix == ".json"
+    text = orjson.dumps(plain, option=orjson.OPT_INDENT_2).decode() if is_json else yaml_text(plain)
     try:
         path.write_text(text)
     except OSError as error:

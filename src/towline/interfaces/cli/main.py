@@ -11,9 +11,14 @@ def run() -> None:
 
     Exit codes: 0 done, 1 the request failed, 2 it was typed wrongly, 3 what was waited for failed or took too long.
     """
-    # A shell that completes words sets the variable.
-    if "_TOW_COMPLETE" not in os.environ and answer(sys.argv[1:]):
-        return
+    try:
+        # A shell that completes words sets the variable.
+        if "_TOW_COMPLETE" not in os.environ and answer(sys.argv[1:]):
+            return
+    except BrokenPipeError:
+        # `tow --tree | head`: what Python writes at its end must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     # click takes longer to load than everything that help needs.
     from towline.interfaces.cli.application import run_application
 

@@ -34,6 +34,8 @@ def answer(arguments: Sequence[str]) -> bool:
     else:
         return False
     sys.stdout.write(text + "\n")
+    # A pipe that nobody reads any more is noticed here, not at the end of the process.
+    sys.stdout.flush()
     return True
 
 

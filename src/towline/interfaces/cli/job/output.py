@@ -10,7 +10,7 @@ from towline.interfaces.cli.options import OneJob
 from towline.interfaces.cli.parameters import Option
 from towline.interfaces.cli.selection import one_job
 from towline.interfaces.cli.session import open_session
-from towline.operations.job_outputs import job_output, write_output
+from towline.operations.job_outputs import job_output, plain_output, write_output
 from towline.operations.jobs import get_job
 
 
@@ -24,7 +24,7 @@ def command(
     with open_session(context) as opened:
         output = job_output(opened, get_job(opened, one_job(opened, chosen)), load=load)
     if path is None:
-        print_json(output)
+        print_json(plain_output(output))
     else:
         write_output(output, path)
         say(f"written to {path}")
