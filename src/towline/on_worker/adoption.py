@@ -11,6 +11,7 @@ from towline.on_worker.attempts import Attempt, State
 from towline.on_worker.endings import Endings, not_started, stop_message
 from towline.on_worker.evidence import Evidence, Finding, judge_gone, look
 from towline.on_worker.orphans import Orphans
+from towline.on_worker.pool import Pool
 from towline.on_worker.pool_leftovers import Leftover, Leftovers
 from towline.on_worker.timers import Timers
 from towline.on_worker.watch import Watch
@@ -33,6 +34,7 @@ class Adoption:
         self,
         orphans: Orphans,
         leftovers: Leftovers,
+        pool: Pool,
         watch: Watch,
         timers: Timers,
         endings: Endings,
@@ -41,6 +43,8 @@ class Adoption:
     ) -> None:
         self._orphans = orphans
         self._leftovers = leftovers
+        self._pool = pool
+        self._remember_journals()
         self._watch = watch
         self._timers = timers
         self._endings = endings
@@ -107,8 +111,13 @@ class Adoption:
             return
         self._pool_process_gone(attempt, leftover)
 
+    def _remember_journals(self) -> None:
+        for journal, keys, written in self._leftovers.journals():
+            self._pool.remember(journal, keys, written=written)
+
     def _pool_process_gone(self, attempt: Attempt, leftover: Leftover) -> None:
         self._leftovers.read_again(leftover.journal)
+        self._remember_journals()
         found = self._leftovers.find(attempt.key)
         attempt.state = State.ENDED
         if found is not None and found.exit is not None:

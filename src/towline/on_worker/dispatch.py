@@ -69,10 +69,15 @@ class Dispatch:
             state_dir, selector, timers, self._on_started, self._on_ended, self._queue.push, self._closeables
         )
         self._leftovers = Leftovers(self._pool.folder)
-        for journal, keys in self._leftovers.unacknowledged().items():
-            self._pool.remember(journal, keys)
         self._adoption = Adoption(
-            Orphans(state_dir), self._leftovers, self._watch, timers, self._endings, self._on_started, self._on_ended
+            Orphans(state_dir),
+            self._leftovers,
+            self._pool,
+            self._watch,
+            timers,
+            self._endings,
+            self._on_started,
+            self._on_ended,
         )
 
     @property

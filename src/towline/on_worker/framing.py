@@ -37,12 +37,13 @@ class Decoder:
         ValueError
             What came is no message.
         """
+        return list(self.messages(data))
+
+    def messages(self, data: bytes) -> Iterator[Message]:
+        """As :meth:`feed`, one after another: those before something unreadable are not lost."""
         self._buffer += data
         if len(self._buffer) < self._wanted:
-            return []
-        return list(self._messages())
-
-    def _messages(self) -> Iterator[Message]:
+            return
         position = 0
         view = bytes(self._buffer)
         self._wanted = 0

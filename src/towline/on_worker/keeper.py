@@ -29,9 +29,9 @@ REPLACED = 3
 
 _LARGEST_ORPHANS_BYTES = 4_000_000
 
-#: A pilot that lived shorter than this is started again with a growing delay.
+#: A pilot that failed after less than this is started again with a growing delay.
 _SETTLED_SECONDS = 10.0
-_DELAYS_SECONDS = (0.0, 0.2, 1.0, 5.0, 30.0)
+_DELAYS_SECONDS = (0.0, 0.2, 1.0, 5.0)
 
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -100,9 +100,10 @@ class _Keeper:
         os.set_inheritable(self._read_end, False)
 
     def _delay_seconds(self, ended: _Ended) -> float:
-        settled = time.monotonic() - self._started >= _SETTLED_SECONDS
-        self._quick_ends = 0 if settled else self._quick_ends + 1
-        delay = _DELAYS_SECONDS[min(self._quick_ends, len(_DELAYS_SECONDS) - 1)] if ended.code else 0.0
+        # Who was killed did nothing wrong, and its runner is waiting.
+        blameless = ended.code in (0, -signal.SIGKILL) or time.monotonic() - self._started >= _SETTLED_SECONDS
+        self._quick_ends = 0 if blameless else self._quick_ends + 1
+        delay = _DELAYS_SECONDS[min(self._quick_ends, len(_DELAYS_SECONDS) - 1)]
         _log(f"the pilot {ended.pid} ended with {ended.code}; the next one starts in {delay} s")
         return delay
 

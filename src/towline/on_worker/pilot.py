@@ -57,15 +57,16 @@ class PilotSettings:
 class Pilot:
     """The pilot of one state folder."""
 
-    def __init__(self, settings: PilotSettings, keeper_descriptor: int | None) -> None:
+    def __init__(self, settings: PilotSettings, keeper_descriptor: int) -> None:
         self._settings = settings
         self._state_dir = Path(settings.state_dir)
         self._gate = Gate(self._state_dir / GATE_FILE)
         self._selector = selectors.DefaultSelector()
         self._timers = Timers()
-        self._keeper_descriptor = keeper_descriptor
-        self._keeper_lost = keeper_descriptor is None
+        #: At its end when the keeper is gone.
+        self._keeper_pipe = open(keeper_descriptor, "rb", buffering=0)  # noqa: SIM115 - open as long as this process
         self._exit_code: int | None = None
+        self._keeper_lost = False
         self._idle_timer: Timer | None = None
         self._wake_read, self._wake_write = socket.socketpair()
         self._port = RunnerPort(Path(settings.socket), self._selector, self._received, self._connection_changed)
@@ -101,15 +102,15 @@ class Pilot:
         signal.signal(signal.SIGTERM, lambda *_: self._end(0))
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         self._selector.register(self._wake_read, selectors.EVENT_READ, self._woken)
-        if self._keeper_descriptor is not None:
-            self._selector.register(self._keeper_descriptor, selectors.EVENT_READ, self._lose_keeper)
+        os.set_inheritable(self._keeper_pipe.fileno(), False)
+        self._selector.register(self._keeper_pipe, selectors.EVENT_READ, self._lose_keeper)
         address = {"pid": os.getpid(), "socket": self._settings.socket, "version": __version__}
         write_whole(str(self._state_dir / ADDRESS_FILE), orjson.dumps(address))
         self._timers.after(_LOOK_AROUND_SECONDS, self._look_around)
         warm_up(self._settings.preload)
 
     def _closeables(self) -> list[Closeable]:
-        return [self._port, self._selector, self._wake_read, self._wake_write]
+        return [self._port, self._selector, self._wake_read, self._wake_write, self._keeper_pipe]
 
     def _woken(self) -> None:
         self._wake_read.recv(4096)
@@ -154,8 +155,7 @@ class Pilot:
 
     def _lose_keeper(self) -> None:
         logger.warning("the keeper is gone; this pilot ends when it has nothing to do")
-        if self._keeper_descriptor is not None:
-            self._selector.unregister(self._keeper_descriptor)
+        self._selector.unregister(self._keeper_pipe)
         self._keeper_lost = True
 
     def _look_around(self) -> None:
@@ -205,7 +205,6 @@ def main(arguments: Sequence[str]) -> int:
     """Run the pilot of a state folder."""
     content = orjson.loads(arguments[0])
     settings = PilotSettings(**{**content, "preload": tuple(content["preload"])})
-    keeper_descriptor = int(arguments[2]) if arguments[1:2] == ["--keeper"] else None
     # Not the root logger: jobs run in forks of this process, and their logging is their own.
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s pilot %(process)d: %(message)s"))
@@ -213,7 +212,7 @@ def main(arguments: Sequence[str]) -> int:
     logger.setLevel(logging.INFO)
     logger.propagate = False
     try:
-        return Pilot(settings, keeper_descriptor).run()
+        return Pilot(settings, int(arguments[2])).run()
     except TowlineError as error:
         logger.error("%s", error)
         return 1

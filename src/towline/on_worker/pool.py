@@ -98,6 +98,8 @@ class Pool:
         #: By journal, the functions in it whose ends are not acknowledged.
         self._unacknowledged: dict[Path, set[str]] = {}
         self._journal_of: dict[str, Path] = {}
+        #: Journals that processes of earlier pilots write into.
+        self._in_use: set[Path] = set()
         self._mean_seconds = 0.01
         self._looking = False
 
@@ -178,8 +180,17 @@ class Pool:
             if not self._remove_if_done(journal):
                 append(journal, {"acknowledged": group})
 
-    def remember(self, journal: Path, keys: Iterable[str]) -> None:
-        """A journal that holds the ends of these functions; it is removed when they are acknowledged."""
+    def remember(self, journal: Path, keys: Iterable[str], *, written: bool = False) -> None:
+        """A journal that holds the ends of these functions; it is removed when they are acknowledged.
+
+        Parameters
+        ----------
+        written
+            Whether a process of an earlier pilot still writes into it, so that it has to stay.
+        """
+        self._in_use.discard(journal)
+        if written:
+            self._in_use.add(journal)
         for key in keys:
             self._journal_of[key] = journal
             self._unacknowledged.setdefault(journal, set()).add(key)
@@ -290,7 +301,7 @@ class Pool:
 
     def _remove_if_done(self, journal: Path | None) -> bool:
         current = any(child.journal == journal for child in self._children.values())
-        if journal is None or current or self._unacknowledged.get(journal):
+        if journal is None or current or journal in self._in_use or self._unacknowledged.get(journal):
             return False
         self._unacknowledged.pop(journal, None)
         journal.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ A journal is a file that is only appended to, in the form of :mod:`towline.on_wo
 ``{"acknowledged": [key, ...]}`` written by the pilot
 """
 
+import contextlib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +36,18 @@ class Journal:
     #: ``{key: (exit record, result)}`` of functions that ended and are not acknowledged.
     ended: dict[str, tuple[ExitRecord, bytes | None]] = field(default_factory=dict)
 
+    @property
+    def keys(self) -> list[str]:
+        """Functions that it tells about."""
+        return [*self.ended, *([] if self.running is None else [self.running])]
+
+    def acknowledge(self, keys: set[str]) -> None:
+        """Forget functions whose ends are stored."""
+        for key in keys & self.ended.keys():
+            del self.ended[key]
+        if self.running in keys:
+            self.running = None
+
     def add(self, header: dict[str, Any], attachments: list[bytes]) -> None:
         """Take note of one entry."""
         if "begin" in header:
@@ -48,8 +61,7 @@ class Journal:
         elif "back" in header:
             self.running = None
         elif "acknowledged" in header:
-            for key in header["acknowledged"]:
-                self.ended.pop(key, None)
+            self.acknowledge(set(header["acknowledged"]))
         elif "child" in header:
             self.pid, self.mark = header["child"], header["mark"]
 
@@ -57,8 +69,11 @@ class Journal:
 def read_journal(path: Path) -> Journal:
     """Read a journal; an entry that was not written to its end is left out."""
     journal = Journal(path)
-    for header, attachments in Decoder().feed(path.read_bytes()):
-        journal.add(header, attachments)
+    decoder = Decoder()
+    # What comes after something unreadable (a full disk) cannot be told apart any more.
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        for header, attachments in decoder.messages(path.read_bytes()):
+            journal.add(header, attachments)
     return journal
 
 

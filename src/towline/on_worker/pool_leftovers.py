@@ -4,8 +4,6 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import orjson
-
 from towline.core.records import ExitRecord
 from towline.on_worker.pool_journal import SUFFIX, Journal, read_journal
 from towline.on_worker.process_identity import is_running
@@ -40,12 +38,8 @@ class Leftovers:
         self._journals: list[Journal] = []
         oldest = time.time() - _LONGEST_KEEPING_SECONDS
         for path in sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else ():
-            try:
-                journal = read_journal(path)
-            except (OSError, orjson.JSONDecodeError):
-                continue
-            runs = journal.pid is not None and is_running(journal.pid, journal.mark)
-            if runs or ((journal.ended or journal.running) and path.stat().st_mtime > oldest):
+            journal = read_journal(path)
+            if _is_written(journal) or ((journal.ended or journal.running) and path.stat().st_mtime > oldest):
                 self._journals.append(journal)
             else:
                 path.unlink(missing_ok=True)
@@ -65,12 +59,15 @@ class Leftovers:
         """A process that still ran has ended: see what it wrote since."""
         self._journals = [read_journal(path) if journal.path == path else journal for journal in self._journals]
 
-    def unacknowledged(self) -> dict[Path, list[str]]:
-        """By journal, the functions whose ends it holds."""
-        return {journal.path: list(journal.ended) for journal in self._journals}
+    def journals(self) -> list[tuple[Path, list[str], bool]]:
+        """Each journal, the functions it tells about, and whether a process still writes into it."""
+        return [(journal.path, journal.keys, _is_written(journal)) for journal in self._journals]
 
     def forget(self, keys: set[str]) -> None:
         """The ends of these functions are stored."""
         for journal in self._journals:
-            for key in keys & journal.ended.keys():
-                del journal.ended[key]
+            journal.acknowledge(keys)
+
+
+def _is_written(journal: Journal) -> bool:
+    return journal.pid is not None and is_running(journal.pid, journal.mark)

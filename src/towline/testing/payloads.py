@@ -1,7 +1,7 @@
 """A payload for tests: a job that does what it is told, without jobflow.
 
-Its kind is "test"; workers find it by :data:`EXTRA_PAYLOADS` in the environment. The payload is
-``{"do": [[action, argument...], ...]}``; the output document is ``{"output": value}`` with the value of the last action.
+Its kind is "test"; workers find it by :data:`EXTRA_PAYLOADS` in the environment. The payload is ``{"do": [[action,
+argument...], ...]}``; the output document is ``{"output": value}`` with the value of the last action.
 """
 
 import os
@@ -98,6 +98,7 @@ def _facts() -> dict[str, Any]:
         "random": random.random(),
         "signals": signal.getsignal(signal.SIGCHLD) == signal.SIG_DFL,
         "descriptors": _descriptors(),
+        "program": Path(sys.argv[0]).stem,
         "stdin": os.read(0, 1).decode(),
     }
 

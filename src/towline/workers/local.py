@@ -81,6 +81,7 @@ class LocalWorker:
         self._flights: dict[str, _Flight] = {}
         #: Attempts that wait for a pilot, in this order.
         self._unsent: list[str] = []
+        #: Attempts that are to end, until the pilot says that nothing is left of them.
         self._cancellations: dict[str, dict[str, Any]] = {}
         self._observations: deque[Observation] = deque()
         #: Ends that were told, when, and not acknowledged.
@@ -220,17 +221,19 @@ class LocalWorker:
             }
             if assignment.key in self._unsent:
                 self._unsent.remove(assignment.key)
+                del self._flights[assignment.key]
         if self._link.ready:
-            self._send_cancellations()
+            self._send_cancellations([assignment.key for assignment in assignments])
 
-    def _send_cancellations(self) -> None:
-        if self._cancellations:
-            self._link.send({"cancel": list(self._cancellations.values())})
-            self._cancellations.clear()
+    def _send_cancellations(self, keys: Sequence[str]) -> None:
+        if keys:
+            self._link.send({"cancel": [self._cancellations[key] for key in keys]})
 
     def _resume(self) -> None:
         """A pilot is there: tell it again what it, or the one before it, was told."""
-        before = [key for key in self._flights if key not in self._unsent]
+        self._send_cancellations(list(self._cancellations))
+        waiting = {*self._unsent, *self._cancellations}
+        before = [key for key in self._flights if key not in waiting]
         for key in before:
             self._flights[key].message["again"] = True
             self._flights[key].started = False
@@ -241,7 +244,6 @@ class LocalWorker:
         if submitted:
             self._send_submissions(submitted)
         self._send_unsent()
-        self._send_cancellations()
 
     def _read(self, items: Sequence[Mapping[str, Any]], results: Sequence[bytes]) -> None:
         rest = iter(results)
@@ -258,6 +260,8 @@ class LocalWorker:
             flight.started = True
         elif event in ("ended", "returned", "cancelled", "step_failed"):
             self._flights.pop(key, None)
+        if event == "cancelled":
+            self._cancellations.pop(key, None)
         if event == "ended" and key in self._unacknowledged:
             return
         exit_record, failure = item.get("exit"), item.get("failure")
