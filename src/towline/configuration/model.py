@@ -69,11 +69,11 @@ class RunnerOptions(_Masked):
     __pydantic_config__ = _VALIDATION
 
     delay_checkout: Period = 30
-    """Seconds between two looks for jobs that are ready, when nothing wakes the runner earlier."""
+    """Accepted for files of jobflow-remote: the runner is woken by a submission, and looks every second besides."""
     delay_check_run_status: Period = 30
-    """Seconds between two looks at jobs that run, when nothing wakes the runner earlier."""
+    """Accepted for files of jobflow-remote: workers tell of the start and the end of a job at once."""
     delay_advance_status: Period = 30
-    """Seconds between two tries to move jobs on, when nothing wakes the runner earlier."""
+    """Accepted for files of jobflow-remote: jobs move on at once."""
     delay_refresh_limited: Period = 600
     """Accepted for files of jobflow-remote: the jobs that count against max_jobs are counted at every claim."""
     delay_update_batch: Period = 60
@@ -83,7 +83,7 @@ class RunnerOptions(_Masked):
     lock_timeout: Annotated[float, Limits(ge=1)] | None = 86400
     """Accepted for files of jobflow-remote: leases expire by themselves, much sooner."""
     delete_tmp_folder: bool = True
-    """Whether files that were fetched from a worker are deleted after the job completed."""
+    """Accepted for files of jobflow-remote: results of a local worker are not copied."""
     max_step_attempts: Annotated[int, Limits(ge=0)] = 3
     """Failed tries of an action of the runner before the job goes to REMOTE_ERROR at the next one."""
     delta_retry: Annotated[tuple[Delay, ...], Limits(min_length=1)] = (30, 300, 1200)

@@ -45,7 +45,7 @@ def test_the_full_file_has_every_key_with_its_meaning(home: Path) -> None:
     for part in parts:
         for key in part["properties"]:
             assert f"{key}:" in text or key == "JOB_STORE"
-    assert "# Seconds between two looks for jobs that are ready" in text
+    assert "# Seconds to wait before each further try" in text
 
 
 def test_the_json_schema_asks_for_the_name_only() -> None:
