@@ -26,6 +26,7 @@ from towline.on_worker.process_groups import members, signal_each, signal_group
 from towline.on_worker.run_job import command_line
 from towline.on_worker.timers import Timers
 from towline.on_worker.watch import Watch
+from towline.on_worker.zygote import Zygote
 
 logger = logging.getLogger("towline.pilot")
 
@@ -51,6 +52,7 @@ class Dispatch:
     ) -> None:
         #: How many attempts may run at the same time.
         self.slots = 0
+        self._selector = selector
         self._timers = timers
         self._grace_seconds = grace_seconds
         self._gate = gate
@@ -60,6 +62,7 @@ class Dispatch:
         self._active: dict[str, Attempt] = {}
         self._ended: dict[str, Attempt] = {}
         self._children: dict[int, Attempt] = {}
+        self._zygote: Zygote | None = None
         self._watched: set[str] = set()
         self._observations: list[dict[str, Any]] = []
         self._results: list[bytes] = []
@@ -152,8 +155,15 @@ class Dispatch:
             if attempt is not None:
                 signal_group(child.pid, signal.SIGKILL)
                 self._process_ended(attempt, child)
+            elif self._zygote is not None and child.pid == self._zygote.pid:
+                endings.reap(child)
+                self._replace_zygote(self._zygote)
             elif not self._endings.collector_ended(child) and not self._pool.child_ended(child):
                 endings.reap(child)
+
+    def start_zygote(self) -> None:
+        """From now on fork jobs from a process that has nothing else to do. Call it when the imports are done."""
+        self._zygote = Zygote(self._selector, self._zygote_child_ended, self._process_closeables(), self._gate)
 
     def take_observations(self) -> tuple[list[dict[str, Any]], list[bytes]]:
         """What happened since the last call, and the results that go with it."""
@@ -220,12 +230,30 @@ class Dispatch:
             attempt.run_dir, variables, attempt.output or OUTPUT_FILE, attempt.error or ERROR_FILE
         )
         if attempt.mode is Mode.FORK:
+            if self._zygote is not None:
+                return self._zygote.fork(surroundings)
             return launch.fork(surroundings, self._process_closeables(), self._gate)
         if attempt.mode is Mode.SCRIPT:
             words = ["/bin/bash", SCRIPT_FILE]
         elif attempt.mode is Mode.COLD:
             words = command_line(sys.executable, attempt.run_dir)
         return launch.spawn(words, surroundings)
+
+    def _zygote_child_ended(self, child: endings.EndedChild) -> None:
+        attempt = self._children.pop(child.pid, None)
+        if attempt is not None:
+            self._process_ended(attempt, child)
+
+    def _replace_zygote(self, gone: Zygote) -> None:
+        """The zygote was killed. Its children go on under the keeper, and are watched from here."""
+        logger.warning("the process that forks jobs was killed; making another one")
+        gone.read_ends()
+        gone.close()
+        self.start_zygote()
+        for pid, attempt in list(self._children.items()):
+            if attempt.mode is Mode.FORK:
+                del self._children[pid]
+                self._adoption.adopt(attempt)
 
     def _process_ended(self, attempt: Attempt, child: endings.EndedChild) -> None:
         if child.exit_code == launch.CLAIM_LOST:

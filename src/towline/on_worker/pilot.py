@@ -108,6 +108,8 @@ class Pilot:
         write_whole(str(self._state_dir / ADDRESS_FILE), orjson.dumps(address))
         self._timers.after(_LOOK_AROUND_SECONDS, self._look_around)
         warm_up(self._settings.preload)
+        if self._settings.preload:
+            self._dispatch.start_zygote()
 
     def _closeables(self) -> list[Closeable]:
         return [self._port, self._selector, self._wake_read, self._wake_write, self._keeper_pipe]
