@@ -53,6 +53,12 @@ class ActionResult:
 _COLUMNS = "id, uuid, job_index, attempt, flow_id, state, previous_state, worker, run_dir, process_id, started_at"
 
 
+_FLYING = ", ".join(f"'{state.value}'" for state in sorted(IN_FLIGHT))
+
+#: That an attempt was once in flight is not forgotten by what users do to the job afterwards.
+_PREVIOUS = f"CASE WHEN previous_state IN ({_FLYING}) AND state NOT IN ({_FLYING}) THEN previous_state ELSE state END"
+
+
 def affected(transaction: Transaction, job_ids: Iterable[int]) -> list[AffectedJob]:
     """The jobs with these ids, oldest first; ids that no job has are left out."""
     rows = transaction.execute(
@@ -80,8 +86,8 @@ def move(
     """
     for to_state in set(to_states.values()):
         transaction.execute(
-            "UPDATE job SET previous_state = state, state = ?, updated_at = ?, lease_owner = NULL, step_attempts = 0, "
-            "retry_at = NULL WHERE id IN (SELECT value FROM json_each(?))",
+            f"UPDATE job SET previous_state = {_PREVIOUS}, state = ?, updated_at = ?, lease_owner = NULL, "
+            "step_attempts = 0, retry_at = NULL WHERE id IN (SELECT value FROM json_each(?))",
             (to_state.value, transaction.now, id_list(job.id for job in jobs if to_states[job.id] is to_state)),
         )
     for job in jobs:

@@ -10,7 +10,7 @@ from towline.core.ports import Outputs
 from towline.core.records import ExitRecord, NewJob, Result
 from towline.core.states import NOT_STARTED, JobState
 from towline.store.database import Transaction
-from towline.store.jobs import Defaults, Move, QueuedJob, apply_moves, insert_jobs, release_children
+from towline.store.jobs import Defaults, Move, QueuedJob, apply_moves, insert_jobs, is_finished, release_children
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +148,26 @@ def _replace(
     successor = next((i for i, new in zip(new_ids, jobs, strict=True) if new.uuid == job.uuid), None)
     if successor is not None:
         transaction.execute("UPDATE edge SET parent_id = ? WHERE parent_id = ?", (successor, job.id))
-    parents = [row[0] for row in transaction.execute("SELECT parent_id FROM edge WHERE child_id = ?", (job.id,))]
-    # The parents have finished, so these edges hold nobody up: they say where the new jobs came from.
+    _inherit_parents(transaction, job, [*zip(new_ids, jobs, strict=True)])
+
+
+def _inherit_parents(transaction: Transaction, job: QueuedJob, replacements: Sequence[tuple[int, NewJob]]) -> None:
+    """Say where the first of the new jobs came from: they get the parents of the job, as far as those hold nobody up.
+
+    A job may have accepted a failed parent for which its replacement would wait for ever.
+    """
+    parents = transaction.execute(
+        "SELECT id, state FROM edge JOIN job ON job.id = parent_id WHERE child_id = ?", (job.id,)
+    ).fetchall()
+    accepts = {new_id: new.accepts_failed_parents for new_id, new in replacements}
     transaction.executemany(
         "INSERT INTO edge (parent_id, child_id) VALUES (?, ?) ON CONFLICT DO NOTHING",
-        [(parent, root) for root in _roots(transaction, new_ids) for parent in parents],
+        [
+            (parent, root)
+            for root in _roots(transaction, list(accepts))
+            for parent, state in parents
+            if is_finished(JobState(state), accepts_failed=accepts[root])
+        ],
     )
 
 

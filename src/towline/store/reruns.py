@@ -78,7 +78,7 @@ def begin_new_attempts(transaction: Transaction, jobs: Sequence[AffectedJob]) ->
     transaction.execute(
         "UPDATE job SET attempt = attempt + 1, lease_owner = NULL, process_id = NULL, run_dir = NULL, "
         "started_at = NULL, ended_at = NULL, step_attempts = 0, retry_at = NULL, exit_code = NULL, "
-        "exit_signal = NULL, reason = NULL WHERE id IN (SELECT value FROM json_each(?))",
+        "exit_signal = NULL, reason = NULL, previous_state = NULL WHERE id IN (SELECT value FROM json_each(?))",
         (listed,),
     )
     _take_next_worker(transaction, jobs)

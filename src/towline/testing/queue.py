@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from towline.core.records import NewFlow, NewJob
-from towline.core.states import JobState
+from towline.core.states import FINAL, JobState, flow_state
 from towline.store.database import Database
 from towline.store.jobs import Defaults, insert_flow
 from towline.store.readiness import children_of, recount
@@ -107,6 +107,7 @@ def inconsistencies(database: Database) -> list[str]:
             "WHERE told IS NOT state"
         )
     ]
+    problems += _flows_that_differ(database)
     orphans = database.read(
         "SELECT 'edge', parent_id FROM edge "
         "WHERE parent_id NOT IN (SELECT id FROM job) OR child_id NOT IN (SELECT id FROM job) "
@@ -115,3 +116,18 @@ def inconsistencies(database: Database) -> list[str]:
         "UNION ALL SELECT 'flow', id FROM flow WHERE id NOT IN (SELECT flow_id FROM job)"
     )
     return problems + [f"{what} of {owner} that is gone" for what, owner in orphans]
+
+
+def _flows_that_differ(database: Database) -> list[str]:
+    problems = []
+    for flow_id, told in database.read("SELECT id, state FROM flow"):
+        rows = database.read("SELECT state, count(*) FROM job WHERE flow_id = ? GROUP BY state", (flow_id,))
+        leaves = database.read(
+            "SELECT DISTINCT state FROM job WHERE flow_id = ? AND id NOT IN (SELECT parent_id FROM edge)", (flow_id,)
+        )
+        counts = {JobState(state): count for state, count in rows}
+        # As long as something may move, the flow is not COMPLETED whatever its leaves say.
+        completed = leaves == [("COMPLETED",)] and set(counts) <= FINAL
+        state = flow_state(counts, leaves_completed=completed)
+        problems += [f"flow {flow_id} is {told}, its jobs make it {state.value}"] * (state.value != told)
+    return problems

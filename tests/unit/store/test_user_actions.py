@@ -115,6 +115,15 @@ def test_a_job_stopped_in_flight_resumes_as_a_new_attempt(database: Database) ->
     assert database.read("SELECT attempt FROM cancellation") == [(1,)]
 
 
+def test_an_attempt_whose_upload_failed_is_not_begun_again_after_a_stop(database: Database) -> None:
+    jobs = add_flow(database, {"a": []})
+    put_in_state(database, jobs["a"], JobState.CHECKED_OUT)
+    put_in_state(database, jobs["a"], JobState.REMOTE_ERROR)
+    do(database, actions.stop, [jobs["a"]])
+    do(database, actions.resume, [jobs["a"]])
+    assert row(database, jobs["a"], "state", "attempt") == ("READY", 2)
+
+
 def test_a_job_stopped_before_its_start_keeps_its_first_attempt(database: Database) -> None:
     jobs = add_flow(database, {"a": []})
     do(database, actions.stop, [jobs["a"]])
