@@ -93,7 +93,8 @@ class WorkerDriver:
         while not condition():
             self.look()
             if time.monotonic() > deadline:
-                raise AssertionError(f"{what} did not happen; {self.worker.status()}; told last: {[(o.key, o.event) for o in self.told[-20:]]}")
+                told = [(observation.key, observation.event) for observation in self.told[-20:]]
+                raise AssertionError(f"{what} did not happen; {self.worker.status()}; told last: {told}")
 
     def events(self, key: str) -> list[str]:
         """What was told about an attempt."""
