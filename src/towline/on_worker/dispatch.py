@@ -180,12 +180,15 @@ class Dispatch:
     def close(self) -> None:
         """Let go; what runs goes on running."""
         self._pool.close()
+        if self._zygote is not None:
+            self._zygote.end()
 
     def _closeables(self) -> list[Closeable]:
         return [self._gate, *self._process_closeables()]
 
     def _process_closeables(self) -> list[Closeable]:
-        return [*self._pilot_closeables(), *self._pool.sockets(), self._watch]
+        zygote = [] if self._zygote is None else [self._zygote]
+        return [*self._pilot_closeables(), *self._pool.sockets(), self._watch, *zygote]
 
     def _take_over(self, item: Mapping[str, Any]) -> bool:
         """Adopt an attempt that this pilot does not know; False when it was never started."""

@@ -37,6 +37,8 @@ _MOST_AHEAD = 32
 #: After this time a function counts as a long one: it is told as started, and what waits behind it goes elsewhere.
 _LOOK_SECONDS = 0.02
 
+_REST_SECONDS = 1.0
+
 #: Messages keep their borders, so that each is received once, by the process or by us when we take it back.
 _MESSAGES = socket.SOCK_SEQPACKET if sys.platform == "linux" else socket.SOCK_DGRAM
 
@@ -102,6 +104,7 @@ class Pool:
         self._in_use: set[Path] = set()
         self._mean_seconds = 0.01
         self._looking = False
+        self._rest_until = 0.0
 
     @property
     def busy(self) -> int:
@@ -160,6 +163,8 @@ class Pool:
             if child.journal is not None:
                 append(child.journal, {"died": attempt.key, "exit": asdict(attempt.exit)})
         usage = endings.reap(ended)
+        if child.journal is None:
+            self._rest(f"one ended before it was ready ({ended}); see {self._log}")
         if attempt is not None and attempt.exit is not None:
             self._settle(child, attempt, endings.with_usage(attempt.exit, usage), None)
         for waiting in child.sent:
@@ -215,13 +220,18 @@ class Pool:
     def _fork(self) -> _Child | None:
         for folder in (self._folder, self._scratch):
             folder.mkdir(parents=True, exist_ok=True)
+        if time.monotonic() < self._rest_until:
+            return None
         jobs, unread = socket.socketpair(socket.AF_UNIX, _MESSAGES)
+        # Some systems take only small messages otherwise.
+        jobs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * _LARGEST_MESSAGE_BYTES)
+        unread.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * _LARGEST_MESSAGE_BYTES)
         reports, reports_in = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         setup = PoolChildSetup(unread, reports_in, self._folder, self._scratch, self._log, os.getpid())
         try:
             pid = launch.fork_task(lambda: serve(setup), [*self._closeables(), jobs, reports])
         except OSError as error:
-            logger.error("no process for the pool: %s", error)
+            self._rest(f"there is no room for another process: {error}")
             for end in (jobs, unread, reports, reports_in):
                 end.close()
             return None
@@ -231,18 +241,26 @@ class Pool:
         self._selector.register(reports, selectors.EVENT_READ, lambda: self._read_reports(child))
         return child
 
+    def _rest(self, problem: str) -> None:
+        """Do not try again at once what fails at once."""
+        logger.error("no process for the pool: %s", problem)
+        self._rest_until = time.monotonic() + _REST_SECONDS
+        # Only so that the loop looks again.
+        self._timers.after(_REST_SECONDS, lambda: None)
+
     def _send(self, child: _Child, attempt: Attempt) -> bool:
         package = attempt.package or b""
         header: dict[str, object] = {"key": attempt.key}
         if attempt.export:
             header["export"] = attempt.export
-        if len(package) > _LARGEST_MESSAGE_BYTES:
-            path = self._package_file(attempt)
-            path.write_bytes(package)
-            header["file"], package = str(path), b""
         try:
+            if len(package) > _LARGEST_MESSAGE_BYTES:
+                path = self._package_file(attempt)
+                path.write_bytes(package)
+                header["file"], package = str(path), b""
             child.jobs.send(orjson.dumps(header) + b"\n" + package, socket.MSG_DONTWAIT)
-        except (BlockingIOError, BrokenPipeError, ConnectionResetError):
+        # It has no room, or has ended: the function goes elsewhere or waits.
+        except OSError:
             return False
         return True
 

@@ -90,6 +90,12 @@ class Zygote:
             pid, exit_code, number, usage = orjson.loads(line)
             self._ended(EndedChild(pid, exit_code, number, Usage(*usage)))
 
+    def end(self) -> None:
+        """Let the zygote end, and wait for that: the keeper must not take it for a job that was left."""
+        self.close()
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(self.pid, 0)
+
     def close(self) -> None:
         """Close the sockets; the zygote ends when the pilot has done that."""
         with contextlib.suppress(KeyError, ValueError):

@@ -13,6 +13,8 @@ import pytest
 
 import towline
 from towline.configuration.choice import load_project
+from towline.on_worker.keeper import LOCK_FILE as KEEPER_LOCK_FILE
+from towline.on_worker.pilot_files import ADDRESS_FILE
 from towline.operations.compose import open_project, worker_state_dir
 
 
@@ -80,17 +82,17 @@ class Engine:
             return subprocess.Popen([sys.executable, "-m", "towline.operations.runner_process"], stdout=log, stderr=log)
 
     def pilot_pids(self):
-        """Processes that outlive a runner: keeper and pilot of each worker."""
-        project = load_project()
-        locks = [
-            worker_state_dir(project, name) / file for name in project.workers for file in ("keeper.lock", "pilot.lock")
-        ]
-        pids = [int(lock.read_text() or 0) for lock in locks if lock.exists()]
-        # A lock that is being taken is empty, and signalling process 0 would end the tests.
-        return [pid for pid in pids if pid]
+        """Keeper and pilot of the worker, which outlive a runner; None for one that is not there at the moment."""
+        folder = worker_state_dir(load_project(), "local")
+        keeper, pilot = folder / KEEPER_LOCK_FILE, folder / ADDRESS_FILE
+        # The lock of a keeper that is about to start is empty, and signalling process 0 would end the tests.
+        return (
+            int(keeper.read_text() or 0) or None if keeper.exists() else None,
+            json.loads(pilot.read_text())["pid"] if pilot.exists() else None,
+        )
 
     def end_processes(self):
-        for pid in self.pilot_pids():
+        for pid in filter(None, self.pilot_pids()):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 

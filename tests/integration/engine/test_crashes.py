@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 
+import psutil
 import pytest
 from jobflow import Flow
 
@@ -81,11 +82,11 @@ def test_the_fork_server_is_killed_at_random_moments(engine, execution, count, k
     runner = engine.start_runner_process()
     try:
         for _ in range(kills):
-            wait_until(lambda: any(engine.pilot_pids()) or not unfinished(engine), what="a pilot")
+            wait_until(lambda: all(engine.pilot_pids()), what="keeper and pilot")
             with contextlib.suppress(subprocess.TimeoutExpired):
                 runner.wait(timeout=randomness.uniform(0.0, 1.2))
-            # The pilot, the keeper, or both.
-            for pid in randomness.choice((engine.pilot_pids(), engine.pilot_pids()[:1], engine.pilot_pids()[1:])):
+            keeper, pilot = engine.pilot_pids()
+            for pid in randomness.choice(((pilot,), (pilot,), (keeper,), (keeper, pilot))):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
         assert unfinished(engine) > 0
@@ -94,6 +95,23 @@ def test_the_fork_server_is_killed_at_random_moments(engine, execution, count, k
         runner.terminate()
         runner.wait(timeout=30)
     assert_each_ran_once(engine, trace, count)
+
+
+def test_the_process_that_forks_jobs_is_killed(engine):
+    engine.configure(workers={"local": {"max_jobs": 2}})
+    trace, ids = submit_traced_jobs(engine, 12, "warm", seconds=0.3)
+    runner = engine.start_runner_process()
+    try:
+        for left in (10, 6):
+            wait_until(lambda left=left: unfinished(engine) <= left, what="some jobs")
+            _, pilot = engine.pilot_pids()
+            (zygote,) = [child for child in psutil.Process(pilot).children() if child.children()]
+            zygote.kill()
+        assert towline.wait_flow(ids, timeout_seconds=60)
+    finally:
+        runner.terminate()
+        runner.wait(timeout=30)
+    assert_each_ran_once(engine, trace, 12)
 
 
 def test_a_job_that_vanished_with_everything_that_watched_it_is_said_to_have(engine, tmp_path):

@@ -1,5 +1,6 @@
 """Functions in the pool of the local worker."""
 
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from towline.core.records import Assignment, ShellSetup
-from towline.testing.worker_driver import WorkerDriver, assignment, is_alive, lines_of, output_of
+from towline.testing.worker_driver import WorkerDriver, assignment, is_alive, lines_of, output_of, process_ids
 
 MakeLocal = Callable[..., WorkerDriver]
 
@@ -138,13 +139,25 @@ def test_variables_of_one_function_are_not_those_of_the_next(
 def test_journals_go_when_everything_in_them_is_acknowledged(
     make_local: MakeLocal, job: Callable[..., Assignment], tmp_path: Path
 ) -> None:
-    driver = make_local(execution="pooled", idle_seconds=0.1)
+    driver = make_local(execution="pooled")
     driver.run(*(job(number, ["return", 1]) for number in range(1, 21)))
-    driver.worker.close()
-    other = make_local(execution="pooled", idle_seconds=0.1)
     journals = tmp_path / "state" / "pool"
-    first = other.worker.status()["pilot_process_id"]
-    other.wait(lambda: other.worker.status()["connected"])
-    other.run(job(30, ["return", 1]))
-    assert all(path.stat().st_size < 100_000 for path in journals.glob("*.journal"))
-    assert first is None or isinstance(first, int)
+    assert list(journals.glob("*.journal"))
+    before = process_ids(tmp_path / "state")["pilot"]
+    os.kill(before, signal.SIGKILL)
+    driver.wait(lambda: driver.worker.status()["pilot_process_id"] not in (None, before), "a new pilot")
+    driver.wait(lambda: not list(journals.glob("*.journal")), "the removal of the journals")
+
+
+def test_a_pool_that_cannot_start_is_tried_again_slowly(
+    pool: WorkerDriver, job: Callable[..., Assignment], tmp_path: Path
+) -> None:
+    pool.wait(lambda: pool.worker.status()["connected"])
+    (tmp_path / "state" / "pool.log").mkdir()  # no process can write its log
+    waiting = job(1, ["return", 1])
+    pool.hand_over(waiting)
+    log = tmp_path / "state" / "pilot.log"
+    pool.wait(lambda: "ended before it was ready" in log.read_text(), "the notice")
+    (tmp_path / "state" / "pool.log").rmdir()
+    assert output_of(waiting, pool.wait_for(waiting.key, "ended")) == 1
+    assert log.read_text().count("ended before it was ready") < 5
