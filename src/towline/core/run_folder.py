@@ -6,8 +6,9 @@ JOB_FILE = "towline_job.jsonl"
 #: What the payload left behind; appears whole, by rename, before the process ends.
 RESULT_FILE = "towline_result.jsonl"
 
-#: ``{"pid", "process_started_at", "at", "host"}``, made by the process itself with a hard link: whoever makes it
-#: runs the attempt, every other process that was started for the same attempt ends at once.
+#: ``{"pid", "process_started_at", "at", "host"}``, created by the process itself, exclusively: whoever creates it runs
+#: the attempt, every other process that was started for the same attempt ends at once. Empty when its maker was killed
+#: before it could write; pid null when the attempt is never to run. `process_started_at` is a mark to be compared.
 STARTED_FILE = "towline_started.json"
 
 #: :class:`towline.core.records.ExitRecord`; appears whole, by rename, last.

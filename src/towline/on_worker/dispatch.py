@@ -83,6 +83,8 @@ class Dispatch:
             self._on_ended,
         )
 
+        self._remember_ended()
+
     @property
     def busy(self) -> bool:
         """Whether an attempt waits or runs."""
@@ -189,6 +191,13 @@ class Dispatch:
     def _process_closeables(self) -> list[Closeable]:
         zygote = [] if self._zygote is None else [self._zygote]
         return [*self._pilot_closeables(), *self._pool.sockets(), self._watch, *zygote]
+
+    def _remember_ended(self) -> None:
+        """Ends that an earlier pilot may not have told: a runner that stored them acknowledges them again."""
+        for key, leftover in self._leftovers.ended().items():
+            attempt = self._ended[key] = Attempt(key, "", Mode.POOL, "")
+            attempt.state, attempt.started_at = State.ENDED, leftover.started_at
+            attempt.exit, attempt.result = leftover.exit, leftover.result
 
     def _take_over(self, item: Mapping[str, Any]) -> bool:
         """Adopt an attempt that this pilot does not know; False when it was never started."""

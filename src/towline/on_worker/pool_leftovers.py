@@ -55,6 +55,11 @@ class Leftovers:
                 return Leftover(journal.path, journal.pid, journal.mark, journal.running_since, None, None)
         return None
 
+    def ended(self) -> dict[str, Leftover]:
+        """Functions whose ends are in the journals."""
+        found = {key: self.find(key) for journal in self._journals for key in journal.ended}
+        return {key: leftover for key, leftover in found.items() if leftover is not None}
+
     def read_again(self, path: Path) -> None:
         """A process that still ran has ended: see what it wrote since."""
         self._journals = [read_journal(path) if journal.path == path else journal for journal in self._journals]
