@@ -29,7 +29,7 @@ class OpenProject:
 
     project: Project
     database: Database
-    _job_stores: dict[str | None, Any] = field(default_factory=dict)
+    _job_stores: "dict[str | None, JobStore]" = field(default_factory=dict)
 
     @property
     def db_id_prefix(self) -> str:

@@ -5,8 +5,9 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
-from jobflow import Flow, Response, job
+from jobflow import Flow, Job, Response, job
 
 
 @job
@@ -81,7 +82,7 @@ def environment(names: list[str]) -> dict[str, object]:
 
 
 @job
-def fan_out(count: int) -> Response:
+def fan_out(count: int) -> "Response[Any]":
     """Replace itself by `count` jobs and their total."""
     jobs = [add(number, 1) for number in range(count)]
     result = total([new.output for new in jobs])
@@ -89,7 +90,7 @@ def fan_out(count: int) -> Response:
 
 
 @job
-def chain_by_replacing(length: int) -> Response | int:
+def chain_by_replacing(length: int) -> "Response[Any] | int":
     """Replace itself again and again."""
     return Response(replace=chain_by_replacing(length - 1)) if length > 0 else 0
 
@@ -102,20 +103,18 @@ def respond(
     stored_data: dict[str, object] | None = None,
     stop_children: bool = False,
     stop_jobflow: bool = False,
-) -> Response:
+) -> "Response[Any]":
     """Give any response; an addition and a detour are jobs that add these numbers one after another."""
-    return Response(
-        output=output,
-        addition=None if addition is None else _running_sum(addition),
-        detour=None if detour is None else _running_sum(detour),
-        stored_data=stored_data,
-        stop_children=stop_children,
-        stop_jobflow=stop_jobflow,
-    )
+    given: dict[str, Any] = {"stored_data": stored_data}
+    if addition is not None:
+        given["addition"] = _running_sum(addition)
+    if detour is not None:
+        given["detour"] = _running_sum(detour)
+    return Response(output=output, stop_children=stop_children, stop_jobflow=stop_jobflow, **given)
 
 
 def _running_sum(numbers: list[float]) -> Flow:
-    jobs = [add(numbers[0], 0)]
+    jobs: list[Flow | Job] = [add(numbers[0], 0)]
     for number in numbers[1:]:
         jobs.append(add(jobs[-1].output, number))
     return Flow(jobs)
