@@ -38,6 +38,9 @@ _LONGEST_SLEEP_SECONDS = 1.0
 #: News that nobody waits for (a job has started) is written with the next end of a job, at most this much later.
 _WRITE_DELAY_SECONDS = 0.02
 
+#: Ends are gathered for this long while the workers have more than enough to do.
+_GATHER_SECONDS = 0.004
+
 #: What a worker may tell that others wait for.
 _URGENT = frozenset({"ended", "step_failed", "returned", "cancelled"})
 
@@ -150,8 +153,11 @@ class Loop:
         for key, step in self._attempts.take_due(now):
             self._begin(step, key)
         seen, urgent = self._observe()
-        if seen and not urgent and self._clocks.write is None:
-            self._clocks.write = now + _WRITE_DELAY_SECONDS
+        if urgent and self._is_well_supplied(seen):
+            urgent = False
+            self._write_by(now + _GATHER_SECONDS)
+        elif seen:
+            self._write_by(now + _WRITE_DELAY_SECONDS)
         due = (
             self._clocks.renew_lease
             if self._clocks.write is None
@@ -160,6 +166,14 @@ class Loop:
         if not urgent and not self._may_claim and now < due:
             return False
         return self._write(seen) or urgent
+
+    def _is_well_supplied(self, seen: dict[str, list[Observation]]) -> bool:
+        """Whether every slot still has a job after those in `seen`, so that nobody waits for this runner."""
+        limit = sum(place.job_limit for place in self._setup.places.values())
+        return len(self._attempts.by_key) - len(seen) > limit
+
+    def _write_by(self, at: float) -> None:
+        self._clocks.write = at if self._clocks.write is None else min(at, self._clocks.write)
 
     def _look_for_changes(self, now: float) -> None:
         self._alarm.clear()
