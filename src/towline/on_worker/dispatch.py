@@ -26,7 +26,7 @@ from towline.on_worker.process_groups import members, signal_each, signal_group
 from towline.on_worker.run_job import command_line
 from towline.on_worker.timers import Timers
 from towline.on_worker.watch import Watch
-from towline.on_worker.zygote import Zygote
+from towline.on_worker.zygote import Zygote, ZygoteGone
 
 logger = logging.getLogger("towline.pilot")
 
@@ -52,6 +52,7 @@ class Dispatch:
     ) -> None:
         #: How many attempts may run at the same time.
         self.slots = 0
+        self._state_dir = state_dir
         self._selector = selector
         self._timers = timers
         self._grace_seconds = grace_seconds
@@ -156,16 +157,22 @@ class Dispatch:
             attempt = self._children.pop(child.pid, None)
             if attempt is not None:
                 signal_group(child.pid, signal.SIGKILL)
+                # The slot is free: the next job starts before the books of this one are kept.
+                self.start_waiting()
                 self._process_ended(attempt, child)
             elif self._zygote is not None and child.pid == self._zygote.pid:
-                endings.reap(child)
                 self._replace_zygote(self._zygote)
             elif not self._endings.collector_ended(child) and not self._pool.child_ended(child):
                 endings.reap(child)
 
     def start_zygote(self) -> None:
         """From now on fork jobs from a process that has nothing else to do. Call it when the imports are done."""
-        self._zygote = Zygote(self._selector, self._zygote_child_ended, self._process_closeables(), self._gate)
+        try:
+            self._zygote = Zygote(
+                self._selector, self._zygote_child_ended, self._process_closeables(), self._gate, str(self._state_dir)
+            )
+        except OSError as error:
+            logger.error("there is no room for the process that forks jobs: %s", error)
 
     def take_observations(self) -> tuple[list[dict[str, Any]], list[bytes]]:
         """What happened since the last call, and the results that go with it."""
@@ -213,6 +220,10 @@ class Dispatch:
     def _start(self, attempt: Attempt) -> None:
         try:
             pid = self._launch(attempt)
+        except ZygoteGone:
+            self._queue.push(attempt)
+            if self._zygote is not None:
+                self._replace_zygote(self._zygote)
         except launch.AlreadyStarted:
             if not self._adoption.adopt(attempt):
                 self._queue.push(attempt)
@@ -254,18 +265,23 @@ class Dispatch:
     def _zygote_child_ended(self, child: endings.EndedChild) -> None:
         attempt = self._children.pop(child.pid, None)
         if attempt is not None:
+            self.start_waiting()
             self._process_ended(attempt, child)
 
     def _replace_zygote(self, gone: Zygote) -> None:
         """The zygote was killed. Its children go on under the keeper, and are watched from here."""
         logger.warning("the process that forks jobs was killed; making another one")
+        # Until there is one again, jobs are forked from here.
+        self._zygote = None
         gone.read_ends()
-        gone.close()
+        gone.end()
         self.start_zygote()
         for pid, attempt in list(self._children.items()):
             if attempt.mode is Mode.FORK:
                 del self._children[pid]
-                self._adoption.adopt(attempt)
+                # One that has not claimed its attempt yet is about to: it or the next one will find it claimed.
+                if not self._adoption.adopt(attempt):
+                    self._queue.push(attempt)
 
     def _process_ended(self, attempt: Attempt, child: endings.EndedChild) -> None:
         if child.exit_code == launch.CLAIM_LOST:

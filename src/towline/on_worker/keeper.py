@@ -120,28 +120,31 @@ class _Keeper:
             return None
         pid = info.si_pid
         # While it is a zombie its process id, its group and its name are still there.
-        facts = None if pid == self._pilot else _facts(pid)
+        facts = None if pid == self._pilot else process_facts(pid)
         if facts is not None and facts["group"] == pid:
             _end_group(pid)
         _, status, usage = os.wait4(pid, 0)
         ended = _Ended(pid, os.waitstatus_to_exitcode(status), usage)
         if facts is not None:
-            self._record({**facts, **_outcome(ended)})
+            write_down(self._state_dir, [facts | outcome(ended.code, ended.usage)])
         return ended
 
-    def _record(self, facts: dict[str, Any]) -> None:
-        path = f"{self._state_dir}/{ORPHANS_FILE}"
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
-            os.write(descriptor, json.dumps(facts).encode() + b"\n")
-            full = os.fstat(descriptor).st_size > _LARGEST_ORPHANS_BYTES
-        finally:
-            os.close(descriptor)
-        if full:
-            os.replace(path, f"{self._state_dir}/{OLD_ORPHANS_FILE}")  # noqa: PTH105 - pathlib is not loaded here
+
+def write_down(state_dir: str, ends: list[dict[str, Any]]) -> None:
+    """Keep the ends of processes for the next pilot; each is :func:`process_facts` with :func:`outcome`."""
+    path = f"{state_dir}/{ORPHANS_FILE}"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        os.write(descriptor, b"".join(json.dumps(end).encode() + b"\n" for end in ends))
+        full = os.fstat(descriptor).st_size > _LARGEST_ORPHANS_BYTES
+    finally:
+        os.close(descriptor)
+    if full:
+        os.replace(path, f"{state_dir}/{OLD_ORPHANS_FILE}")  # noqa: PTH105 - pathlib is not loaded here
 
 
-def _facts(pid: int) -> dict[str, Any]:
+def process_facts(pid: int) -> dict[str, Any]:
+    """What tells a process from others; of one that has ended, while nobody has reaped it."""
     fields = stat_fields(pid) or []
     if len(fields) < 20:
         return {"pid": pid, "mark": None, "group": None, "began_at": None}
@@ -150,12 +153,13 @@ def _facts(pid: int) -> dict[str, Any]:
     return {"pid": pid, "mark": start_mark(pid), "group": int(fields[2]), "began_at": time.time() - age_seconds}
 
 
-def _outcome(ended: _Ended) -> dict[str, Any]:
+def outcome(code: int, usage: Any) -> dict[str, Any]:
+    """How a process ended: exit code, or the number of the signal below zero, and what it used."""
     return {
-        "code": ended.code,
+        "code": code,
         "at": time.time(),
-        "peak_memory_bytes": ended.usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
-        "cpu_seconds": ended.usage.ru_utime + ended.usage.ru_stime,
+        "peak_memory_bytes": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+        "cpu_seconds": usage.ru_utime + usage.ru_stime,
     }
 
 

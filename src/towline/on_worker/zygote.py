@@ -14,16 +14,27 @@ import select
 import selectors
 import signal
 import socket
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from typing import NamedTuple, NoReturn
 
 import orjson
 
+from towline.errors import TowlineError
 from towline.on_worker import isolation, launch
 from towline.on_worker.endings import EndedChild, next_ended_child, reap
 from towline.on_worker.huge_pages import use_huge_pages
+from towline.on_worker.keeper import outcome, write_down
 from towline.on_worker.process_groups import signal_group
+from towline.on_worker.process_identity import start_mark
+
+#: How many of the last ends the zygote can still tell when the pilot is gone; more than anybody has slots.
+_REMEMBERED = 256
+
+
+class ZygoteGone(TowlineError):
+    """The zygote was killed."""
 
 
 class Usage(NamedTuple):
@@ -45,6 +56,8 @@ class Zygote:
         What the zygote has to close.
     gate
         What each of its children holds until it has claimed its attempt.
+    state_dir
+        Where the last ends are written down when the pilot is gone.
     """
 
     def __init__(
@@ -53,6 +66,7 @@ class Zygote:
         ended: Callable[[EndedChild], None],
         closeables: Iterable[isolation.Closeable],
         gate: isolation.Closeable,
+        state_dir: str,
     ) -> None:
         self._selector = selector
         self._ended = ended
@@ -62,7 +76,7 @@ class Zygote:
         #: Process id of the zygote.
         self.pid = os.fork()
         if self.pid == 0:
-            _serve(requests, ends, [*closeables, self._requests, self._ends], gate)
+            _serve(requests, ends, [*closeables, self._requests, self._ends], gate, state_dir)
         requests.close()
         ends.close()
         self._answers = self._requests.makefile("rb")
@@ -73,11 +87,19 @@ class Zygote:
 
         Raises
         ------
+        ZygoteGone
+            The zygote was killed; it may have forked before that.
         OSError
-            The zygote is gone, or the system has no room for another process.
+            The system has no room for another process.
         """
-        self._requests.sendall(orjson.dumps(asdict(surroundings)) + b"\n")
-        answer = orjson.loads(self._answers.readline() or b'{"error":"the process that forks jobs is gone"}')
+        try:
+            self._requests.sendall(orjson.dumps(asdict(surroundings)) + b"\n")
+            line = self._answers.readline()
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise ZygoteGone("the process that forks jobs is gone") from error
+        if not line.endswith(b"\n"):
+            raise ZygoteGone("the process that forks jobs is gone")
+        answer = orjson.loads(line)
         if "error" in answer:
             raise OSError(answer["error"])
         return int(answer["pid"])
@@ -106,9 +128,14 @@ class Zygote:
 
 
 def _serve(
-    requests: socket.socket, ends: socket.socket, closeables: Iterable[isolation.Closeable], gate: isolation.Closeable
+    requests: socket.socket,
+    ends: socket.socket,
+    closeables: Iterable[isolation.Closeable],
+    gate: isolation.Closeable,
+    state_dir: str,
 ) -> NoReturn:
     """Be the zygote."""
+    told: deque[dict[str, object]] = deque(maxlen=_REMEMBERED)
     try:
         isolation.detach(closeables)
         use_huge_pages()
@@ -124,12 +151,17 @@ def _serve(
             for descriptor, _ in poll.poll():
                 if descriptor != requests.fileno():
                     wake_read.recv(4096)
-                    _tell_ends(ends)
+                    _tell_ends(ends, told)
                     continue
                 surroundings = launch.Surroundings(**orjson.loads(_request(requests)))
                 requests.sendall(_fork(surroundings, own, gate) + b"\n")
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        # The pilot is gone. What it was told last it may not have read, and the next one asks the keeper's notes.
+        if told:
+            write_down(state_dir, list(told))
+        os._exit(0)
     finally:
-        # The pilot is gone, or takes note of the end of the zygote and makes another one.
+        # The pilot takes note of the end of the zygote and makes another one.
         os._exit(1)
 
 
@@ -139,7 +171,7 @@ def _request(requests: socket.socket) -> bytes:
     while not content.endswith(b"\n"):
         received = requests.recv(1 << 16)
         if not received:
-            os._exit(0)
+            raise EOFError
         content += received
     return content
 
@@ -151,9 +183,12 @@ def _fork(surroundings: launch.Surroundings, own: Sequence[isolation.Closeable],
         return orjson.dumps({"error": str(error)})
 
 
-def _tell_ends(ends: socket.socket) -> None:
+def _tell_ends(ends: socket.socket, told: deque[dict[str, object]]) -> None:
     while (child := next_ended_child()) is not None:
         signal_group(child.pid, signal.SIGKILL)
+        mark = start_mark(child.pid)
         usage = reap(child)
+        code = child.exit_code if child.exit_code is not None else -(child.signal or 0)
+        told.append({"pid": child.pid, "mark": mark, "group": child.pid, "began_at": None, **outcome(code, usage)})
         known = (usage.ru_maxrss, usage.ru_utime, usage.ru_stime)
         ends.sendall(orjson.dumps([child.pid, child.exit_code, child.signal, known]) + b"\n")

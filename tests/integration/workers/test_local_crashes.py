@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import orjson
+import psutil
 import pytest
 
 from towline.core.records import Assignment, pack_job
@@ -114,6 +115,36 @@ def test_a_killed_pilot_costs_no_command_and_repeats_none(make_local: MakeLocal,
     assert [output_of(job, end)["stdout_tail"] for job, end in zip(jobs, ends, strict=True)] == [
         f"{number}\n" for number in range(1, JOBS + 1)
     ]
+
+
+@needs_subreaper
+def test_exit_codes_of_functions_survive_the_pilot(make_local: MakeLocal, tmp_path: Path) -> None:
+    driver, evidence = make_local(), tmp_path / "evidence"
+    jobs = [
+        assignment(tmp_path / "work", number, ["append", str(evidence), str(number)], ["exit", 5])
+        for number in range(1, JOBS + 1)
+    ]
+    _end_under_fire(driver, jobs, tmp_path / "state", ["pilot"] * KILLS)
+    assert sorted(map(int, lines_of(evidence))) == list(range(1, JOBS + 1))
+    ends = [driver.wait_for(job.key, "ended").exit for job in jobs]
+    assert {(end.reason, end.exit_code) for end in ends if end} == {("exited", 5)}
+
+
+@needs_subreaper
+def test_a_killed_zygote_costs_nothing(make_local: MakeLocal, tmp_path: Path) -> None:
+    driver, evidence = make_local(), tmp_path / "evidence"
+    jobs = _functions(tmp_path / "work", evidence, "warm")
+    driver.wait(lambda: driver.worker.status()["connected"], "the pilot")
+    driver.hand_over(*jobs)
+    for job in jobs[:: JOBS // 4]:
+        driver.wait_for(job.key, "ended")
+        pilot = psutil.Process(driver.worker.status()["pilot_process_id"])
+        # The only child that the pilot has while no program runs.
+        pilot.children()[0].kill()
+    for job in jobs:
+        driver.wait_for(job.key, "ended")
+    assert sorted(map(int, lines_of(evidence))) == list(range(1, JOBS + 1))
+    assert [output_of(job, driver.wait_for(job.key, "ended")) for job in jobs] == list(range(1, JOBS + 1))
 
 
 def test_a_killed_keeper_costs_nothing(make_local: MakeLocal, tmp_path: Path) -> None:
