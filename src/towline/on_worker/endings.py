@@ -1,5 +1,6 @@
 """From the end of a process to the exit record of its attempt."""
 
+import contextlib
 import functools
 import logging
 import os
@@ -8,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from towline.core.records import ExitRecord, Failure
@@ -201,6 +203,9 @@ class Endings:
         self._settle(attempt, record)
 
     def _settle(self, attempt: Attempt, record: ExitRecord) -> None:
+        if attempt.stop_reason is not None or attempt.is_command:
+            with contextlib.suppress(OSError):
+                Path(attempt.run_dir, PENDING_EXIT_FILE).unlink()
         attempt.exit = record
         attempt.package = attempt.command = None
         attempt.state = State.ENDED

@@ -71,8 +71,8 @@ def test_the_order_of_a_script() -> None:
             "config pre",
             "export A=1",
             "export B=2",
-            "module load gcc/13",
-            "module load mpi",
+            "module load gcc/13 || exit 1",
+            "module load mpi || exit 1",
             "program 'an argument'",
         )
     ]

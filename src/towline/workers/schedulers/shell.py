@@ -47,7 +47,7 @@ def read_resources(resources: Mapping[str, Any]) -> ShellResources:
     for key in given:
         if key not in known:
             near = difflib.get_close_matches(key, known, 1, 0.5)
-            meant = f"; did you mean {near[0]!r}?" if near else ""
+            meant = f"; did you mean {near[0]!r}?" if near else "."
             raise InvalidRequest(
                 f"the shell scheduler does not know the resource {key!r}{meant} It knows {', '.join(known)}"
             )
@@ -122,7 +122,7 @@ def script(
         lines += _finally(setup.post_run)
     lines += setup.pre_run
     lines += [f"export {name}={shlex.quote(value)}" for name, value in exports.items()]
-    lines += [f"module load {shlex.quote(module)}" for module in setup.modules]
+    lines += [f"module load {shlex.quote(module)} || exit 1" for module in setup.modules]
     lines += [shlex.join(command), "exit"]
     return "\n".join(lines) + "\n"
 
