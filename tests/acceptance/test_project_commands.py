@@ -130,7 +130,8 @@ def test_the_check_names_what_fails_and_what_to_do(tow: Tow, home: Path, tmp_pat
         "  secret: {export: {TOKEN: '${env:NOT_SET_ANYWHERE}'}}\n"
         "  dollar: {export: {PLACE: $HOME}}\n"
         "jobstore: {docs_store: {type: NoSuchStore}}\n"
-        "optional_jobstores: {memory: {docs_store: {type: MemoryStore}}}\n"
+        f"optional_jobstores: {{file: {{docs_store: {{type: JSONStore, paths: {tmp_path}/outputs.json, "
+        "read_only: false}}}\n"
     )
     (tmp_path / "file").write_text("no folder")
     (home / "a").mkdir()
@@ -140,7 +141,7 @@ def test_the_check_names_what_fails_and_what_to_do(tow: Tow, home: Path, tmp_pat
     assert found["settings"] == "warning"
     assert found["queue"] == "failed"
     assert found["job store"] == "failed"
-    assert found["job store memory"] == "ok"
+    assert found["job store file"] == "ok"
     assert found["exec_config secret"] == "failed"
     assert found["exec_config dollar"] == "warning"
     assert found["worker quiet: max_jobs"] == "warning"

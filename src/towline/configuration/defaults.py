@@ -170,3 +170,8 @@ def _check_store(store: Any, keys: Sequence[str], problems: list[Problem]) -> No
         if not isinstance(part, Mapping) or not isinstance(part.get("type", part.get("@class")), str):
             reason = "a store needs a `type`: sql for towline's own, or the name of a maggma store such as MongoStore"
             problems.append(((*keys, *place), reason))
+        elif part.get("type") == "MemoryStore":
+            reason = (
+                "a MemoryStore forgets its documents when the runner ends; write `type: sql`, or leave the store out"
+            )
+            problems.append(((*keys, *place), reason))

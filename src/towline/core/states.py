@@ -100,7 +100,9 @@ _S = JobState
 RUNNER_MOVES: Mapping[JobState, frozenset[JobState]] = {
     _S.WAITING: frozenset({_S.READY, _S.STOPPED}),
     _S.READY: frozenset({_S.CHECKED_OUT, _S.STOPPED, _S.WAITING, _S.REMOTE_ERROR}),
-    _S.CHECKED_OUT: frozenset({_S.UPLOADED, _S.SUBMITTED, _S.RUNNING, _S.READY, _S.REMOTE_ERROR}),
+    _S.CHECKED_OUT: frozenset(
+        {_S.UPLOADED, _S.SUBMITTED, _S.RUNNING, _S.RUN_FINISHED, _S.DOWNLOADED, _S.READY, _S.REMOTE_ERROR}
+    ),
     _S.UPLOADED: frozenset(
         {_S.SUBMITTED, _S.RUNNING, _S.BATCH_SUBMITTED, _S.RUN_FINISHED, _S.DOWNLOADED, _S.READY, _S.REMOTE_ERROR}
     ),

@@ -1,6 +1,7 @@
 """From a jobflow flow to the records that the queue stores."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +59,30 @@ def flow_to_records(
         metadata=_plain_mapping(whole.metadata),
         jobstore=jobstore,
     )
+
+
+@contextmanager
+def unchanged_when_refused(flow: Flow | Job | Sequence[Flow | Job]) -> Iterator[None]:
+    """Give jobs back as they came when the block fails, so that they can be submitted again.
+
+    Jobs that are submitted without a flow get one, and jobflow lets a job belong to one flow only.
+    """
+    loose = [] if isinstance(flow, Flow) else [flow] if isinstance(flow, Job) else list(flow)
+    hosts = [(item, list(item.hosts)) for item in _with_all_inside(loose)]
+    try:
+        yield
+    except BaseException:
+        for item, before in hosts:
+            item.hosts[:] = before
+        raise
+
+
+def _with_all_inside(items: Iterable[object]) -> Iterator[Flow | Job]:
+    for item in items:
+        if isinstance(item, Flow | Job):
+            yield item
+        if isinstance(item, Flow):
+            yield from _with_all_inside(item.jobs)
 
 
 def _as_flow(flow: Flow | Job | Sequence[Flow | Job]) -> Flow:

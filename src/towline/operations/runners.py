@@ -33,6 +33,7 @@ class RunnerState(str, Enum):
     """What can be said about the runner of a project; names are those of jobflow-remote's daemon."""
 
     SHUT_DOWN = "SHUT_DOWN"  #: none
+    STARTING = "STARTING"  #: not there yet, or not any more: its supervisor starts it (again); its log says why
     RUNNING = "RUNNING"  #: it holds the lease and was heard of
     STOPPING = "STOPPING"  #: it was asked to stop
     LOST = "LOST"  #: its lease has expired, or its process ended without a word; the next one takes over
@@ -70,8 +71,10 @@ def status(project_name: str | None = None) -> RunnerStatus:
 def status_of(opened: OpenProject) -> RunnerStatus:
     """The runner of an open project."""
     project, record = opened.project, leases.holder(opened.database)
+    supervised = _supervisor_pid(project) is not None
     if record is None:
-        return RunnerStatus(project.name, RunnerState.SHUT_DOWN, log_file=_log_file(project))
+        state = RunnerState.STARTING if supervised else RunnerState.SHUT_DOWN
+        return RunnerStatus(project.name, state, log_file=_log_file(project))
     here = record.host == os.uname().nodename
     gone = not runs(record.pid, record.process_started_at) if here else record.expires_at < opened.database.clock()
     state = RunnerState.LOST if gone else RunnerState.STOPPING if record.request == "stop" else RunnerState.RUNNING
@@ -339,21 +342,24 @@ def _supervisor_program() -> str:
 
 
 def _end_supervisor(project: Project, number: int = signal.SIGTERM) -> bool:
-    """End a supervisor that has no runner, so that it does not start one beside ours."""
-    pid_file = _supervisor_pid_file(project)
+    """End a supervisor that has no runner, so that it does not start one beside ours; False when there was none."""
+    pid = _supervisor_pid(project)
+    if pid is not None:
+        os.kill(pid, number)
+        deadline = time.monotonic() + _STOP_SECONDS
+        while runs(pid) and time.monotonic() < deadline:
+            time.sleep(_NAP_SECONDS)
+    _supervisor_pid_file(project).unlink(missing_ok=True)
+    return pid is not None
+
+
+def _supervisor_pid(project: Project) -> int | None:
+    """The supervisor of this machine, if it runs."""
     try:
-        pid = int(pid_file.read_text())
+        pid = int(_supervisor_pid_file(project).read_text())
     except (OSError, ValueError):
-        return False
-    if not runs(pid) or not is_running_program(pid, _supervisor_program()):
-        pid_file.unlink(missing_ok=True)
-        return False
-    os.kill(pid, number)
-    deadline = time.monotonic() + _STOP_SECONDS
-    while runs(pid) and time.monotonic() < deadline:
-        time.sleep(_NAP_SECONDS)
-    pid_file.unlink(missing_ok=True)
-    return True
+        return None
+    return pid if runs(pid) and is_running_program(pid, _supervisor_program()) else None
 
 
 def _supervisor_pid_file(project: Project) -> Path:

@@ -83,12 +83,13 @@ def submit(
 ) -> list[str]:
     """Put a flow into the queue of an open project; see :func:`submit_flow`."""
     # jobflow takes most of a second to load; whoever has a flow has it loaded already.
-    from towline.jobflow.convert import flow_to_records
+    from towline.jobflow.convert import flow_to_records, unchanged_when_refused
 
-    records = flow_to_records(flow, allow_external_references=allow_external_references, jobstore=jobstore)
-    return submit_records(
-        opened, records, worker=worker, exec_config=exec_config, resources=resources, priority=priority
-    )
+    with unchanged_when_refused(flow):
+        records = flow_to_records(flow, allow_external_references=allow_external_references, jobstore=jobstore)
+        return submit_records(
+            opened, records, worker=worker, exec_config=exec_config, resources=resources, priority=priority
+        )
 
 
 def submit_records(

@@ -54,6 +54,10 @@ def confirm(transaction: Transaction, cancellation: Cancellation) -> None:
     transaction.execute(
         "DELETE FROM cancellation WHERE job_id = ? AND attempt = ?", (cancellation.job_id, cancellation.attempt)
     )
+    transaction.execute(
+        "UPDATE job SET ended_at = ? WHERE id = ? AND attempt = ? AND started_at IS NOT NULL AND ended_at IS NULL",
+        (transaction.now, cancellation.job_id, cancellation.attempt),
+    )
     transaction.note(cancellation.job_id, f"attempt {cancellation.attempt} has ended on {cancellation.worker}")
 
 

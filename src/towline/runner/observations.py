@@ -74,13 +74,14 @@ class Digestion:
                 self.digest.released.append(key)
             return
         if end is not None and end.exit is not None and isinstance(result, Result):
-            self.completions.append(Completion(held.job, state, result, end.exit, _run_dir(held, end)))
+            process_id = next((item.process_id for item in seen if item.process_id is not None), None)
+            self.completions.append(Completion(held.job, state, result, end.exit, _run_dir(held, end), process_id))
             self.digest.ended.append(key)
             self.digest.released.append(key)
-            return
-        self._move(held, state, [observation for observation in seen if observation.event != "ended"])
-        if isinstance(result, Failure):
+        elif isinstance(result, Failure):
             self._end_was_not_stored(held, result)
+        else:
+            self._move(held, state, seen)
 
     def finish(self, outputs_of: Callable[[str | None], Outputs]) -> Digest:
         """Write it all."""
@@ -93,26 +94,21 @@ class Digestion:
         columns: dict[str, object] = {}
         note = None
         for observation in seen:
-            target = _TARGETS.get(observation.event)
-            if observation.event == "step_failed":
-                target, note, changed = self._step_failed(held, path[-1][0] if path else state, observation)
-                columns.update(changed)
-            elif observation.event == "started":
-                columns |= {"started_at": observation.at, "process_id": observation.process_id}
-            elif observation.event == "uploaded" and held.assignment is not None:
-                columns |= {"run_dir": held.assignment.run_dir}
-            elif observation.event == "submitted":
-                columns |= {"process_id": observation.process_id}
-            elif observation.event == "returned":
-                note = "it had not started, so it is claimed again"
-                columns |= {"lease_owner": None}
-                self.digest.released.append(held.job.key)
             current = path[-1][0] if path else state
-            if target is not None and _ORDER.get(target, 99) > _ORDER.get(current, 0):
+            if observation.event == "step_failed":
+                target, note, changed = self._step_failed(held, current, observation)
+            else:
+                target, changed = _TARGETS.get(observation.event), _columns(held, observation)
+            columns |= changed
+            if target is not None and _ORDER.get(target, 99) > _ORDER[current]:
                 path.append((target, observation.at))
+            if observation.event == "returned":
+                note = "it had not started, so it is claimed again"
+                self.digest.released.append(held.job.key)
+            if observation.event in ("step_failed", "returned"):
+                break  # whatever else was told with it is about a step that did not take place
         if path:
             self.moves.append(Move(held.job, state, tuple(path), note, columns))
-            self._states[held.job.id] = path[-1][0]
         elif columns:
             assignments = ", ".join(f"{column} = ?" for column in columns)
             self._transaction.execute(f"UPDATE job SET {assignments} WHERE id = ?", (*columns.values(), held.job.id))
@@ -153,6 +149,17 @@ class Digestion:
             self.moves.append(Move(held.job, state, tuple(path), note, columns))
 
 
+def _columns(held: Held, observation: Observation) -> dict[str, object]:
+    """What an observation says about the job beside its state."""
+    if observation.event == "started":
+        return {"started_at": observation.at, "process_id": observation.process_id}
+    if observation.event == "uploaded" and held.assignment is not None:
+        return {"run_dir": held.assignment.run_dir}
+    if observation.event == "submitted":
+        return {"process_id": observation.process_id}
+    return {"lease_owner": None} if observation.event == "returned" else {}
+
+
 _TARGETS = {
     "uploaded": JobState.UPLOADED,
     "submitted": JobState.SUBMITTED,
@@ -168,6 +175,8 @@ _ORDER = {
     JobState.RUNNING: 4,
     JobState.RUN_FINISHED: 5,
     JobState.DOWNLOADED: 6,
+    JobState.BATCH_SUBMITTED: 3,
+    JobState.BATCH_RUNNING: 4,
 }
 
 

@@ -23,6 +23,8 @@ class Completion:
     exit: ExitRecord
     #: Where it ran; None for a pooled job, which has no folder.
     run_dir: str | None = None
+    #: Its process id, when that is news.
+    process_id: str | None = None
 
 
 def complete(
@@ -80,6 +82,7 @@ def _move(completion: Completion) -> Move:
             "lease_owner": None,
             "step_attempts": 0,
             "retry_at": None,
+            **({} if completion.process_id is None else {"process_id": completion.process_id}),
         },
     )
 

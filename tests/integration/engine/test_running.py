@@ -6,7 +6,7 @@ import pytest
 from jobflow import Flow
 
 import towline
-from towline.errors import RunnerAlreadyActive
+from towline.errors import ConfigurationError, RunnerAlreadyActive
 from towline.operations.compose import open_project
 from towline.testing import jobs
 from towline.testing.waiting import wait_until
@@ -176,3 +176,30 @@ def test_hostile_names_are_only_names(engine):
     engine.run()
     assert set(engine.states().values()) == {"COMPLETED"}
     assert not list(engine.home.rglob("HOSTILE"))
+
+
+def test_a_job_that_cannot_be_handed_over_is_a_remote_error_and_the_rest_goes_on(engine):
+    missing, wrong, fine = (
+        *engine.submit(towline.command(["no-such-program"])),
+        *engine.submit(jobs.add(1, 1), resources={"nodes": 2}),
+        *engine.submit(jobs.add(1, 2)),
+    )
+    engine.run()
+    assert engine.job(missing)["state"] == "FAILED"
+    assert "no-such-program" in engine.failure(missing)["message"]
+    assert engine.job(wrong)["state"] == "REMOTE_ERROR"
+    assert "'nodes'" in engine.failure(wrong)["message"]
+    assert engine.job(fine)["state"] == "COMPLETED"
+
+
+def test_a_module_that_cannot_be_loaded_fails_the_job(engine):
+    (db_id,) = engine.submit(jobs.add(1, 1), exec_config={"modules": ["no-such-module"]})
+    engine.run()
+    assert engine.job(db_id)["state"] == "FAILED"
+
+
+def test_a_refused_job_can_be_submitted_again(engine):
+    job = jobs.add(1, 1)
+    with pytest.raises(ConfigurationError):
+        engine.submit(job, worker="nowhere")
+    assert len(engine.submit(job)) == 1

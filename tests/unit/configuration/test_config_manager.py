@@ -94,8 +94,8 @@ def test_exec_configs_are_added_and_removed(home: Path) -> None:
 
 def test_the_job_store_is_set_from_a_mapping_or_a_store(home: Path) -> None:
     manager = ConfigManager()
-    manager.set_jobstore({"docs_store": {"type": "MemoryStore"}})
-    assert manager.get_project().jobstore == {"docs_store": {"type": "MemoryStore"}}
+    manager.set_jobstore({"docs_store": {"type": "JSONStore", "paths": "outputs.json"}})
+    assert manager.get_project().jobstore == {"docs_store": {"type": "JSONStore", "paths": "outputs.json"}}
     from jobflow import JobStore  # takes a second to load, and one test needs it
     from maggma.stores import MemoryStore
 

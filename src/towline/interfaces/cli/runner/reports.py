@@ -17,6 +17,11 @@ def describe(status: RunnerStatus) -> str:
     who = f"runner {status.runner_id} (pid {status.pid} on {status.host})"
     if status.state is RunnerState.RUNNING:
         return f"{status.state.value}: {who} runs the project {status.project} since {local_time(status.started_at)}"
+    if status.state is RunnerState.STARTING:
+        return (
+            f"{status.state.value}: the runner of the project {status.project} is being started; if that goes on, its "
+            f"log says why: {status.log_file}"
+        )
     if status.state is RunnerState.STOPPING:
         return f"{status.state.value}: {who} was asked to stop"
     if status.state is RunnerState.LOST:
