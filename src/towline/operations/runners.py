@@ -152,7 +152,7 @@ def stop(project_name: str | None = None, wait_seconds: float | None = _STOP_SEC
         if wait_seconds == 0:
             return status_of(opened)
         deadline = None if wait_seconds is None else time.monotonic() + wait_seconds
-        while status_of(opened).runner_id == present.runner_id and status_of(opened).active:
+        while _is_there(opened, present):
             if deadline is not None and time.monotonic() > deadline:
                 raise WaitTimedOut(
                     f"runner {present.runner_id} (pid {present.pid} on {present.host}) has not stopped after "
@@ -160,6 +160,12 @@ def stop(project_name: str | None = None, wait_seconds: float | None = _STOP_SEC
                 )
             time.sleep(_NAP_SECONDS)
         return status_of(opened)
+
+
+def _is_there(opened: OpenProject, runner: RunnerStatus) -> bool:
+    """Whether a runner that was asked to stop, or the supervisor that takes note of its end, still runs."""
+    found = status_of(opened)
+    return (found.active and found.runner_id == runner.runner_id) or found.state is RunnerState.STARTING
 
 
 def kill(project_name: str | None = None) -> RunnerStatus:
