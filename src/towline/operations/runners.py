@@ -112,13 +112,13 @@ def start(project_name: str | None = None, log_level: str | None = None) -> Runn
                 "already; `tow runner stop` stops it"
             )
         _end_supervisor(project)
-        supervisor = _start_supervisor(project, log_level)
+        _start_supervisor(project, log_level)
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline:
             found = status_of(opened)
             if found.state is RunnerState.RUNNING and found.runner_id != present.runner_id:
                 return found
-            if supervisor.poll() is not None:
+            if _supervisor_pid(project) is None:
                 break
             time.sleep(_NAP_SECONDS)
     raise RunnerError(
@@ -326,20 +326,20 @@ def _limited(condition: Callable[[], bool], max_seconds: float | None) -> Callab
     return enough
 
 
-def _start_supervisor(project: Project, log_level: str | None) -> subprocess.Popen[bytes]:
+def _start_supervisor(project: Project, log_level: str | None) -> None:
     project.daemon_dir.mkdir(parents=True, exist_ok=True)
     project.log_dir.mkdir(parents=True, exist_ok=True)
     runner = [sys.executable, "-m", "towline.operations.runner_process", "--project", project.name]
     runner += [] if log_level is None else ["--log-level", log_level]
     with _start_log(project).open("ab") as log:
-        return subprocess.Popen(
+        subprocess.run(
             # -S: the supervisor needs no packages, only the path to its own file.
             [sys.executable, "-S", _supervisor_program(), str(_supervisor_pid_file(project)), *runner],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            start_new_session=True,
             cwd="/",
+            check=True,
         )
 
 
