@@ -1,6 +1,7 @@
 """`tow job list`."""
 
-import time
+import signal
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
@@ -98,17 +99,19 @@ def _watch(opened: "OpenProject", columns: Sequence[Column], look: Callable[[], 
     """Draw the list again whenever the database has changed, until the user interrupts."""
     from rich.live import Live  # only who watches pays for it
 
-    with Live(table(columns, look()), console=console(), auto_refresh=False) as live:
-        live.refresh()
-        version = opened.database.data_version()
-        try:
-            while True:
-                time.sleep(_SECONDS_BETWEEN_LOOKS)
+    # An exception could be raised, and lost, while an object is being deleted; a mark cannot.
+    interrupted = threading.Event()
+    before = signal.signal(signal.SIGINT, lambda *_: interrupted.set())
+    try:
+        with Live(table(columns, look()), console=console(), auto_refresh=False) as live:
+            live.refresh()
+            version = opened.database.data_version()
+            while not interrupted.wait(_SECONDS_BETWEEN_LOOKS):
                 if opened.database.data_version() != version:
                     version = opened.database.data_version()
                     live.update(table(columns, look()), refresh=True)
-        except KeyboardInterrupt:
-            return
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _coloured(columns: Sequence[Column]) -> list[Column]:
