@@ -55,6 +55,8 @@ class NewJob:
     hosts: tuple[str, ...] = ()
     #: Names of the additional stores that parts of the output go to.
     additional_stores: tuple[str, ...] = ()
+    #: When it runs again by itself after a failure (:mod:`towline.core.retry_policy`); None inherits, empty is never.
+    retry: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,6 +127,7 @@ def _defaults(job: QueuedJob) -> Defaults:
         priority=job.priority,
         resources=job.settings.get("resources"),
         exec_config=job.settings.get("exec_config"),
+        retry=job.settings.get("retry"),
     )
 
 
@@ -146,6 +147,7 @@ def _replace(
         _defaults(job),
         stopped=stopped,
         note=f"replaces job {job.id}",
+        made_by=job.id,
         finishing=finishing,
     )
     successor = next((i for i, new in zip(new_ids, jobs, strict=True) if new.uuid == job.uuid), None)
@@ -194,6 +196,7 @@ def _insert_below(
         _defaults(job),
         stopped=stopped,
         note=f"{kind} of job {job.id}",
+        made_by=job.id,
         finishing=finishing,
     )
 

@@ -52,6 +52,9 @@ def delete_flows(transaction: Transaction, flow_ids: Iterable[int], *, delete_fi
     listed = list(flow_ids)
     jobs = affected(transaction, jobs_of_flows(transaction, listed))
     remove_jobs(transaction, jobs, note="deleted with its flow", delete_files=delete_files)
+    transaction.execute(
+        "DELETE FROM retired_job WHERE flow_id IN (SELECT value FROM json_each(?))", (id_list(listed),)
+    )
     for flow_id in listed:
         transaction.forget_flow(flow_id)
     return ActionResult(tuple(job.id for job in jobs), {})
@@ -102,7 +105,7 @@ def _flows_left_empty(transaction: Transaction, jobs: Iterable[AffectedJob]) -> 
 
 
 def run_folders(transaction: Transaction, job_ids: Iterable[int]) -> list[RunFolder]:
-    """The run folders of all attempts of these jobs."""
+    """The run folders of all attempts of these jobs, and of the jobs that earlier attempts of them made."""
     listed = id_list(job_ids)
     states = ", ".join(f"'{state.value}'" for state in sorted(IN_FLIGHT))
     ending = "EXISTS (SELECT 1 FROM cancellation AS c WHERE c.job_id = {job_id} AND c.attempt = {table}.attempt)"
@@ -110,7 +113,9 @@ def run_folders(transaction: Transaction, job_ids: Iterable[int]) -> list[RunFol
         f"SELECT id, worker, run_dir, state IN ({states}) OR {ending.format(job_id='job.id', table='job')} FROM job "
         "WHERE run_dir IS NOT NULL AND id IN (SELECT value FROM json_each(?)) "
         f"UNION ALL SELECT job_id, worker, run_dir, {ending.format(job_id='attempt.job_id', table='attempt')} "
-        "FROM attempt WHERE run_dir IS NOT NULL AND job_id IN (SELECT value FROM json_each(?))",
-        (listed, listed),
+        "FROM attempt WHERE run_dir IS NOT NULL AND job_id IN (SELECT value FROM json_each(?)) "
+        f"UNION ALL SELECT job_id, worker, run_dir, {ending.format(job_id='retired_job.job_id', table='retired_job')} "
+        "FROM retired_job WHERE run_dir IS NOT NULL AND made_by IN (SELECT value FROM json_each(?))",
+        (listed, listed, listed),
     ).fetchall()
     return [RunFolder(job_id, worker, path, bool(in_use)) for job_id, worker, path, in_use in rows]

@@ -20,6 +20,7 @@ class Defaults:
     priority: int = 0
     resources: Mapping[str, Any] | None = None
     exec_config: str | Mapping[str, Any] | None = None
+    retry: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,9 @@ _COLUMNS = (
 )
 
 _INSERT_JOB = (
-    "INSERT INTO job (id, uuid, job_index, flow_id, name, state, worker, priority, missing, accepts_failed_parents, "
-    "payload_kind, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO job (id, uuid, job_index, attempt, flow_id, name, state, worker, priority, missing, "
+    "accepts_failed_parents, payload_kind, created_at, updated_at, made_by) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
 
@@ -98,6 +100,7 @@ def insert_jobs(
     *,
     stopped: bool = False,
     note: str | None = None,
+    made_by: int | None = None,
     finishing: Collection[int] = (),
 ) -> list[int]:
     """Add jobs to a flow; return their ids, in their order.
@@ -109,10 +112,13 @@ def insert_jobs(
     ----------
     stopped
         The jobs are born STOPPED, because something stopped the flow before they came.
+    made_by
+        The job whose response they come from.
     finishing
         Jobs that finish in this transaction: they still release their children, the new ones among them.
     """
     _refuse_known(transaction, jobs)
+    earlier = {} if made_by is None else _attempts_of_retired(transaction, jobs)
     first_id = _next_id(transaction)
     inside: dict[str, int] = {}
     newest: dict[str, int] = {}
@@ -138,8 +144,9 @@ def insert_jobs(
         priority = defaults.priority if job.priority is None else job.priority
         job_rows.append(
             (
-                *(job_id, job.uuid, job.index, flow_id, job.name, state.value, worker, priority, missing),
-                *(int(job.accepts_failed_parents), job.payload_kind, transaction.now, transaction.now),
+                *(job_id, job.uuid, job.index, earlier.get((job.uuid, job.index), 0) + 1, flow_id, job.name),
+                *(state.value, worker, priority, missing, int(job.accepts_failed_parents), job.payload_kind),
+                *(transaction.now, transaction.now, made_by),
             )
         )
         document_rows.append((job_id, job.payload, orjson.dumps(_settings(job, defaults))))
@@ -160,7 +167,8 @@ def claim(
 ) -> list[tuple[QueuedJob, bytes]]:
     """Claim up to `limit` READY jobs of a worker, highest priority first, then oldest.
 
-    Jobs whose earlier attempt still has to end are left alone; with `only_job_id`, every other job is.
+    Jobs whose earlier attempt still has to end, or whose next one is not due, are left alone; with `only_job_id`, every
+    other job is.
 
     Returns
     -------
@@ -173,9 +181,10 @@ def claim(
         "step_attempts = 0, retry_at = NULL WHERE state = 'READY' AND id IN ("
         "SELECT id FROM job WHERE worker = ? AND state = 'READY' "
         "AND (? IS NULL OR id = ?) "
+        "AND (retry_at IS NULL OR retry_at <= ?) "
         "AND NOT EXISTS (SELECT 1 FROM cancellation WHERE cancellation.job_id = job.id) "
         f"ORDER BY priority DESC, id LIMIT ?) RETURNING {_COLUMNS}",
-        (owner, transaction.now, worker, only_job_id, only_job_id, limit),
+        (owner, transaction.now, worker, only_job_id, only_job_id, transaction.now, limit),
     ).fetchall()
     rows.sort(key=lambda row: (-row[7], row[0]))
     documents = _documents(transaction, [row[0] for row in rows])
@@ -288,13 +297,15 @@ def _listed(values: Iterable[object]) -> str:
 
 def _settings(job: NewJob, defaults: Defaults) -> dict[str, Any]:
     resources = defaults.resources if job.resources is None else job.resources
-    return {
+    settings = {
         "resources": None if resources is None else dict(resources),
         "exec_config": defaults.exec_config if job.exec_config is None else job.exec_config,
         "metadata": job.metadata,
         "hosts": job.hosts,
         "references": job.references,
     }
+    retry = defaults.retry if job.retry is None else job.retry
+    return settings if retry is None else {**settings, "retry": retry}
 
 
 def _documents(transaction: Transaction, job_ids: Sequence[int]) -> dict[int, tuple[bytes, dict[str, Any]]]:
@@ -324,6 +335,22 @@ def _refuse_known(transaction: Transaction, jobs: Sequence[NewJob]) -> None:
                 f"job {job.uuid} index {job.index} ({job.name!r}) is in the queue already; "
                 "build the flow anew to run it again, or use `tow job rerun`"
             )
+
+
+def next_delayed(database: Database) -> float | None:
+    """When the next attempt of a READY job is due that waits for its time, in seconds since the epoch."""
+    rows = database.read("SELECT min(retry_at) FROM job WHERE state = 'READY' AND retry_at IS NOT NULL")
+    return None if rows[0][0] is None else float(rows[0][0])
+
+
+def _attempts_of_retired(transaction: Transaction, jobs: Sequence[NewJob]) -> dict[tuple[str, int], int]:
+    """The last attempt of jobs that were retired: who takes their identity goes on counting, in folders of its own."""
+    rows = transaction.execute(
+        "SELECT uuid, job_index, max(attempt) FROM retired_job WHERE uuid IN (SELECT value FROM json_each(?)) "
+        "GROUP BY uuid, job_index",
+        (_listed(job.uuid for job in jobs),),
+    ).fetchall()
+    return {(uuid, index): attempt for uuid, index, attempt in rows}
 
 
 def _states_of_newest(transaction: Transaction, uuids: Iterable[str]) -> dict[str, tuple[int, JobState]]:

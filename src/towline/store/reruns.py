@@ -1,12 +1,10 @@
 """Jobs that run again: a new attempt for each, with what the old one left kept beside it.
 
 What came after a job that runs again goes back with it. Jobs that it made while it ran (replacement, addition, detour)
-leave the queue, because the new attempt makes its own.
+leave the queue for the history, because the new attempt makes its own.
 """
 
-import re
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import orjson
 
@@ -17,12 +15,10 @@ from towline.store.affected import ActionResult, AffectedJob, affected, move, re
 from towline.store.database import Transaction
 from towline.store.deletions import remove_jobs
 from towline.store.readiness import children_of, count_missing, descendants_of, id_list, recount
+from towline.store.retired_jobs import keep_history
 
 #: What children of a job that runs again may be in, unless the user insists.
 _UNTOUCHED = NOT_STARTED | {JobState.PAUSED}
-
-#: Notes of :mod:`towline.store.completion` at the birth of jobs that a job made.
-_MADE_BY = re.compile(r"(?:replaces|addition of|detour of) job (\d+)")
 
 
 def rerun(transaction: Transaction, job_ids: Iterable[int], *, force: bool = False) -> ActionResult:
@@ -144,36 +140,20 @@ def _followers(transaction: Transaction, jobs: Sequence[AffectedJob]) -> tuple[l
             for job in affected(transaction, descendants_of(transaction, starts | retired))
             if job.state not in _UNTOUCHED
         ]
-        made = _made_by(transaction, {job.flow_id for job in (*jobs, *below)})
-        found = _closure(made, starts | retired | {job.id for job in below})
+        found = _made_by(transaction, starts | retired | {job.id for job in below})
         if found <= retired:
             return below, retired
         retired |= found
 
 
-def _closure(made: Mapping[int, Sequence[int]], makers: Iterable[int]) -> set[int]:
+def _made_by(transaction: Transaction, makers: Iterable[int]) -> set[int]:
     """Everything that `makers` made, and what these made in turn."""
-    found: set[int] = set()
-    open_ends = list(makers)
-    while open_ends:
-        new = set(made.get(open_ends.pop(), ())) - found
-        found |= new
-        open_ends.extend(new)
-    return found
-
-
-def _made_by(transaction: Transaction, flow_ids: Iterable[int]) -> Mapping[int, list[int]]:
-    """``{job id: ids of the jobs it made}`` for the jobs of these flows."""
     rows = transaction.execute(
-        "SELECT job_id, note FROM job JOIN event ON event.job_id = job.id WHERE event.from_state IS NULL "
-        "AND event.to_state IS NOT NULL AND event.note IS NOT NULL AND flow_id IN (SELECT value FROM json_each(?))",
-        (id_list(flow_ids),),
+        "WITH RECURSIVE made (id) AS (SELECT id FROM job WHERE made_by IN (SELECT value FROM json_each(?)) "
+        "UNION SELECT job.id FROM job JOIN made ON job.made_by = made.id) SELECT id FROM made",
+        (id_list(makers),),
     ).fetchall()
-    made: dict[int, list[int]] = defaultdict(list)
-    for job_id, note in rows:
-        if found := _MADE_BY.search(note):
-            made[int(found[1])].append(job_id)
-    return made
+    return {row[0] for row in rows}
 
 
 def _retire(transaction: Transaction, job_ids: set[int]) -> None:
@@ -195,6 +175,7 @@ def _retire(transaction: Transaction, job_ids: set[int]) -> None:
         "AND child_id NOT IN (SELECT value FROM json_each(?)) ON CONFLICT DO NOTHING",
         [(remaining[job.uuid], job.id, listed) for job in retired if job.uuid in remaining],
     )
+    keep_history(transaction, retired)
     remove_jobs(transaction, retired, note="the job that made it runs again")
 
 

@@ -105,6 +105,8 @@ job = Table(
     Column("exit_code", Integer),
     Column("exit_signal", Integer),
     Column("reason", Text),
+    # The job whose response brought this one, which leaves with it when that job runs again.
+    Column("made_by", BigInteger),
     Index("job_by_uuid", "uuid", "job_index", unique=True),
     Index("job_by_flow", "flow_id"),
     Index("job_by_state", "state", "worker", "updated_at"),
@@ -117,6 +119,19 @@ job = Table(
         "id",
         sqlite_where=text("state = 'READY'"),
         postgresql_where=text("state = 'READY'"),
+    ),
+    Index(
+        "job_by_maker",
+        "made_by",
+        sqlite_where=text("made_by IS NOT NULL"),
+        postgresql_where=text("made_by IS NOT NULL"),
+    ),
+    # Jobs that wait for the time of their next attempt.
+    Index(
+        "job_delayed",
+        "retry_at",
+        sqlite_where=text("state = 'READY' AND retry_at IS NOT NULL"),
+        postgresql_where=text("state = 'READY' AND retry_at IS NOT NULL"),
     ),
     sqlite_autoincrement=True,
 )
@@ -158,6 +173,27 @@ attempt = Table(
     sqlite_with_rowid=False,
 )
 
+#: Jobs that left the queue because the job that made them runs again: their last word, with every attempt of theirs.
+retired_job = Table(
+    "retired_job",
+    metadata,
+    Column("job_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("uuid", Text, nullable=False),
+    Column("job_index", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("flow_id", BigInteger, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("worker", Text, nullable=False),
+    Column("run_dir", Text),
+    Column("made_by", BigInteger),
+    Column("retired_at", Float, nullable=False),
+    # Payload, settings, outcome and earlier attempts, as one JSON object.
+    Column("record", LargeBinary, nullable=False),
+    Index("retired_job_by_uuid", "uuid", "job_index"),
+    Index("retired_job_by_maker", "made_by"),
+)
+
 edge = Table(
     "edge",
     metadata,
@@ -168,12 +204,14 @@ edge = Table(
     sqlite_with_rowid=False,
 )
 
-#: Every change of state, append-only: who, when, from, to, why.
+#: Every change of state of a job or a flow, append-only: who, when, from, to, why.
 event = Table(
     "event",
     metadata,
     Column("id", _Id, primary_key=True),
+    # 0 in the events of a flow, whose states then stand in place of a job's.
     Column("job_id", BigInteger, nullable=False),
+    Column("flow_id", BigInteger),
     Column("at", Float, nullable=False),
     Column("from_state", Text),
     Column("to_state", Text),
