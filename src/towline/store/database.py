@@ -16,9 +16,7 @@ from typing import Any
 
 from towline.core.states import JobState, flow_state
 from towline.errors import SchemaTooNew, StoreBusy, StoreError, StoreFull
-
-#: Version that this code reads and writes; equal to `tables.SCHEMA_VERSION`, which is not imported for its weight.
-SCHEMA_VERSION = 1
+from towline.store.migrations import SCHEMA_VERSION
 
 _NAP_SECONDS = 0.001
 

@@ -1,52 +1,38 @@
 """Tables of a project's database, for SQLite and PostgreSQL.
 
-Only this file knows SQLAlchemy, and it is imported only when a database is made: statements on the hot path are
-plain SQL on the driver. Rows that are read often are narrow; JSON documents stand in tables of their own, so that
-listing jobs never reads them.
+Only this file and the migrations know SQLAlchemy, and it is imported only when a database is made: statements on the
+hot path are plain SQL on the driver. Rows that are read often are narrow; JSON documents stand in tables of their own,
+so that listing jobs never reads them.
+
+Whoever changes a table adds a migration in the same commit: :mod:`towline.store.migrations` says how.
 
 Times are seconds since the epoch. States are stored by name.
 """
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Float,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    PrimaryKeyConstraint,
-    Table,
-    Text,
-    text,
-)
+from sqlalchemy import Column, Index, MetaData, PrimaryKeyConstraint, Table, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-#: Raised by one with every change of a table.
-SCHEMA_VERSION = 1
+from towline.store.migrations.column_types import DOCUMENT, REAL, REFERENCE, ROW_ID, TEXT, WHOLE
 
 metadata = MetaData()
 
-# SQLite numbers rows by itself only in a column that is exactly INTEGER PRIMARY KEY.
-_Id = BigInteger().with_variant(Integer, "sqlite")
-
-meta = Table("meta", metadata, Column("key", Text, primary_key=True), Column("value", Text, nullable=False))
+meta = Table("meta", metadata, Column("key", TEXT, primary_key=True), Column("value", TEXT, nullable=False))
 
 flow = Table(
     "flow",
     metadata,
-    Column("id", _Id, primary_key=True),
-    Column("uuid", Text, nullable=False, unique=True),
-    Column("name", Text, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("created_at", Float, nullable=False),
-    Column("updated_at", Float, nullable=False),
+    Column("id", ROW_ID, primary_key=True),
+    Column("uuid", TEXT, nullable=False, unique=True),
+    Column("name", TEXT, nullable=False),
+    Column("state", TEXT, nullable=False),
+    Column("created_at", REAL, nullable=False),
+    Column("updated_at", REAL, nullable=False),
     # Set by stop_jobflow: jobs that running siblings add later are born STOPPED.
-    Column("stop_requested", Integer, nullable=False, server_default=text("0")),
-    Column("jobstore", Text),
-    Column("metadata", LargeBinary),
+    Column("stop_requested", WHOLE, nullable=False, server_default=text("0")),
+    Column("jobstore", TEXT),
+    Column("metadata", DOCUMENT),
     Index("flow_by_update", "updated_at"),
     Index("flow_by_state", "state", "updated_at"),
     sqlite_autoincrement=True,
@@ -56,9 +42,9 @@ flow = Table(
 flow_count = Table(
     "flow_count",
     metadata,
-    Column("flow_id", BigInteger, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("jobs", Integer, nullable=False),
+    Column("flow_id", REFERENCE, nullable=False),
+    Column("state", TEXT, nullable=False),
+    Column("jobs", WHOLE, nullable=False),
     PrimaryKeyConstraint("flow_id", "state"),
     sqlite_with_rowid=False,
 )
@@ -67,9 +53,9 @@ flow_count = Table(
 worker_count = Table(
     "worker_count",
     metadata,
-    Column("worker", Text, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("jobs", Integer, nullable=False),
+    Column("worker", TEXT, nullable=False),
+    Column("state", TEXT, nullable=False),
+    Column("jobs", WHOLE, nullable=False),
     PrimaryKeyConstraint("worker", "state"),
     sqlite_with_rowid=False,
 )
@@ -77,36 +63,36 @@ worker_count = Table(
 job = Table(
     "job",
     metadata,
-    Column("id", _Id, primary_key=True),
-    Column("uuid", Text, nullable=False),
-    Column("job_index", Integer, nullable=False),
-    Column("attempt", Integer, nullable=False, server_default=text("1")),
-    Column("flow_id", BigInteger, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("previous_state", Text),
-    Column("worker", Text, nullable=False),
-    Column("priority", Integer, nullable=False, server_default=text("0")),
+    Column("id", ROW_ID, primary_key=True),
+    Column("uuid", TEXT, nullable=False),
+    Column("job_index", WHOLE, nullable=False),
+    Column("attempt", WHOLE, nullable=False, server_default=text("1")),
+    Column("flow_id", REFERENCE, nullable=False),
+    Column("name", TEXT, nullable=False),
+    Column("state", TEXT, nullable=False),
+    Column("previous_state", TEXT),
+    Column("worker", TEXT, nullable=False),
+    Column("priority", WHOLE, nullable=False, server_default=text("0")),
     # Parents that have not finished; the job becomes READY when it reaches 0.
-    Column("missing", Integer, nullable=False, server_default=text("0")),
-    Column("accepts_failed_parents", Integer, nullable=False, server_default=text("0")),
-    Column("payload_kind", Text, nullable=False),
-    Column("created_at", Float, nullable=False),
-    Column("updated_at", Float, nullable=False),
-    Column("started_at", Float),
-    Column("ended_at", Float),
+    Column("missing", WHOLE, nullable=False, server_default=text("0")),
+    Column("accepts_failed_parents", WHOLE, nullable=False, server_default=text("0")),
+    Column("payload_kind", TEXT, nullable=False),
+    Column("created_at", REAL, nullable=False),
+    Column("updated_at", REAL, nullable=False),
+    Column("started_at", REAL),
+    Column("ended_at", REAL),
     # The runner that holds the job; it is free again when that runner's lease has expired.
-    Column("lease_owner", BigInteger),
-    Column("process_id", Text),
-    Column("run_dir", Text),
+    Column("lease_owner", REFERENCE),
+    Column("process_id", TEXT),
+    Column("run_dir", TEXT),
     # Failed tries of the present step, and when the next one is due.
-    Column("step_attempts", Integer, nullable=False, server_default=text("0")),
-    Column("retry_at", Float),
-    Column("exit_code", Integer),
-    Column("exit_signal", Integer),
-    Column("reason", Text),
+    Column("step_attempts", WHOLE, nullable=False, server_default=text("0")),
+    Column("retry_at", REAL),
+    Column("exit_code", WHOLE),
+    Column("exit_signal", WHOLE),
+    Column("reason", TEXT),
     # The job whose response brought this one, which leaves with it when that job runs again.
-    Column("made_by", BigInteger),
+    Column("made_by", REFERENCE),
     Index("job_by_uuid", "uuid", "job_index", unique=True),
     Index("job_by_flow", "flow_id"),
     Index("job_by_state", "state", "worker", "updated_at"),
@@ -141,34 +127,34 @@ job = Table(
 job_document = Table(
     "job_document",
     metadata,
-    Column("job_id", _Id, primary_key=True, autoincrement=False),
-    Column("payload", LargeBinary, nullable=False),
-    Column("settings", LargeBinary, nullable=False),
+    Column("job_id", ROW_ID, primary_key=True, autoincrement=False),
+    Column("payload", DOCUMENT, nullable=False),
+    Column("settings", DOCUMENT, nullable=False),
 )
 
 #: What came of a job beside its output: failure, stored data, exit record, environment.
 job_outcome = Table(
     "job_outcome",
     metadata,
-    Column("job_id", _Id, primary_key=True, autoincrement=False),
-    Column("failure", LargeBinary),
-    Column("stored_data", LargeBinary),
-    Column("exit_record", LargeBinary),
-    Column("environment", LargeBinary),
+    Column("job_id", ROW_ID, primary_key=True, autoincrement=False),
+    Column("failure", DOCUMENT),
+    Column("stored_data", DOCUMENT),
+    Column("exit_record", DOCUMENT),
+    Column("environment", DOCUMENT),
 )
 
 #: Earlier attempts of jobs that were rerun: nothing is overwritten.
 attempt = Table(
     "attempt",
     metadata,
-    Column("job_id", BigInteger, nullable=False),
-    Column("attempt", Integer, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("worker", Text, nullable=False),
-    Column("run_dir", Text),
-    Column("started_at", Float),
-    Column("ended_at", Float),
-    Column("outcome", LargeBinary),
+    Column("job_id", REFERENCE, nullable=False),
+    Column("attempt", WHOLE, nullable=False),
+    Column("state", TEXT, nullable=False),
+    Column("worker", TEXT, nullable=False),
+    Column("run_dir", TEXT),
+    Column("started_at", REAL),
+    Column("ended_at", REAL),
+    Column("outcome", DOCUMENT),
     PrimaryKeyConstraint("job_id", "attempt"),
     sqlite_with_rowid=False,
 )
@@ -177,19 +163,19 @@ attempt = Table(
 retired_job = Table(
     "retired_job",
     metadata,
-    Column("job_id", BigInteger, primary_key=True, autoincrement=False),
-    Column("uuid", Text, nullable=False),
-    Column("job_index", Integer, nullable=False),
-    Column("attempt", Integer, nullable=False),
-    Column("flow_id", BigInteger, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("worker", Text, nullable=False),
-    Column("run_dir", Text),
-    Column("made_by", BigInteger),
-    Column("retired_at", Float, nullable=False),
+    Column("job_id", REFERENCE, primary_key=True, autoincrement=False),
+    Column("uuid", TEXT, nullable=False),
+    Column("job_index", WHOLE, nullable=False),
+    Column("attempt", WHOLE, nullable=False),
+    Column("flow_id", REFERENCE, nullable=False),
+    Column("name", TEXT, nullable=False),
+    Column("state", TEXT, nullable=False),
+    Column("worker", TEXT, nullable=False),
+    Column("run_dir", TEXT),
+    Column("made_by", REFERENCE),
+    Column("retired_at", REAL, nullable=False),
     # Payload, settings, outcome and earlier attempts, as one JSON object.
-    Column("record", LargeBinary, nullable=False),
+    Column("record", DOCUMENT, nullable=False),
     Index("retired_job_by_uuid", "uuid", "job_index"),
     Index("retired_job_by_maker", "made_by"),
 )
@@ -197,8 +183,8 @@ retired_job = Table(
 edge = Table(
     "edge",
     metadata,
-    Column("parent_id", BigInteger, nullable=False),
-    Column("child_id", BigInteger, nullable=False),
+    Column("parent_id", REFERENCE, nullable=False),
+    Column("child_id", REFERENCE, nullable=False),
     PrimaryKeyConstraint("parent_id", "child_id"),
     Index("edge_by_child", "child_id"),
     sqlite_with_rowid=False,
@@ -208,15 +194,15 @@ edge = Table(
 event = Table(
     "event",
     metadata,
-    Column("id", _Id, primary_key=True),
+    Column("id", ROW_ID, primary_key=True),
     # 0 in the events of a flow, whose states then stand in place of a job's.
-    Column("job_id", BigInteger, nullable=False),
-    Column("flow_id", BigInteger),
-    Column("at", Float, nullable=False),
-    Column("from_state", Text),
-    Column("to_state", Text),
-    Column("actor", Text, nullable=False),
-    Column("note", Text),
+    Column("job_id", REFERENCE, nullable=False),
+    Column("flow_id", REFERENCE),
+    Column("at", REAL, nullable=False),
+    Column("from_state", TEXT),
+    Column("to_state", TEXT),
+    Column("actor", TEXT, nullable=False),
+    Column("note", TEXT),
     Index("event_by_job", "job_id"),
 )
 
@@ -224,15 +210,15 @@ event = Table(
 cancellation = Table(
     "cancellation",
     metadata,
-    Column("job_id", BigInteger, nullable=False),
-    Column("attempt", Integer, nullable=False),
-    Column("uuid", Text, nullable=False),
-    Column("job_index", Integer, nullable=False),
-    Column("worker", Text, nullable=False),
-    Column("run_dir", Text),
-    Column("process_id", Text),
-    Column("requested_at", Float, nullable=False),
-    Column("delete_files", Integer, nullable=False, server_default=text("0")),
+    Column("job_id", REFERENCE, nullable=False),
+    Column("attempt", WHOLE, nullable=False),
+    Column("uuid", TEXT, nullable=False),
+    Column("job_index", WHOLE, nullable=False),
+    Column("worker", TEXT, nullable=False),
+    Column("run_dir", TEXT),
+    Column("process_id", TEXT),
+    Column("requested_at", REAL, nullable=False),
+    Column("delete_files", WHOLE, nullable=False, server_default=text("0")),
     PrimaryKeyConstraint("job_id", "attempt"),
 )
 
@@ -240,16 +226,16 @@ cancellation = Table(
 runner = Table(
     "runner",
     metadata,
-    Column("id", _Id, primary_key=True),
-    Column("host", Text, nullable=False),
-    Column("user_name", Text, nullable=False),
-    Column("pid", Integer, nullable=False),
-    Column("process_started_at", Float, nullable=False),
-    Column("started_at", Float, nullable=False),
-    Column("heartbeat_at", Float, nullable=False),
-    Column("expires_at", Float, nullable=False),
-    Column("request", Text),
-    Column("status", LargeBinary),
+    Column("id", ROW_ID, primary_key=True),
+    Column("host", TEXT, nullable=False),
+    Column("user_name", TEXT, nullable=False),
+    Column("pid", WHOLE, nullable=False),
+    Column("process_started_at", REAL, nullable=False),
+    Column("started_at", REAL, nullable=False),
+    Column("heartbeat_at", REAL, nullable=False),
+    Column("expires_at", REAL, nullable=False),
+    Column("request", TEXT),
+    Column("status", DOCUMENT),
     sqlite_autoincrement=True,
 )
 
@@ -258,12 +244,12 @@ runner = Table(
 document = Table(
     "document",
     metadata,
-    Column("id", _Id, primary_key=True),
-    Column("collection", Text, nullable=False),
-    Column("uuid", Text),
-    Column("job_index", Integer),
-    Column("name", Text),
-    Column("body", LargeBinary, nullable=False),
+    Column("id", ROW_ID, primary_key=True),
+    Column("collection", TEXT, nullable=False),
+    Column("uuid", TEXT),
+    Column("job_index", WHOLE),
+    Column("name", TEXT),
+    Column("body", DOCUMENT, nullable=False),
     Index("document_by_uuid", "collection", "uuid", "job_index"),
     Index("document_by_name", "collection", "name"),
 )

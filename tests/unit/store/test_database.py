@@ -7,7 +7,7 @@ import pytest
 
 from towline.errors import SchemaTooNew, StoreBusy, StoreError, StoreFull
 from towline.store import tables
-from towline.store.database import SCHEMA_VERSION, Database
+from towline.store.database import Database
 
 
 @pytest.fixture
@@ -19,10 +19,6 @@ def database(tmp_path):
 
 def insert(transaction, key):
     transaction.execute("INSERT INTO meta (key, value) VALUES (?, 'x')", (key,))
-
-
-def test_the_light_and_the_heavy_module_agree_on_the_schema_version():
-    assert tables.SCHEMA_VERSION == SCHEMA_VERSION
 
 
 @pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
