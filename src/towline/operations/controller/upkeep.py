@@ -1,0 +1,61 @@
+"""The runner record, batches and the database, for scripts; methods are named as in jobflow-remote."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from towline.operations.controller.queue import ProjectQueue
+from towline.operations.runners import RunnerState, status_of
+from towline.store.migrations import SCHEMA_VERSION
+
+
+class Upkeep(ProjectQueue):
+    """What is not about jobs and flows."""
+
+    @property
+    def queue_supports_transactions(self) -> bool:
+        """True: every change is one transaction."""
+        return True
+
+    def get_running_runner(self) -> dict[str, Any] | None:
+        """The runner that holds this project, as a mapping; None when there is none."""
+        found = status_of(self._opened)
+        if found.state in (RunnerState.SHUT_DOWN, RunnerState.STARTING):
+            return None
+        return {
+            **asdict(found),
+            "state": found.state.value,
+            "hostname": found.host,
+            "project_name": found.project,
+            "user": found.user_name,
+            "daemon_dir": str(self.project.daemon_dir),
+            "start_time": found.started_at,
+            "last_pinged": found.heartbeat_at,
+        }
+
+    def get_batches(self, *arguments: object, **query: object) -> list[Mapping[str, Any]]:
+        """Batch processes: none, because no worker of this version is a batch worker."""
+        return []
+
+    def count_batches(self, *arguments: object, **query: object) -> int:
+        """Number of batch processes: 0."""
+        return len(self.get_batches(*arguments, **query))
+
+    def delete_batches(self, *arguments: object, **query: object) -> int:
+        """Forget batch processes; return their number: 0."""
+        return len(self.get_batches(*arguments, **query))
+
+    def get_current_db_version(self) -> int:
+        """Version of the schema of the database, which is that of this towline."""
+        return SCHEMA_VERSION
+
+    @staticmethod
+    def generate_job_id_query(
+        db_id: str | None = None, job_id: str | None = None, job_index: int | None = None
+    ) -> tuple[dict[str, Any], list[tuple[str, int]] | None]:
+        """Criteria for one job, and the order in which it comes first."""
+        if db_id is not None:
+            return {"db_id": db_id}, None
+        if job_index is not None:
+            return {"uuid": job_id, "index": job_index}, None
+        return {"uuid": job_id}, [("db_id", -1)]
