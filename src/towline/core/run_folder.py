@@ -11,7 +11,8 @@ RESULT_FILE = "towline_result.jsonl"
 #: before it could write; pid null when the attempt is never to run. `process_started_at` is a mark to be compared.
 STARTED_FILE = "towline_started.json"
 
-#: :class:`towline.core.records.ExitRecord`; appears whole, by rename, last.
+#: :class:`towline.core.records.ExitRecord`; appears whole, by rename, last. A short job that left the result of a success
+#: has none: that file says the same.
 EXIT_FILE = "towline_exit.json"
 
 #: Script of a job that needs a shell.
@@ -26,11 +27,10 @@ OWN_FILES = frozenset({JOB_FILE, RESULT_FILE, STARTED_FILE, EXIT_FILE, SCRIPT_FI
 
 
 def run_folder(uuid: str, index: int, attempt: int) -> str:
-    """Run folder of an attempt, relative to the work_dir of its worker: ``xx/yy/zz/<uuid>_<index>``.
+    """Run folder of an attempt, relative to the work_dir of its worker: ``xx/<uuid>_<index>``.
 
     The first attempt has the name that jobflow-remote gives; later ones end with ``_<attempt>``, so that nothing is
-    overwritten.
+    overwritten. One level of 256 folders above it, not three: after the first jobs, making a folder makes one folder.
     """
-    letters = uuid.replace("-", "")
     suffix = "" if attempt == 1 else f"_{attempt}"
-    return f"{letters[0:2]}/{letters[2:4]}/{letters[4:6]}/{uuid}_{index}{suffix}"
+    return f"{uuid[:2]}/{uuid}_{index}{suffix}"

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from towline.core.records import ExitRecord
-from towline.on_worker.attempt_files import Started
+from towline.on_worker.attempt_files import Started, has_result
 from towline.on_worker.attempts import Attempt, State
+from towline.on_worker.command import result_of_ended
 from towline.on_worker.endings import Endings, not_started, stop_message
 from towline.on_worker.evidence import Evidence, Finding, judge_gone, look
 from towline.on_worker.orphans import Orphans
@@ -72,6 +73,8 @@ class Adoption:
             attempt.started_at = evidence.started.at
         if evidence.finding is Finding.ENDED:
             attempt.exit, attempt.state = evidence.exit, State.ENDED
+            if attempt.is_command and evidence.exit is not None:
+                attempt.result = result_of_ended(attempt.run_dir, evidence.exit)
             self._ended(attempt)
         elif evidence.exit is not None:
             self._endings.finish(attempt, evidence.exit)
@@ -92,7 +95,8 @@ class Adoption:
         """The process is gone; the keeper may be about to say how."""
         attempt.state = State.ENDING
         record = self._orphans.end_of(started)
-        if record is None and time.monotonic() < deadline:
+        # The keeper cannot tell more about the end of a process than a result that it left.
+        if record is None and time.monotonic() < deadline and not has_result(attempt.run_dir):
             self._timers.after(_LOOK_AGAIN_SECONDS, functools.partial(self._await_keeper, attempt, started, deadline))
             return
         self._endings.finish(attempt, self._with_reason(attempt, record or judge_gone(attempt.run_dir, started)))

@@ -44,6 +44,15 @@ def write_whole(path: str, content: bytes) -> None:
     os.rename(temporary, path)  # noqa: PTH104 - see above
 
 
+def write(path: str, content: bytes) -> None:
+    """Write a file that nobody reads before somebody else says that it is there."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+    try:
+        _write_all(descriptor, content)
+    finally:
+        os.close(descriptor)
+
+
 def claim(run_dir: str, *, never: bool = False) -> bool:
     """Make the attempt that of this process; False when it belongs to another one already.
 
@@ -105,6 +114,16 @@ def read_exit(run_dir: str, name: str = EXIT_FILE) -> ExitRecord | None:
 def read_job(run_dir: str) -> bytes | None:
     """Content of the job file; None when there is none."""
     return read(f"{run_dir}/{JOB_FILE}")
+
+
+def has_result(run_dir: str) -> bool:
+    """Whether the payload left its result."""
+    return os.path.exists(f"{run_dir}/{RESULT_FILE}")  # noqa: PTH110 - see write_whole
+
+
+def result_written_at(run_dir: str) -> float:
+    """When the payload left its result, in seconds since the epoch."""
+    return os.stat(f"{run_dir}/{RESULT_FILE}").st_mtime  # noqa: PTH116 - see write_whole
 
 
 def result_failed(run_dir: str) -> bool | None:

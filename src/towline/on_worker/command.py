@@ -24,7 +24,7 @@ from towline.core.output_references import resolve
 from towline.core.records import ExitRecord, Failure, Result, pack_result, unpack_job
 from towline.core.run_folder import ERROR_FILE, OUTPUT_FILE, OWN_FILES, RESULT_FILE
 from towline.errors import InvalidRequest
-from towline.on_worker.attempt_files import write_whole
+from towline.on_worker.attempt_files import has_result, read_job, write_whole
 
 _TAIL_BYTES = 4096
 _SCHEMA = {"@module": "jobflow.core.schemas", "@class": "JobStoreDocument"}
@@ -143,9 +143,26 @@ def collect(run_dir: str, command: Command, record: ExitRecord) -> Result:
     return Result(output=_document(run_dir, command, record, files))
 
 
-def write_result(run_dir: str, command: Command, record: ExitRecord) -> bytes | None:
-    """Collect, and write the result file; the result itself when that is not possible."""
-    return _write(run_dir, collect(run_dir, command, record))
+def leave_result(run_dir: str, command: Command, record: ExitRecord) -> bytes | None:
+    """Collect, and write the result file; the result itself when that is not possible, or not needed.
+
+    Without files to collect, the exit record and the job file say it all: :func:`result_of_ended` tells it again.
+    """
+    result = collect(run_dir, command, record)
+    return _write(run_dir, result) if command.has_outputs else pack_result(result)
+
+
+def result_of_ended(run_dir: str, record: ExitRecord) -> bytes | None:
+    """The result of a command whose exit record was found; None when its file is there, or it cannot be told."""
+    if has_result(run_dir):
+        return None
+    content = read_job(run_dir)
+    if content is None:
+        return None
+    try:
+        return pack_result(collect(run_dir, parse(content), record))
+    except UnusableCommand:
+        return None
 
 
 def write_failure(run_dir: str, failure: Failure) -> bytes | None:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from towline.core.records import ExitRecord, Failure
 from towline.on_worker import command, launch
-from towline.on_worker.attempt_files import PENDING_EXIT_FILE, host, read_exit, read_job, write_exit
+from towline.on_worker.attempt_files import PENDING_EXIT_FILE, has_result, host, read_exit, read_job, write_exit
 from towline.on_worker.attempts import Attempt, State
 from towline.on_worker.isolation import Closeable
 from towline.on_worker.process_groups import end_leftovers
@@ -131,7 +131,7 @@ class Endings:
         """The process of an attempt has ended, and its group was killed. The child is reaped here.
 
         Evidence of the end is written before the process id is given back: whoever comes after a crash finds either
-        the zombie or the file.
+        the zombie or the file. The result of a short success is evidence enough.
         """
         record = exit_record(attempt, child)
         if attempt.stop_reason is not None or (attempt.command is not None and attempt.command.has_outputs):
@@ -139,10 +139,13 @@ class Endings:
             self.finish(attempt, with_usage(record, reap(child)))
             return
         if attempt.command is not None:
-            attempt.result = command.write_result(attempt.run_dir, attempt.command, record)
-        self._write(attempt, record)
+            attempt.result = command.leave_result(attempt.run_dir, attempt.command, record)
+        short = attempt.started_at is not None and record.ended_at - attempt.started_at < _LONG_SECONDS
+        told = short and attempt.command is None and child.exit_code == 0 and has_result(attempt.run_dir)
+        if not told:
+            self._write(attempt, record)
         record = with_usage(record, reap(child))
-        if attempt.started_at is not None and record.ended_at - attempt.started_at >= _LONG_SECONDS:
+        if not short:
             self._write(attempt, record)
         self._settle(attempt, record)
 
@@ -198,7 +201,7 @@ class Endings:
                 self._collectors[pid] = (attempt, record)
                 return
         if found is not None:
-            attempt.result = command.write_result(attempt.run_dir, found, record)
+            attempt.result = command.leave_result(attempt.run_dir, found, record)
         self._write(attempt, record)
         self._settle(attempt, record)
 
@@ -230,6 +233,6 @@ def _read_command(run_dir: str) -> command.Command:
 
 
 def _collect_here(run_dir: str, found: command.Command, record: ExitRecord) -> int:
-    if command.write_result(run_dir, found, record) is None:
+    if command.leave_result(run_dir, found, record) is None:
         write_exit(run_dir, record)
     return 0

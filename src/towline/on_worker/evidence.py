@@ -13,6 +13,7 @@ from towline.on_worker.attempt_files import (
     read_exit,
     read_started,
     result_failed,
+    result_written_at,
 )
 from towline.on_worker.orphans import Orphans
 from towline.on_worker.process_groups import members
@@ -77,7 +78,7 @@ def judge_gone(run_dir: str, started: Started) -> ExitRecord:
         signal=None,
         reason="exited",
         started_at=started.at,
-        ended_at=time.time(),
+        ended_at=result_written_at(run_dir),
         host=host(),
         message="nobody saw the end of its process; the result that it left tells",
     )

@@ -6,7 +6,7 @@ import os
 from towline.core.records import Assignment
 from towline.core.run_folder import JOB_FILE, SCRIPT_FILE, STARTED_FILE
 from towline.on_worker import command
-from towline.on_worker.attempt_files import write_whole
+from towline.on_worker.attempt_files import write, write_whole
 from towline.on_worker.attempts import Mode
 from towline.on_worker.run_job import command_line
 from towline.workers.plans import Plan
@@ -44,8 +44,8 @@ def upload(assignment: Assignment, plan: Plan, python: str) -> None:
             verbatim=plan.resources.qverbatim,
         )
         write_whole(f"{run_dir}/{SCRIPT_FILE}", text.encode())
-    # Last: a folder with a job file is complete.
-    write_whole(f"{run_dir}/{JOB_FILE}", assignment.package)
+    # Nobody reads it before the job is submitted, and an upload that was interrupted is repeated.
+    write(f"{run_dir}/{JOB_FILE}", assignment.package)
 
 
 def _make_folder(run_dir: str) -> bool:

@@ -38,5 +38,5 @@ def test_a_newer_format_is_refused():
 
 def test_later_attempts_have_folders_of_their_own():
     uuid = "12345678-9abc-def0-1234-56789abcdef0"
-    assert run_folder(uuid, 1, 1) == f"12/34/56/{uuid}_1"
-    assert run_folder(uuid, 1, 2) == f"12/34/56/{uuid}_1_2"
+    assert run_folder(uuid, 1, 1) == f"12/{uuid}_1"
+    assert run_folder(uuid, 1, 2) == f"12/{uuid}_1_2"
