@@ -8,20 +8,27 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from towline.configuration.projects import ConfigManager
+    from towline.core.states import FlowState, JobState
     from towline.jobflow.command import command
+    from towline.jobflow.current import CURRENT_JOBDOC
     from towline.jobflow.run_config import set_run_config
     from towline.operations.controller import JobController
+    from towline.operations.controller.daemon import DaemonManager
+    from towline.operations.controller.runner import Runner
     from towline.operations.job_stores import get_jobstore
-    from towline.operations.runners import Runner
     from towline.operations.submission import submit_flow
     from towline.operations.waiting import wait_flow
 
 __version__ = "0.1.0"
 
 _HOME_OF = {
+    "CURRENT_JOBDOC": "towline.jobflow.current",
     "ConfigManager": "towline.configuration.projects",
+    "DaemonManager": "towline.operations.controller.daemon",
+    "FlowState": "towline.core.states",
     "JobController": "towline.operations.controller",
-    "Runner": "towline.operations.runners",
+    "JobState": "towline.core.states",
+    "Runner": "towline.operations.controller.runner",
     "command": "towline.jobflow.command",
     "get_jobstore": "towline.operations.job_stores",
     "set_run_config": "towline.jobflow.run_config",
@@ -30,8 +37,12 @@ _HOME_OF = {
 }
 
 __all__ = [
+    "CURRENT_JOBDOC",
     "ConfigManager",
+    "DaemonManager",
+    "FlowState",
     "JobController",
+    "JobState",
     "Runner",
     "__version__",
     "command",

@@ -77,7 +77,7 @@ class ConfigManager:
         """The project that is meant, and its file."""
         return _data(self.get_project(project_name))
 
-    def project_names_from_files(self, suppress_warnings: bool = False) -> tuple[list[str], list[str]]:
+    def project_names_from_files(self, *, suppress_warnings: bool = False) -> tuple[list[str], list[str]]:
         """Names of the valid projects, and names of the project files that are not valid."""
         files = scan(self._settings.home)
         wrong = [file for file in files if file.problem is not None]
@@ -170,15 +170,37 @@ class ConfigManager:
         """The execution configuration of that name."""
         return self.get_project(project_name).execution_config(exec_config_name)
 
-    def set_jobstore(self, store: Any, project_name: str | None = None) -> None:
-        """Set where outputs go.
+    def set_queue_db(self, store: Any, project_name: str | None = None) -> None:
+        """Set the database of the queue.
 
         Parameters
         ----------
         store
+            Its address, such as ``postgresql+psycopg://...``, or a mapping as it stands in a project file below
+            ``queue: {store: ...}``.
+
+        Raises
+        ------
+        ConfigurationError
+            It is something else, such as a MongoDB store.
+        """
+        if not isinstance(store, str | Mapping):
+            raise ConfigurationError(
+                f"the queue is not kept in a {type(store).__name__}: give the address of a database, "
+                "such as 'sqlite:////data/queue.db', or leave it out"
+            )
+        document = {"url": store} if isinstance(store, str) else dict(store)
+        self.update_project({"queue": {"store": document}}, project_name)
+
+    def set_jobstore(self, jobstore: Any, project_name: str | None = None) -> None:
+        """Set where outputs go.
+
+        Parameters
+        ----------
+        jobstore
             A maggma or jobflow store, or a mapping as it stands in a project file.
         """
-        document = dict(store) if isinstance(store, Mapping) else store.as_dict()
+        document = dict(jobstore) if isinstance(jobstore, Mapping) else jobstore.as_dict()
         self._change(project_name, lambda whole: whole.update({"jobstore": document}))
 
     def _document(self, project: Project | Mapping[str, Any]) -> dict[str, Any]:
