@@ -28,6 +28,7 @@ __all__ = [
     "JobInfo",
     "JobReport",
     "Page",
+    "Progress",
     "RunProperties",
     "Sort",
     "change_properties",
@@ -53,6 +54,12 @@ __all__ = [
 
 #: Lines of the journal that `job info` shows.
 _LAST_EVENTS = 8
+
+#: Told how many of how many jobs, or run folders, are done.
+Progress = Callable[[int, int], None]
+
+#: Jobs that one round of statements is about: enough to be few, and few enough to see something move.
+_AT_ONCE = 2_500
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,40 +167,66 @@ def runner_seems_active(opened: "OpenProject") -> bool:
 
 
 def rerun_jobs(
-    opened: "OpenProject", rows: Iterable[int], *, force: bool = False, raise_on_error: bool = False
+    opened: "OpenProject",
+    rows: Iterable[int],
+    *,
+    force: bool = False,
+    raise_on_error: bool = False,
+    progress: Progress | None = None,
 ) -> Changed:
     """Run jobs again, each as a new attempt; the folders of earlier ones stay."""
-    return _act(opened, lambda transaction: rerun(transaction, rows, force=force), raise_on_error)
+    # All at once: which jobs go back with which depends on all of them.
+    act = _Act(opened, raise_on_error, progress, at_once=None)
+    return act.on(rows, lambda transaction, part: rerun(transaction, part, force=force))
 
 
-def retry_jobs(opened: "OpenProject", rows: Iterable[int], *, raise_on_error: bool = False) -> Changed:
+def retry_jobs(
+    opened: "OpenProject", rows: Iterable[int], *, raise_on_error: bool = False, progress: Progress | None = None
+) -> Changed:
     """Repeat the action of the runner that failed."""
-    return _act(opened, lambda transaction: actions.retry(transaction, rows), raise_on_error)
+    return _Act(opened, raise_on_error, progress).on(rows, actions.retry)
 
 
-def pause_jobs(opened: "OpenProject", rows: Iterable[int], *, raise_on_error: bool = False) -> Changed:
+def pause_jobs(
+    opened: "OpenProject", rows: Iterable[int], *, raise_on_error: bool = False, progress: Progress | None = None
+) -> Changed:
     """Hold jobs before their start."""
-    return _act(opened, lambda transaction: actions.pause(transaction, rows), raise_on_error)
+    return _Act(opened, raise_on_error, progress).on(rows, actions.pause)
 
 
-def resume_jobs(opened: "OpenProject", rows: Iterable[int], *, raise_on_error: bool = False) -> Changed:
+def resume_jobs(
+    opened: "OpenProject", rows: Iterable[int], *, raise_on_error: bool = False, progress: Progress | None = None
+) -> Changed:
     """Undo pause and stop."""
-    return _act(opened, lambda transaction: actions.resume(transaction, rows), raise_on_error)
+    return _Act(opened, raise_on_error, progress).on(rows, actions.resume)
 
 
-def stop_jobs(opened: "OpenProject", rows: Iterable[int], *, raise_on_error: bool = False) -> Changed:
+def stop_jobs(
+    opened: "OpenProject", rows: Iterable[int], *, raise_on_error: bool = False, progress: Progress | None = None
+) -> Changed:
     """End jobs, wherever they are."""
-    return _act(opened, lambda transaction: actions.stop(transaction, rows), raise_on_error)
+    return _Act(opened, raise_on_error, progress).on(rows, actions.stop)
 
 
-def set_job_states(opened: "OpenProject", rows: Iterable[int], state: JobState) -> Changed:
+def set_job_states(
+    opened: "OpenProject", rows: Iterable[int], state: JobState, *, progress: Progress | None = None
+) -> Changed:
     """Force jobs into a state, unchecked; flows and children follow."""
-    return _act(opened, lambda transaction: actions.set_state(transaction, rows, state), raise_on_error=False)
+    act = _Act(opened, raise_on_error=False, progress=progress)
+    return act.on(rows, lambda transaction, part: actions.set_state(transaction, part, state))
 
 
-def set_priority(opened: "OpenProject", rows: Iterable[int], priority: int, *, raise_on_error: bool = False) -> Changed:
+def set_priority(
+    opened: "OpenProject",
+    rows: Iterable[int],
+    priority: int,
+    *,
+    raise_on_error: bool = False,
+    progress: Progress | None = None,
+) -> Changed:
     """Change the priority."""
-    return _act(opened, lambda transaction: actions.set_priority(transaction, rows, priority), raise_on_error)
+    act = _Act(opened, raise_on_error, progress)
+    return act.on(rows, lambda transaction, part: actions.set_priority(transaction, part, priority))
 
 
 def set_run_properties(
@@ -203,6 +236,7 @@ def set_run_properties(
     *,
     replace: bool = False,
     raise_on_error: bool = False,
+    progress: Progress | None = None,
 ) -> Changed:
     """Change worker, execution configuration or resources.
 
@@ -211,7 +245,9 @@ def set_run_properties(
     ConfigurationError
         The project has no such worker or exec_config.
     """
-    return change_properties(opened, rows, properties, None, replace=replace, raise_on_error=raise_on_error)
+    return change_properties(
+        opened, rows, properties, None, replace=replace, raise_on_error=raise_on_error, progress=progress
+    )
 
 
 def change_properties(
@@ -222,6 +258,7 @@ def change_properties(
     *,
     replace: bool,
     raise_on_error: bool,
+    progress: Progress | None = None,
 ) -> Changed:
     """Change priority, worker, execution configuration and resources together; each has its own rule about states.
 
@@ -231,18 +268,17 @@ def change_properties(
         The project has no such worker or exec_config.
     """
     _check(opened, properties)
-    listed = list(rows)
 
-    def act(transaction: Transaction) -> ActionResult:
+    def act(transaction: Transaction, part: Sequence[int]) -> ActionResult:
         results = []
         if priority is not None:
-            results.append(actions.set_priority(transaction, listed, priority))
+            results.append(actions.set_priority(transaction, part, priority))
         if properties != RunProperties() or not results:
-            results.append(actions.set_run_properties(transaction, listed, properties, replace=replace))
+            results.append(actions.set_run_properties(transaction, part, properties, replace=replace))
         refused = {row: error for result in results for row, error in (result.refused or {}).items()}
         return ActionResult(tuple(sorted({row for result in results for row in result.changed})), refused)
 
-    return _act(opened, act, raise_on_error)
+    return _Act(opened, raise_on_error, progress).on(rows, act)
 
 
 def delete_jobs(
@@ -252,6 +288,7 @@ def delete_jobs(
     outputs: bool = False,
     files: bool = False,
     raise_on_error: bool = False,
+    progress: Progress | None = None,
 ) -> Changed:
     """Take jobs out of the queue; those in flight are ended by the runner.
 
@@ -266,14 +303,15 @@ def delete_jobs(
     folders: list[deletions.RunFolder] = []
     identities = identities_of(opened, listed) if outputs else {}
 
-    def act(transaction: Transaction) -> ActionResult:
+    def act(transaction: Transaction, part: Sequence[int]) -> ActionResult:
         if files:
-            folders.extend(deletions.run_folders(transaction, listed))
-        return deletions.delete_jobs(transaction, listed, delete_files=files)
+            folders.extend(deletions.run_folders(transaction, part))
+        return deletions.delete_jobs(transaction, part, delete_files=files)
 
-    changed = _act(opened, act, raise_on_error)
+    # All at once: whether a flow would be left empty depends on all of them.
+    changed = _Act(opened, raise_on_error, progress, at_once=None).on(listed, act)
     gone = {int(db_id.removeprefix(opened.db_id_prefix)) for db_id in changed.changed}
-    deleted = delete_run_folders(opened, [folder for folder in folders if folder.job_id in gone])
+    deleted = delete_run_folders(opened, [folder for folder in folders if folder.job_id in gone], progress)
     delete_outputs(opened, {row: identity for row, identity in identities.items() if row in gone})
     return Changed(changed.changed, changed.refused, changed.also_changed, tuple(deleted))
 
@@ -302,21 +340,45 @@ def rows_of(opened: "OpenProject", wanted: JobFilter) -> list[int]:
     return job_search.find_job_ids(opened.database, wanted)
 
 
-def _act(opened: "OpenProject", action: Callable[[Transaction], ActionResult], raise_on_error: bool) -> Changed:
-    """Carry out an action in a transaction of its own, and wake the runner."""
-    with opened.database.transaction() as transaction:
-        result = action(transaction)
-        refused = result.refused or {}
-        if raise_on_error and refused:
-            # Leaving the block undoes what was done to the others.
-            raise next(iter(refused.values()))
-    if result.changed:
-        opened.wake_runner()
-    return Changed(
-        changed=_db_ids(opened, result.changed),
-        refused={f"{opened.db_id_prefix}{row}": str(error) for row, error in refused.items()},
-        also_changed=_db_ids(opened, result.also_changed),
-    )
+@dataclass(frozen=True, slots=True)
+class _Act:
+    """Carries out an action in a transaction of its own, and wakes the runner."""
+
+    opened: "OpenProject"
+    raise_on_error: bool
+    progress: Progress | None
+    #: How many jobs one round of statements is about; None is all of them.
+    at_once: int | None = _AT_ONCE
+
+    def on(self, rows: Iterable[int], action: Callable[[Transaction, Sequence[int]], ActionResult]) -> Changed:
+        """Do `action` to the jobs in `rows`, and tell what came of it."""
+        listed = list(rows)
+        size = self.at_once or len(listed) or 1
+        results = []
+        with self.opened.database.transaction() as transaction:
+            for start in range(0, len(listed) or 1, size):
+                self._tell(start, len(listed))
+                result = action(transaction, listed[start : start + size])
+                if self.raise_on_error and result.refused:
+                    # Leaving the block undoes what was done to the others.
+                    raise next(iter(result.refused.values()))
+                results.append(result)
+        self._tell(len(listed), len(listed))
+        if any(result.changed for result in results):
+            self.opened.wake_runner()
+        return self._changed(results)
+
+    def _tell(self, done: int, total: int) -> None:
+        if self.progress is not None:
+            self.progress(done, total)
+
+    def _changed(self, results: Sequence[ActionResult]) -> Changed:
+        refused = {row: error for result in results for row, error in (result.refused or {}).items()}
+        return Changed(
+            changed=_db_ids(self.opened, [row for result in results for row in result.changed]),
+            refused={f"{self.opened.db_id_prefix}{row}": str(error) for row, error in refused.items()},
+            also_changed=_db_ids(self.opened, [row for result in results for row in result.also_changed]),
+        )
 
 
 def _check(opened: "OpenProject", properties: RunProperties) -> None:

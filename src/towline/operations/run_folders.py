@@ -1,7 +1,7 @@
 """Run folders of jobs on this machine: what is in them, what jobs print, getting files, deleting."""
 
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +14,8 @@ from towline.store.job_info import JobInfo
 
 if TYPE_CHECKING:
     from towline.operations.compose import OpenProject
+
+_FOLDERS_BETWEEN_NEWS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,20 +113,32 @@ def follow_outputs(job: JobInfo) -> list[Followed]:
     return [Followed(folder / name, _size(folder / name)) for name in (OUTPUT_FILE, ERROR_FILE)]
 
 
-def delete_files(opened: "OpenProject", rows: Iterable[int]) -> list[str]:
+def delete_files(
+    opened: "OpenProject", rows: Iterable[int], progress: Callable[[int, int], None] | None = None
+) -> list[str]:
     """Delete the run folders of all attempts of these jobs, except of attempts in flight; return those that went."""
     with opened.database.transaction() as transaction:
         folders = run_folders(transaction, rows)
-    return delete_run_folders(opened, folders)
+    return delete_run_folders(opened, folders, progress)
 
 
-def delete_run_folders(opened: "OpenProject", folders: Iterable[RunFolder]) -> list[str]:
-    """Delete run folders of attempts that are over, if they are inside the work_dir of their worker and ours."""
-    return [
-        folder.path
-        for folder in folders
-        if not folder.in_use and _is_ours(opened, folder) and _remove(Path(folder.path))
-    ]
+def delete_run_folders(
+    opened: "OpenProject", folders: Sequence[RunFolder], progress: Callable[[int, int], None] | None = None
+) -> list[str]:
+    """Delete run folders of attempts that are over, if they are inside the work_dir of their worker and ours.
+
+    Parameters
+    ----------
+    progress
+        Told how many of how many folders were looked at.
+    """
+    deleted = []
+    for number, folder in enumerate(folders):
+        if not folder.in_use and _is_ours(opened, folder) and _remove(Path(folder.path)):
+            deleted.append(folder.path)
+        if progress is not None and number % _FOLDERS_BETWEEN_NEWS == 0:
+            progress(number + 1, len(folders))
+    return deleted
 
 
 def _is_ours(opened: "OpenProject", folder: RunFolder) -> bool:

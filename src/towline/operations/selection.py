@@ -14,6 +14,7 @@ from towline.store.job_search import JobFilter
 
 if TYPE_CHECKING:
     from towline.operations.compose import OpenProject
+    from towline.store.queue_criteria import QueueCriteria
 
 #: The fewest letters of a uuid that are taken for its beginning.
 SHORTEST_UUID_PREFIX = 6
@@ -103,13 +104,19 @@ def job_filter(
     metadata: Mapping[str, Any] | None = None,
     workers: Iterable[str] = (),
     locked: bool = False,
+    query: Mapping[str, Any] | None = None,
 ) -> JobFilter:
     """A filter from ids as users type them.
+
+    Parameters
+    ----------
+    query
+        Criteria in the language of the job store, about the fields of :mod:`towline.store.queue_criteria`.
 
     Raises
     ------
     InvalidRequest
-        A db_id is no db_id, or a job id is not UUID:INDEX.
+        A db_id is no db_id, a job id is not UUID:INDEX, or the criteria cannot be answered.
     NoSuchFlow
         There is no such flow.
     """
@@ -125,6 +132,7 @@ def job_filter(
         metadata=metadata or {},
         workers=tuple(workers),
         locked=locked,
+        query=_criteria("jobs", query, opened.db_id_prefix),
     )
 
 
@@ -140,6 +148,7 @@ def flow_filter(
     name: str | None = None,
     metadata: Mapping[str, Any] | None = None,
     locked: bool = False,
+    query: Mapping[str, Any] | None = None,
 ) -> FlowFilter:
     """A filter from ids as users type them; see :func:`job_filter`."""
     rows = [flow_row(opened, text) for text in flow_ids]
@@ -153,7 +162,17 @@ def flow_filter(
         name=name,
         metadata=metadata or {},
         locked=locked,
+        query=_criteria("flows", query, opened.db_id_prefix),
     )
+
+
+def _criteria(about: str, query: Mapping[str, Any] | None, prefix: str) -> "QueueCriteria | None":
+    if not query:
+        return None
+    # Most commands have no criteria, and need not load their language.
+    from towline.store.queue_criteria import flow_criteria, job_criteria
+
+    return job_criteria(query, prefix) if about == "jobs" else flow_criteria(query)
 
 
 def _whole_uuid(opened: "OpenProject", table: str, text: str) -> str | None:

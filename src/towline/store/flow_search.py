@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -13,6 +13,10 @@ from towline.store.database import Database
 from towline.store.job_info import FlowInfo, JobInfo
 from towline.store.job_search import JobFilter, Page, Sort, find_jobs, parents_of, with_details
 from towline.store.readiness import id_list
+
+if TYPE_CHECKING:
+    # Lists without criteria need nothing of it.
+    from towline.store.queue_criteria import QueueCriteria
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,8 @@ class FlowFilter:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     #: Only flows with a job that a runner holds.
     locked: bool = False
+    #: Criteria in the language of the job store.
+    query: "QueueCriteria | None" = None
 
     @property
     def is_empty(self) -> bool:
@@ -55,7 +61,7 @@ def find_flows(
         Load the ids, names, states, workers and parents of the jobs too.
     """
     page = page or Page()
-    conditions = _conditions(wanted)
+    conditions = _conditions(_resolved(database, wanted))
     rows = database.read(
         "SELECT flow.id, uuid, name, state, created_at, updated_at, jobstore, metadata, "
         "(SELECT min(id) FROM job WHERE flow_id = flow.id) "
@@ -69,7 +75,7 @@ def find_flows(
 
 def count_flows(database: Database, wanted: FlowFilter) -> int:
     """Number of flows that `wanted` admits."""
-    conditions = _conditions(wanted)
+    conditions = _conditions(_resolved(database, wanted))
     return int(database.read(f"SELECT count(*) FROM flow WHERE {conditions.where}", conditions.parameters)[0][0])
 
 
@@ -106,7 +112,7 @@ def with_job_lists(
 
 def flow_rows(database: Database, wanted: FlowFilter) -> list[int]:
     """Ids of the rows of all flows that `wanted` admits."""
-    conditions = _conditions(wanted)
+    conditions = _conditions(_resolved(database, wanted))
     query = f"SELECT id FROM flow WHERE {conditions.where} ORDER BY id"
     return [row[0] for row in database.read(query, conditions.parameters)]
 
@@ -177,6 +183,16 @@ def _state_counts(database: Database, flow_ids: Sequence[int]) -> dict[int, dict
     }
 
 
+def _resolved(database: Database, wanted: FlowFilter) -> FlowFilter:
+    """The same filter with criteria that no column decides turned into uuids."""
+    if wanted.query is None or wanted.query.condition.exact:
+        return wanted
+    candidates = find_flows(database, replace(wanted, query=None))
+    found = set(wanted.query.decide(candidates))
+    # No flow has an empty uuid: nothing is found then, instead of everything.
+    return FlowFilter(flow_ids=tuple(flow.flow_id for flow in candidates if flow.id in found) or ("",))
+
+
 def _conditions(wanted: FlowFilter) -> Conditions:
     conditions = Conditions()
     conditions.add_listed("flow.uuid", wanted.flow_ids)
@@ -194,6 +210,8 @@ def _conditions(wanted: FlowFilter) -> Conditions:
     conditions.add_metadata("json_extract(CAST(flow.metadata AS TEXT), {path})", "$", wanted.metadata)
     if wanted.locked:
         conditions.add("EXISTS (SELECT 1 FROM job WHERE flow_id = flow.id AND lease_owner IS NOT NULL)")
+    if wanted.query is not None and (said := wanted.query.condition).sql:
+        conditions.add(f"({said.sql})", *said.parameters)
     return conditions
 
 

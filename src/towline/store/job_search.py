@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -17,6 +17,10 @@ from towline.store.conditions import Conditions, name_condition
 from towline.store.database import Database
 from towline.store.job_info import JOB_COLUMNS, JobInfo, job_info
 from towline.store.readiness import id_list
+
+if TYPE_CHECKING:
+    # Lists without criteria need nothing of it.
+    from towline.store.queue_criteria import QueueCriteria
 
 #: A name that more jobs have than this is looked for along the order of the list, not through the index of names.
 _MANY = 2000
@@ -52,6 +56,8 @@ class JobFilter:
     locked: bool = False
     #: Only jobs of this kind of payload.
     payload_kind: str | None = None
+    #: Criteria in the language of the job store.
+    query: "QueueCriteria | None" = None
 
     @property
     def is_empty(self) -> bool:
@@ -183,6 +189,19 @@ def _detailed(job: JobInfo, documents: Sequence[Any] | None, parents: tuple[str,
 
 
 def _resolved(database: Database, wanted: JobFilter) -> JobFilter:
+    """The same filter with (uuid, index), and criteria that no column decides, turned into ids of rows."""
+    wanted = _with_ids(database, wanted)
+    if wanted.query is None or wanted.query.condition.exact:
+        return wanted
+    # What the columns leave over is read at once, and decided on the documents.
+    chosen, parameters = _chosen_ids(database, wanted, Page(Sort.DB_ID, ascending=True))
+    candidates = JobFilter(db_ids=tuple(row[0] for row in database.read(chosen, parameters)) or (0,))
+    found = wanted.query.decide(find_jobs(database, candidates, details=True))
+    # No row has the id 0: nothing is found then, instead of everything.
+    return JobFilter(db_ids=tuple(sorted(found)) or (0,))
+
+
+def _with_ids(database: Database, wanted: JobFilter) -> JobFilter:
     """The same filter with (uuid, index) turned into ids of rows."""
     if not wanted.job_ids:
         return wanted
@@ -244,6 +263,8 @@ def _conditions(database: Database, wanted: JobFilter, page: Page | None) -> Con
         conditions.add_one_of("job.state", [state.value for state in sorted(IN_FLIGHT)])
     if wanted.payload_kind is not None:
         conditions.add("job.payload_kind = ?", wanted.payload_kind)
+    if wanted.query is not None and (said := wanted.query.condition).sql:
+        conditions.add(f"({said.sql})", *said.parameters)
     return conditions
 
 

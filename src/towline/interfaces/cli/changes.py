@@ -8,26 +8,26 @@ import click
 from towline.errors import NoSuchJob
 from towline.interfaces.cli.display import plural, print_json, say, write_out
 from towline.interfaces.cli.documents import changed_document
-from towline.interfaces.cli.options import JobQuery, MaybeOneJob
+from towline.interfaces.cli.options import Acting, JobQuery, MaybeOneJob
+from towline.interfaces.cli.progress import Bar
 from towline.interfaces.cli.selection import jobs_to_change
 from towline.interfaces.cli.session import open_session
 from towline.operations.jobs import Changed
 
 if TYPE_CHECKING:
     from towline.operations.compose import OpenProject
+    from towline.operations.jobs import Progress
 
 
 def change_jobs(
     context: click.Context,
     chosen: MaybeOneJob,
     query: JobQuery,
-    action: "Callable[[OpenProject, list[int]], Changed]",
+    action: "Callable[[OpenProject, list[int], Progress], Changed]",
+    acting: Acting,
     *,
     verb: str,
     done: str,
-    yes: bool,
-    verbosity: int,
-    as_json: bool,
 ) -> None:
     """Do something to the jobs that the options choose, and report it.
 
@@ -41,15 +41,16 @@ def change_jobs(
     NoSuchJob
         No job was found, or none could be changed.
     """
-    with open_session(context) as opened:
-        rows = jobs_to_change(opened, chosen, query, verb, yes=yes)
-        changed = action(opened, rows) if rows else Changed()
-    report(changed, done=done, verbosity=verbosity, as_json=as_json)
+    with open_session(context, patience_seconds=acting.wait) as opened:
+        rows = jobs_to_change(opened, chosen, query, verb, yes=acting.yes)
+        with Bar(f"{verb} {plural(len(rows), 'job')}") as bar:
+            changed = action(opened, rows, bar.show) if rows else Changed()
+    report(changed, acting, done=done)
 
 
-def report(changed: Changed, *, done: str, verbosity: int, as_json: bool) -> None:
+def report(changed: Changed, acting: Acting, *, done: str) -> None:
     """Say what was changed and what was not; fail when there is nothing but refusals."""
-    if as_json:
+    if acting.as_json:
         print_json(changed_document(changed))
     else:
         for reason in changed.refused.values():
@@ -59,7 +60,7 @@ def report(changed: Changed, *, done: str, verbosity: int, as_json: bool) -> Non
             write_out(f"{plural(len(changed.also_changed), 'job')} after them went back too\n")
         if changed.deleted_folders:
             write_out(f"{plural(len(changed.deleted_folders), 'run folder')} deleted\n")
-        if verbosity:
+        if acting.verbosity:
             write_out("".join(f"{db_id}\n" for db_id in (*changed.changed, *changed.also_changed)))
     if not changed.changed:
         if not changed.refused:

@@ -70,9 +70,6 @@ NewState = Annotated[
 Verbosity = Annotated[int, Option("--verbosity", "-v", help="More columns or details; -vv even more.", count=True)]
 Json = Annotated[bool, Option("--json", help="Print JSON, for programs.")]
 Yes = Annotated[bool, Option("--yes", "-y", help="Ask nothing.")]
-RaiseOnError = Annotated[
-    bool, Option("--raise-on-error", "-re", help="Change nothing at all if one of the jobs cannot be changed.")
-]
 JobId = Annotated[
     str, Argument(metavar="JOB_DB_ID", help="db_id or uuid, or its beginning.", autocompletion=complete_job)
 ]
@@ -87,6 +84,39 @@ FlowByJob = Annotated[bool, Option("--job", "-j", help="The uuid is that of a jo
 Dates = Annotated[
     str | None, Option("--start-date", "-sdate", help="First day or time of the last update.", metavar="DATE")
 ]
+
+
+#: Seconds to wait; None is as long as usual.
+Patience = Annotated[
+    int | None,
+    Option("--wait", "-w", help="Seconds to wait while somebody else writes to the queue; otherwise 30.", min=0),
+]
+BreakLock = Annotated[
+    bool,
+    Option("--break-lock", "-bl", refused="is not needed: no lock keeps you from a job or flow. Leave it out"),
+]
+#: What scripts for jobflow-remote may have in the place of --yes.
+HiddenForce = Annotated[bool, Option("--force", "-f", hidden=True)]
+
+
+@dataclass
+class Acting:
+    """How a command that changes jobs behaves."""
+
+    wait: Patience = None
+    break_lock: BreakLock = False
+    yes: Yes = False
+    verbosity: Verbosity = 0
+    as_json: Json = False
+
+
+@dataclass
+class ActingOnMany(Acting):
+    """The same for actions that may be possible for some of the jobs only."""
+
+    raise_on_error: Annotated[
+        bool, Option("--raise-on-error", "-re", help="Change nothing at all if one of the jobs cannot be changed.")
+    ] = False
 
 
 @dataclass
@@ -137,6 +167,12 @@ _FLOW_IDS = Option(
 )
 _METADATA = Option("--metadata", "-meta", help="Metadata: key=value, commas between several, or JSON.", metavar="META")
 
+_QUERY = Option(
+    *("--query", "-q"),
+    help='Criteria as in the job store, as JSON: \'{"priority": {"$gt": 2}}\', or key=value.',
+    metavar="CRITERIA",
+)
+
 
 @dataclass
 class JobQuery(When):
@@ -152,6 +188,7 @@ class JobQuery(When):
         Strings,
         Option("--worker", "-wk", help="Worker; may be given several times.", autocompletion=complete_worker),
     ] = None
+    query: Annotated[str | None, _QUERY] = None
 
 
 @dataclass
@@ -164,6 +201,7 @@ class FlowQuery(When):
     state: Annotated[list[FlowState] | None, _FLOW_STATE] = None
     name: Annotated[str | None, Option("--name", "-n", help="Name, or a pattern such as 'bands*'.")] = None
     metadata: Annotated[str | None, _METADATA] = None
+    query: Annotated[str | None, _QUERY] = None
 
 
 @dataclass

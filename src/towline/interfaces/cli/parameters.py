@@ -44,6 +44,10 @@ class _OptionFields(Parameter):
     names: tuple[str, ...] = ()
     count: bool = False
     hidden: bool = False
+    #: Why the option, which jobflow-remote has, cannot be given here; it is not listed then.
+    refused: str = ""
+    #: The value when the option stands without one.
+    bare: str | None = None
 
 
 class Option(_OptionFields):
@@ -120,20 +124,35 @@ def _click_option(
         # They have no values, so there is nothing to convert or to complete.
         for key in ("type", "metavar", "shell_complete"):
             del settings[key]
+    if about.bare is not None:
+        settings |= {"is_flag": False, "flag_value": about.bare}
+    if about.refused:
+        settings["callback"] = _refusing(about)
     if default is not MISSING:
         # Told that the default is None, click takes a required option for given.
         settings["default"] = default
     return click.Option(
         [*about.names, name],
-        is_flag=plain is bool,
+        is_flag=settings.pop("is_flag", plain is bool),
         count=about.count,
         multiple=is_list,
         required=default is MISSING,
         show_default=default not in (MISSING, None, False, 0, Path()) and not is_list,
         help=about.help,
-        hidden=about.hidden,
+        hidden=about.hidden or bool(about.refused),
         **settings,
     )
+
+
+def _refusing(about: Option) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    """Lets nothing but the default pass."""
+
+    def check(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+        if value != parameter.get_default(context) and not context.resilient_parsing:
+            raise click.UsageError(f"{about.names[0]} {about.refused}", context)
+        return value
+
+    return check
 
 
 def _unwrapped(kind: Any) -> tuple[bool, Any]:

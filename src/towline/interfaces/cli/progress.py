@@ -3,6 +3,8 @@
 import shutil
 import sys
 from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Self
 
 import click
 
@@ -41,6 +43,49 @@ def wait_and_exit(wait: Callable[[Progress], Waited], *, as_json: bool) -> None:
 def counted(states: Mapping[JobState, int]) -> str:
     """Numbers of jobs by state, in the order of a job's life."""
     return ", ".join(f"{states[state]} {state.value}" for state in JobState if states.get(state))
+
+
+class Bar:
+    """A bar on the terminal for work on many things; nothing when nobody looks, or it is done before one could look.
+
+    Parameters
+    ----------
+    text
+        What is done.
+    """
+
+    #: rich takes as long to load as a small piece of work takes to be done.
+    _FEWEST = 500
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._drawn: Any = None
+        self._task: Any = None
+
+    def show(self, done: int, total: int) -> None:
+        """So many of so many are done."""
+        if total < self._FEWEST or not sys.stderr.isatty():
+            return
+        if self._drawn is None:
+            self._begin()
+        self._drawn.update(self._task, completed=done, total=total)
+
+    def _begin(self) -> None:
+        from rich.console import Console
+        from rich.progress import Progress as Drawn
+
+        self._drawn = Drawn(console=Console(stderr=True), transient=True)
+        self._task = self._drawn.add_task(self._text)
+        self._drawn.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._drawn is not None:
+            self._drawn.stop()
 
 
 class _Line:

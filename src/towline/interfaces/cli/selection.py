@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from towline.core.documents import decode
 from towline.errors import InvalidRequest
 from towline.interfaces.cli.display import plural, say
 from towline.interfaces.cli.options import FlowQuery, JobQuery, MaybeOneJob, OneJob, Sorting, When
@@ -36,6 +37,7 @@ def wanted_jobs(opened: "OpenProject", query: JobQuery, *, locked: bool = False)
         metadata=None if query.metadata is None else pairs(query.metadata, "--metadata"),
         workers=query.worker or (),
         locked=locked,
+        query=_criteria(query.query),
     )
 
 
@@ -53,7 +55,13 @@ def wanted_flows(opened: "OpenProject", query: FlowQuery, *, locked: bool = Fals
         name=query.name,
         metadata=None if query.metadata is None else pairs(query.metadata, "--metadata"),
         locked=locked,
+        query=_criteria(query.query),
     )
+
+
+def _criteria(text: str | None) -> Any:
+    """Criteria from the command line; ``{"$date": "2024-03-01"}`` in them is a time."""
+    return None if text is None else decode(json.dumps(pairs(text, "--query")).encode())
 
 
 def page_of(sorting: Sorting) -> Page:

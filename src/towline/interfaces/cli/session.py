@@ -41,12 +41,21 @@ class Session:
         return [name for name in names if name is not None and name.startswith(incomplete)]
 
 
-def open_session(context: "click.Context") -> "OpenProject":
-    """The project that the command is about, opened."""
+def open_session(context: "click.Context", *, patience_seconds: float | None = None) -> "OpenProject":
+    """The project that the command is about, opened.
+
+    Parameters
+    ----------
+    patience_seconds
+        How long to wait while somebody else writes to the database; as long as usual when None.
+    """
     # What composes a project loads the runner and the workers too; help needs none of it.
     from towline.operations.compose import open_project
 
-    return open_project(project_of(context))
+    opened = open_project(project_of(context))
+    if patience_seconds is not None:
+        opened.database.patience_seconds = patience_seconds
+    return opened
 
 
 def project_of(context: "click.Context") -> str | None:

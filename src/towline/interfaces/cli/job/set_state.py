@@ -3,7 +3,7 @@
 import click
 
 from towline.interfaces.cli.changes import change_jobs
-from towline.interfaces.cli.options import JobQuery, Json, MaybeOneJob, NewState, Verbosity, Yes
+from towline.interfaces.cli.options import Acting, JobQuery, MaybeOneJob, NewState
 from towline.operations.jobs import set_job_states
 
 
@@ -12,19 +12,15 @@ def command(
     new_state: NewState,
     chosen: MaybeOneJob,
     query: JobQuery,
-    yes: Yes = False,
-    verbosity: Verbosity = 0,
-    as_json: Json = False,
+    acting: Acting,
 ) -> None:
     """Force jobs into a state, unchecked; their flows and children follow."""
     change_jobs(
         context,
         chosen,
         query,
-        lambda opened, rows: set_job_states(opened, rows, new_state),
+        lambda opened, rows, progress: set_job_states(opened, rows, new_state, progress=progress),
+        acting,
         verb=f"set to {new_state.value}",
         done=f"set to {new_state.value}",
-        yes=yes,
-        verbosity=verbosity,
-        as_json=as_json,
     )

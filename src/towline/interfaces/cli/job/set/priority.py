@@ -5,7 +5,7 @@ from typing import Annotated
 import click
 
 from towline.interfaces.cli.changes import change_jobs
-from towline.interfaces.cli.options import JobQuery, Json, MaybeOneJob, RaiseOnError, Verbosity, Yes
+from towline.interfaces.cli.options import ActingOnMany, JobQuery, MaybeOneJob
 from towline.interfaces.cli.parameters import Argument
 from towline.operations.jobs import set_priority
 
@@ -14,20 +14,17 @@ def command(
     context: click.Context,
     priority_value: Annotated[int, Argument(metavar="PRIORITY_VALUE", help="Higher runs first; 0 is a value.")],
     query: JobQuery,
-    raise_on_error: RaiseOnError = False,
-    yes: Yes = False,
-    verbosity: Verbosity = 0,
-    as_json: Json = False,
+    acting: ActingOnMany,
 ) -> None:
     """Change the priority of jobs."""
     change_jobs(
         context,
         MaybeOneJob(),
         query,
-        lambda opened, rows: set_priority(opened, rows, priority_value, raise_on_error=raise_on_error),
+        lambda opened, rows, progress: set_priority(
+            opened, rows, priority_value, raise_on_error=acting.raise_on_error, progress=progress
+        ),
+        acting,
         verb="change",
         done="changed",
-        yes=yes,
-        verbosity=verbosity,
-        as_json=as_json,
     )

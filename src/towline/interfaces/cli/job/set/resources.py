@@ -5,7 +5,7 @@ from typing import Annotated
 import click
 
 from towline.interfaces.cli.changes import change_jobs
-from towline.interfaces.cli.options import JobQuery, Json, MaybeOneJob, RaiseOnError, Verbosity, Yes
+from towline.interfaces.cli.options import ActingOnMany, JobQuery, MaybeOneJob
 from towline.interfaces.cli.parameters import Argument, Option
 from towline.interfaces.cli.selection import pairs
 from towline.operations.jobs import RunProperties, set_run_properties
@@ -17,13 +17,10 @@ def command(
         str, Argument(metavar="RESOURCES_VALUE", help="key=value, commas between several, or JSON.")
     ],
     query: JobQuery,
+    acting: ActingOnMany,
     replace: Annotated[
         bool, Option("--replace", "-r", help="Put them in the place of the old ones, instead of merging.")
     ] = False,
-    raise_on_error: RaiseOnError = False,
-    yes: Yes = False,
-    verbosity: Verbosity = 0,
-    as_json: Json = False,
 ) -> None:
     """Change the resources that jobs ask for."""
     properties = RunProperties(resources=pairs(resources_value, "RESOURCES_VALUE"))
@@ -31,12 +28,10 @@ def command(
         context,
         MaybeOneJob(),
         query,
-        lambda opened, rows: set_run_properties(
-            opened, rows, properties, replace=replace, raise_on_error=raise_on_error
+        lambda opened, rows, progress: set_run_properties(
+            opened, rows, properties, replace=replace, raise_on_error=acting.raise_on_error, progress=progress
         ),
+        acting,
         verb="change",
         done="changed",
-        yes=yes,
-        verbosity=verbosity,
-        as_json=as_json,
     )

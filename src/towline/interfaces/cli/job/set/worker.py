@@ -6,7 +6,7 @@ import click
 
 from towline.interfaces.cli.changes import change_jobs
 from towline.interfaces.cli.completions import complete_worker
-from towline.interfaces.cli.options import JobQuery, Json, MaybeOneJob, RaiseOnError, Verbosity, Yes
+from towline.interfaces.cli.options import ActingOnMany, JobQuery, MaybeOneJob
 from towline.interfaces.cli.parameters import Argument
 from towline.operations.jobs import RunProperties, set_run_properties
 
@@ -17,10 +17,7 @@ def command(
         str, Argument(metavar="WORKER_NAME", help="Worker of the project.", autocompletion=complete_worker)
     ],
     query: JobQuery,
-    raise_on_error: RaiseOnError = False,
-    yes: Yes = False,
-    verbosity: Verbosity = 0,
-    as_json: Json = False,
+    acting: ActingOnMany,
 ) -> None:
     """Move jobs to another worker; jobs that have begun go there with their next attempt."""
     properties = RunProperties(worker=worker_name)
@@ -28,10 +25,10 @@ def command(
         context,
         MaybeOneJob(),
         query,
-        lambda opened, rows: set_run_properties(opened, rows, properties, raise_on_error=raise_on_error),
+        lambda opened, rows, progress: set_run_properties(
+            opened, rows, properties, raise_on_error=acting.raise_on_error, progress=progress
+        ),
+        acting,
         verb="change",
         done="changed",
-        yes=yes,
-        verbosity=verbosity,
-        as_json=as_json,
     )

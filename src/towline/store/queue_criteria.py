@@ -1,0 +1,282 @@
+"""Criteria about the jobs and flows of the queue, in the language of the job store and with the fields' public names.
+
+What the columns of the tables can tell, the database answers; only what is left is decided on documents in memory. A
+field that the queue does not keep is refused: the alternative would be a wrong answer.
+"""
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from towline.core.states import FlowState, JobState
+from towline.errors import InvalidCriteria
+from towline.store.criteria import matcher, operators_in
+from towline.store.criteria_sql import Prefilter, SqlField, prefilter
+from towline.store.job_info import FlowInfo, JobInfo
+
+#: Operators whose operand is a value of the field, or a list of them.
+_WITH_VALUES = frozenset({"$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """A field of the criteria."""
+
+    #: The column that holds it; None when only the document tells.
+    column: SqlField | None = None
+    #: What a value in the criteria is compared as; raises ValueError.
+    convert: Callable[[Any, str], Any] | None = None
+    #: Whether paths lead into it.
+    is_nested: bool = False
+
+
+def _time(value: Any, _prefix: str) -> float:
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    if not isinstance(value, datetime):
+        raise ValueError("write a time as '2024-03-01T14:30:00' (local time) or '2024-03-01T14:30:00+00:00'")
+    return value.timestamp()
+
+
+def _id(value: Any, prefix: str) -> int:
+    number = str(value).removeprefix(prefix)
+    if isinstance(value, bool) or not number.isdecimal():
+        raise ValueError(f"an id looks like {prefix}12")
+    return int(number)
+
+
+def _state_of(kind: type[Enum]) -> Callable[[Any, str], str]:
+    def convert(value: Any, _prefix: str) -> str:
+        if value not in {member.value for member in kind}:
+            raise ValueError(f"the states are {', '.join(member.value for member in kind)}")
+        return str(getattr(value, "value", value))
+
+    return convert
+
+
+def _text(expression: str) -> _Field:
+    return _Field(SqlField(expression, "text"))
+
+
+def _number(expression: str) -> _Field:
+    return _Field(SqlField(expression, "number"))
+
+
+def _moment(expression: str) -> _Field:
+    return _Field(SqlField(expression, "number"), _time)
+
+
+_DOCUMENT, _NESTED = _Field(), _Field(is_nested=True)
+_HELD_SINCE = "CASE WHEN job.lease_owner IS NULL THEN NULL ELSE job.updated_at END"
+
+_JOB_FIELDS: Mapping[str, _Field] = {
+    "db_id": _Field(SqlField("job.id", "number"), _id),
+    "uuid": _text("job.uuid"),
+    "index": _number("job.job_index"),
+    "name": _text("job.name"),
+    "job.name": _text("job.name"),
+    "job.uuid": _text("job.uuid"),
+    "job.index": _number("job.job_index"),
+    "worker": _text("job.worker"),
+    "state": _Field(SqlField("job.state", "text"), _state_of(JobState)),
+    "previous_state": _Field(SqlField("job.previous_state", "text"), _state_of(JobState)),
+    "priority": _number("job.priority"),
+    "attempt": _number("job.attempt"),
+    "payload_kind": _text("job.payload_kind"),
+    "flow_id": _text("(SELECT flow.uuid FROM flow WHERE flow.id = job.flow_id)"),
+    "created_on": _moment("job.created_at"),
+    "updated_on": _moment("job.updated_at"),
+    "start_time": _moment("job.started_at"),
+    "end_time": _moment("job.ended_at"),
+    "run_dir": _text("job.run_dir"),
+    "exit_code": _number("job.exit_code"),
+    "exit_signal": _number("job.exit_signal"),
+    "reason": _text("job.reason"),
+    "lock_id": _Field(SqlField("job.lease_owner", "number"), _id),
+    "lock_time": _moment(_HELD_SINCE),
+    "remote.process_id": _text("job.process_id"),
+    "remote.step_attempts": _number("job.step_attempts"),
+    "remote.retry_time_limit": _moment("job.retry_at"),
+    "remote.error": _DOCUMENT,
+    "error": _DOCUMENT,
+    "parents": _NESTED,
+    "hosts": _NESTED,
+    "job.hosts": _NESTED,
+    "metadata": _NESTED,
+    "job.metadata": _NESTED,
+    "stored_data": _NESTED,
+    "resources": _NESTED,
+    "exec_config": _NESTED,
+    "exit_record": _NESTED,
+    "environment": _NESTED,
+}
+
+_FLOW_FIELDS: Mapping[str, _Field] = {
+    "uuid": _text("flow.uuid"),
+    "flow_id": _text("flow.uuid"),
+    "name": _text("flow.name"),
+    "state": _Field(SqlField("flow.state", "text"), _state_of(FlowState)),
+    "created_on": _moment("flow.created_at"),
+    "updated_on": _moment("flow.updated_at"),
+    "jobstore": _text("flow.jobstore"),
+    "metadata": _NESTED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class QueueCriteria:
+    """Criteria that were checked, about jobs or about flows."""
+
+    about: str
+    #: The criteria with every value as it is compared.
+    criteria: Mapping[str, Any]
+
+    @property
+    def condition(self) -> Prefilter:
+        """What the database can decide."""
+        fields = _FIELDS[self.about]
+        return prefilter(self.criteria, {path: field.column for path, field in fields.items() if field.column})
+
+    def decide(self, items: Iterable[JobInfo] | Iterable[FlowInfo]) -> list[int]:
+        """Rows of those among `items`, loaded with their details, that meet the criteria."""
+        meets = matcher(self.criteria)
+        return [item.id for item in items if meets(_document_of(item))]
+
+
+def job_criteria(criteria: Mapping[str, Any], prefix: str = "") -> QueueCriteria:
+    """Criteria about jobs.
+
+    Parameters
+    ----------
+    prefix
+        Text before the number in the ids of jobs.
+
+    Raises
+    ------
+    InvalidCriteria
+        A field is not kept, an operator not known, or a value not possible.
+    """
+    return _checked("jobs", criteria, prefix)
+
+
+def flow_criteria(criteria: Mapping[str, Any]) -> QueueCriteria:
+    """Criteria about flows.
+
+    Raises
+    ------
+    InvalidCriteria
+        As :func:`job_criteria`.
+    """
+    return _checked("flows", criteria, "")
+
+
+_FIELDS: Mapping[str, Mapping[str, _Field]] = {"jobs": _JOB_FIELDS, "flows": _FLOW_FIELDS}
+
+
+def _checked(about: str, criteria: Mapping[str, Any], prefix: str) -> QueueCriteria:
+    matcher(criteria)  # refuses what is no criteria at all, with its reason
+    return QueueCriteria(about, _converted(criteria, about, prefix))
+
+
+def _converted(criteria: Mapping[str, Any], about: str, prefix: str) -> dict[str, Any]:
+    whole: dict[str, Any] = {}
+    for name, operand in criteria.items():
+        if name.startswith("$"):
+            whole[name] = [_converted(part, about, prefix) for part in operand]
+        else:
+            whole[name] = _operand(name, _field(name, about), operand, prefix)
+    return whole
+
+
+def _field(path: str, about: str) -> _Field:
+    fields = _FIELDS[about]
+    if path in fields:
+        return fields[path]
+    parts = path.split(".")
+    for length in range(1, len(parts)):
+        field = fields.get(".".join(parts[:length]))
+        if field is not None and field.is_nested:
+            return field
+    near = difflib.get_close_matches(path, fields, n=2)
+    hint = f"Did you mean {' or '.join(near)}? " if near else ""
+    raise InvalidCriteria(f"the queue cannot look for {about} by {path!r}. {hint}It can by {', '.join(fields)}.")
+
+
+def _operand(path: str, field: _Field, operand: Any, prefix: str) -> Any:
+    convert = field.convert
+    if convert is None:
+        return operand
+    try:
+        if not operators_in(operand):
+            return _value(convert, operand, prefix)
+        return {name: _under(path, convert, name, value, prefix) for name, value in operand.items()}
+    except ValueError as error:
+        raise InvalidCriteria(f"{path} is compared with {operand!r}, which is not possible: {error}.") from error
+
+
+def _under(path: str, convert: Callable[[Any, str], Any], name: str, value: Any, prefix: str) -> Any:
+    if name == "$not":
+        return {inner: _under(path, convert, inner, item, prefix) for inner, item in value.items()}
+    if name in ("$in", "$nin"):
+        return [_value(convert, item, prefix) for item in value]
+    if name in _WITH_VALUES:
+        return _value(convert, value, prefix)
+    if name == "$exists":
+        return value
+    raise InvalidCriteria(
+        f"{name} cannot be used with {path}, which is compared as a whole; use {', '.join(sorted(_WITH_VALUES))}."
+    )
+
+
+def _value(convert: Callable[[Any, str], Any], value: Any, prefix: str) -> Any:
+    return None if value is None else convert(value, prefix)
+
+
+def _document_of(item: JobInfo | FlowInfo) -> dict[str, Any]:
+    return _job_document(item) if isinstance(item, JobInfo) else _flow_document(item)
+
+
+def _job_document(job: JobInfo) -> dict[str, Any]:
+    """A job under the names of the fields; what has no value is null, as in documents of jobflow-remote."""
+    metadata, hosts = dict(job.metadata), list(job.hosts)
+    plain = ("uuid", "index", "name", "worker", "priority", "attempt", "payload_kind", "flow_id", "run_dir")
+    return {
+        **{name: getattr(job, name) for name in plain},
+        **{name: getattr(job, name) for name in ("exit_code", "exit_signal", "reason", "error", "stored_data")},
+        **{name: getattr(job, name) for name in ("resources", "exec_config", "exit_record", "environment")},
+        "db_id": job.id,
+        "state": job.state.value,
+        "previous_state": None if job.previous_state is None else job.previous_state.value,
+        **_seconds(job, ("created_on", "updated_on", "start_time", "end_time", "lock_time")),
+        "lock_id": None if job.lock_id is None else int(job.lock_id),
+        "parents": list(job.parents),
+        "hosts": hosts,
+        "metadata": metadata,
+        "job": {"name": job.name, "uuid": job.uuid, "index": job.index, "hosts": hosts, "metadata": metadata},
+        "remote": {
+            "process_id": job.remote.process_id,
+            "step_attempts": job.remote.step_attempts,
+            "error": job.remote.error,
+            **_seconds(job.remote, ("retry_time_limit",)),
+        },
+    }
+
+
+def _flow_document(flow: FlowInfo) -> dict[str, Any]:
+    return {
+        "uuid": flow.flow_id,
+        "flow_id": flow.flow_id,
+        "name": flow.name,
+        "state": flow.state.value,
+        **_seconds(flow, ("created_on", "updated_on")),
+        "jobstore": flow.jobstore,
+        "metadata": dict(flow.flow_metadata),
+    }
+
+
+def _seconds(item: object, names: Sequence[str]) -> dict[str, float | None]:
+    moments = {name: getattr(item, name) for name in names}
+    return {name: None if moment is None else moment.timestamp() for name, moment in moments.items()}
