@@ -17,14 +17,23 @@ A message says what happened, with the value, and what to type next.
     ├── StoreError                    the database refused or is damaged
     │   ├── StoreBusy                 another process held the database for too long; transient
     │   ├── StoreFull                 no space left for the database; transient
+    │   ├── StoreUnreachable          no connection to the database server; transient
+    │   ├── CommitUnknown             the connection was lost in a commit, and nobody could be asked what became of it
+    │   ├── SchemaTooOld              an older schema that cannot be upgraded now
     │   └── SchemaTooNew              written by a newer towline
     ├── RunnerError
     │   ├── RunnerAlreadyActive       another runner holds this project
     │   ├── RunnerNotActive
     │   └── LeaseLost                 this runner was replaced by another one and has to end
     ├── WorkerError                   an action on a worker failed
+    │   ├── ConnectionFailed          no connection to the worker: nothing was done there; says why by name
+    │   │   └── LoginNeeded           the worker does not let us in; goes on after `tow worker login`
+    │   ├── OutcomeUnknown            the connection ended or time ran out before the answer: it may have been done
+    │   └── TransferFailed            the worker answered that it could not read or write the files
     └── WaitTimedOut                  what was waited for did not happen in time
 """
+
+from enum import Enum
 
 
 class TowlineError(Exception):
@@ -86,6 +95,20 @@ class StoreFull(StoreError):
     transient = True
 
 
+class StoreUnreachable(StoreError):
+    """There is no connection to the database server."""
+
+    transient = True
+
+
+class CommitUnknown(StoreError):
+    """The connection was lost in the middle of a commit, and the server could not be asked what became of it."""
+
+
+class SchemaTooOld(StoreError):
+    """The database has an older schema, and cannot be upgraded now."""
+
+
 class SchemaTooNew(StoreError):
     """The database was written by a newer towline."""
 
@@ -108,6 +131,63 @@ class LeaseLost(RunnerError):
 
 class WorkerError(TowlineError):
     """An action on a worker failed."""
+
+
+class ConnectionReason(str, Enum):
+    """Why there is no connection to a worker."""
+
+    AUTHENTICATION_REFUSED = "authentication refused"  #: no key, certificate or password was accepted
+    CERTIFICATE_EXPIRED = "certificate expired"  #: refused, and the certificate on this machine has lapsed
+    LOGIN_NEEDED = "login needed"  #: the host asks for a password or one-time password
+    HOST_KEY_UNKNOWN = "host key unknown"  #: the host was never seen before
+    HOST_KEY_CHANGED = "host key changed"  #: the host shows another key than the one known
+    NAME_NOT_RESOLVED = "name not resolved"
+    REFUSED = "connection refused"  #: nothing listens there
+    UNREACHABLE = "unreachable"  #: no route to the host or its network
+    TIMED_OUT = "timed out"
+    TOO_MANY_SESSIONS = "too many sessions"  #: the host takes no further session or connection at the moment
+    CLOSED = "closed by the host"  #: the host hung up before the login was complete
+    MISCONFIGURED = "misconfigured"  #: the ssh client refuses its configuration or a key file
+    OTHER = "connection failed"
+
+
+class ConnectionFailed(WorkerError):
+    """There is no connection to the worker; nothing was done there.
+
+    Parameters
+    ----------
+    message
+        What happened and what to type next.
+    reason
+        Why, by name.
+    retry_after_seconds
+        Further attempts before this time are answered with the same error, without touching the network.
+    """
+
+    transient = True
+
+    def __init__(
+        self, message: str, reason: ConnectionReason = ConnectionReason.OTHER, retry_after_seconds: float = 0.0
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.retry_after_seconds = retry_after_seconds
+
+
+class LoginNeeded(ConnectionFailed):
+    """The worker does not let us in until a person logs in, or renews a key or certificate."""
+
+    transient = False
+
+
+class OutcomeUnknown(WorkerError):
+    """The connection ended, or time ran out, before the worker answered: what was asked for may have been done."""
+
+    transient = True
+
+
+class TransferFailed(WorkerError):
+    """The worker answered that it could not read or write the files: no space, no permission, no such folder."""
 
 
 class WaitTimedOut(TowlineError):

@@ -1,0 +1,1 @@
+"""How towline reaches the machine of a worker: this machine itself, or a host behind SSH."""
