@@ -20,6 +20,9 @@ A message says what happened, with the value, and what to type next.
     │   ├── StoreUnreachable          no connection to the database server; transient
     │   ├── CommitUnknown             the connection was lost in a commit, and nobody could be asked what became of it
     │   ├── SchemaTooOld              an older schema that cannot be upgraded now
+    │   ├── StoreUnreachable          no connection to the database server; transient
+    │   ├── CommitUnknown             the connection was lost in a commit, and nobody could be asked what became of it
+    │   ├── SchemaTooOld              an older schema that cannot be upgraded now
     │   └── SchemaTooNew              written by a newer towline
     ├── RunnerError
     │   ├── RunnerAlreadyActive       another runner holds this project
@@ -93,6 +96,20 @@ class StoreFull(StoreError):
     """There is no space left for the database."""
 
     transient = True
+
+
+class StoreUnreachable(StoreError):
+    """There is no connection to the database server."""
+
+    transient = True
+
+
+class CommitUnknown(StoreError):
+    """The connection was lost in the middle of a commit, and the server could not be asked what became of it."""
+
+
+class SchemaTooOld(StoreError):
+    """The database has an older schema, and cannot be upgraded now."""
 
 
 class StoreUnreachable(StoreError):

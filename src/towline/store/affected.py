@@ -99,7 +99,7 @@ def request_cancellation(transaction: Transaction, jobs: Iterable[AffectedJob], 
     transaction.executemany(
         "INSERT INTO cancellation (job_id, attempt, uuid, job_index, worker, run_dir, process_id, requested_at, "
         "delete_files) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (job_id, attempt) DO UPDATE SET "
-        "delete_files = max(cancellation.delete_files, excluded.delete_files)",
+        "delete_files = CASE WHEN excluded.delete_files = 1 THEN 1 ELSE cancellation.delete_files END",
         [
             (
                 *(job.id, job.attempt, job.uuid, job.index, job.worker, job.run_dir, job.process_id),

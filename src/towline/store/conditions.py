@@ -7,6 +7,9 @@ from typing import Any
 
 import orjson
 
+#: As a LIMIT: every row, in every database.
+NO_LIMIT = 2**63 - 1
+
 
 @dataclass(slots=True)
 class Conditions:
@@ -51,7 +54,7 @@ class Conditions:
     @property
     def where(self) -> str:
         """All of them, for WHERE."""
-        return " AND ".join(self.texts) or "1"
+        return " AND ".join(self.texts) or "1 = 1"
 
 
 def name_condition(name: str) -> tuple[str, str]:

@@ -82,7 +82,7 @@ class Prefilter(NamedTuple):
 
 
 _NOTHING = Prefilter("", [], exact=False)
-_NEVER = Prefilter("0", [], exact=True)
+_NEVER = Prefilter("1 = 0", [], exact=True)
 
 
 def prefilter(criteria: Mapping[str, Any] | None, fields: Mapping[str, SqlField]) -> Prefilter:
@@ -143,7 +143,7 @@ def _join(parts: Sequence[Prefilter], word: str) -> Prefilter:
 
 def _negate(part: Prefilter) -> Prefilter:
     # What may select too much would select too little when negated.
-    return Prefilter(f"NOT coalesce(({part.sql}), 0)", part.parameters, exact=True) if part.exact else _NOTHING
+    return Prefilter(f"NOT coalesce(({part.sql}), 1 = 0)", part.parameters, exact=True) if part.exact else _NOTHING
 
 
 def _equal(field: SqlField, operand: Any) -> Prefilter:

@@ -1,11 +1,9 @@
 """One project's database: connections, transactions, and what its errors mean.
 
-SQLite in WAL mode: readers never wait, writers take turns. Whoever writes holds the lock for one short transaction
-(:meth:`Database.transaction`), so waiting for it is short too. SQLite's own waiting doubles its naps up to 100 ms and
-is unfair; ours looks again every millisecond.
+What differs between SQLite and PostgreSQL is in :mod:`towline.store.dialect`; in both, readers never wait and writers
+take turns, each for one short transaction (:meth:`Database.transaction`).
 """
 
-import sqlite3
 import threading
 import time
 from collections import defaultdict
@@ -15,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from towline.core.states import JobState, flow_state
-from towline.errors import SchemaTooNew, StoreBusy, StoreError, StoreFull
+from towline.errors import SchemaTooNew, StoreError
+from towline.store.dialect import Dialect, dialect_for
 from towline.store.migrations import SCHEMA_VERSION
 
 _NAP_SECONDS = 0.001
@@ -28,8 +27,9 @@ class Transaction:
     flows in step with the rows.
     """
 
-    def __init__(self, connection: sqlite3.Connection, now: float, actor: str) -> None:
+    def __init__(self, connection: Any, dialect: Dialect, now: float, actor: str) -> None:
         self._connection = connection
+        self._dialect = dialect
         #: The one time of everything that this transaction writes, in seconds since the epoch.
         self.now = now
         self.actor = actor
@@ -39,13 +39,18 @@ class Transaction:
         self._touched_flows: set[int] = set()
         self._forgotten_flows: set[int] = set()
 
-    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
-        """Run one statement."""
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
+        """Run one statement; return the driver's cursor."""
         return self._connection.execute(sql, parameters)
 
     def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> int:
         """Run one statement for each of `rows`; return how many rows of the database it changed."""
-        return self._connection.executemany(sql, rows).rowcount
+        changed: int = self._connection.executemany(sql, rows).rowcount
+        return changed
+
+    def new_ids(self, table: str, count: int) -> Sequence[int]:
+        """Numbers for new rows of a table, ascending, that no row has had before."""
+        return self._dialect.new_ids(self._connection, table, count)
 
     def record(
         self,
@@ -140,8 +145,9 @@ class Database:
 
     Parameters
     ----------
-    path
-        SQLite file; it is made, with its folder, when it does not exist.
+    where
+        Path of an SQLite file, which is made, with its folder, when it does not exist; or the URL of a database:
+        ``sqlite:////path``, ``postgresql+psycopg://user@host/database``.
     actor
         Who writes, for the journal: "user", "runner 12".
     patience_seconds
@@ -152,26 +158,32 @@ class Database:
 
     def __init__(
         self,
-        path: Path,
+        where: str | Path,
         *,
         actor: str = "user",
         patience_seconds: float = 30.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.path = path
+        self.dialect = dialect_for(where, patience_seconds)
         self.actor = actor
         self.patience_seconds = patience_seconds
         self.clock = clock
         self._local = threading.local()
-        self._connections: list[sqlite3.Connection] = []
+        self._connections: list[Any] = []
         self._prepare()
 
     @property
-    def connection(self) -> sqlite3.Connection:
+    def place(self) -> str:
+        """Where the database is, for people."""
+        return self.dialect.place
+
+    @property
+    def connection(self) -> Any:
         """The connection of this thread; for reading. Writing goes through :meth:`transaction`."""
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        connection = getattr(self._local, "connection", None)
         if connection is None:
-            connection = self._local.connection = self._connect()
+            connection = self._local.connection = self._patiently(self.dialect.connect)
+            self._connections.append(connection)
         return connection
 
     def read(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
@@ -189,103 +201,82 @@ class Database:
             Another process held the database for longer than `patience_seconds`.
         StoreFull
             There is no space left; nothing was changed.
+        StoreUnreachable
+            The connection to the server was lost; nothing was changed.
+        CommitUnknown
+            It was lost in the middle of the commit, and the server did not come back to say what became of it.
         StoreError
             The database is damaged or refused.
         """
+        self._patiently(lambda: self.dialect.begin(self.connection))
         connection = self.connection
-        self._patiently(lambda: connection.execute("BEGIN IMMEDIATE"))
         try:
-            transaction = Transaction(connection, self.clock(), self.actor)
+            transaction = Transaction(connection, self.dialect, self.clock(), self.actor)
             yield transaction
             transaction.finish()
-            connection.execute("COMMIT")
+            self.dialect.commit(connection)
         except BaseException as error:
-            self._roll_back(connection)
-            if isinstance(error, sqlite3.Error):
-                raise self.explain(error) from error
+            self.dialect.roll_back(connection)
+            if isinstance(error, self.dialect.driver_error):
+                raise self.dialect.explain(error) from error
             raise
 
     def data_version(self) -> int:
         """A number that changes when another connection has committed something. Costs microseconds."""
-        return int(self.connection.execute("PRAGMA data_version").fetchone()[0])
+        return int(self._patiently(lambda: self.dialect.data_version(self.connection)))
+
+    def file_descriptors(self) -> Sequence[int]:
+        """Descriptors that become readable when :meth:`data_version` may have changed; none where a file tells nobody."""
+        return self.dialect.file_descriptors()
 
     def close(self) -> None:
         """Close every connection of this object."""
         while self._connections:
             self._connections.pop().close()
+        self.dialect.close()
         self._local = threading.local()
 
-    def explain(self, error: sqlite3.Error) -> StoreError:
-        """The error of towline that says what an error of the driver means."""
-        text = str(error)
-        if "locked" in text or "busy" in text:
-            return StoreBusy(
-                f"{self.path}: another process has held the database for more than {self.patience_seconds:g} s "
-                f"({text}). Nothing was changed. Repeat the command; `tow runner status` names the runner."
-            )
-        if "full" in text:
-            return StoreFull(f"{self.path}: no space left on the disk ({text}). Nothing was changed; free some space.")
-        if "malformed" in text or "not a database" in text or "no such table" in text:
-            return StoreError(
-                f"{self.path} is damaged ({text}). Move it aside and restore a copy of it "
-                f"(`sqlite3 {self.path.name} .recover` saves what can be read)."
-            )
-        if "unable to open" in text or "readonly" in text:
-            return StoreError(
-                f"{self.path} cannot be opened or written ({text}). Check the folder and its permissions."
-            )
-        return StoreError(f"{self.path}: {text}")
-
     def _patiently(self, action: Callable[[], Any]) -> Any:
-        deadline = time.monotonic() + self.patience_seconds
+        """Do something that changes nothing when it fails: again while others write, once again on a new connection."""
+        deadline: float | None = None
+        may_reconnect = True
         while True:
             try:
                 return action()
-            except sqlite3.OperationalError as error:
-                busy = "locked" in str(error) or "busy" in str(error)
-                if not busy or time.monotonic() >= deadline:
-                    raise self.explain(error) from error
+            except self.dialect.driver_error as error:
+                if may_reconnect and self._drop_lost_connection():
+                    may_reconnect = False
+                    continue
+                now = time.monotonic()
+                deadline = now + self.patience_seconds if deadline is None else deadline
+                if not self.dialect.is_busy(error) or now >= deadline:
+                    raise self.dialect.explain(error) from error
                 time.sleep(_NAP_SECONDS)
-            except sqlite3.Error as error:
-                raise self.explain(error) from error
 
-    @staticmethod
-    def _roll_back(connection: sqlite3.Connection) -> None:
-        # A full disk makes SQLite roll back by itself.
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-
-    def _connect(self) -> sqlite3.Connection:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            # Connections are closed by whichever thread closes the database.
-            connection = sqlite3.connect(
-                self.path, timeout=0, isolation_level=None, check_same_thread=False, cached_statements=512
-            )
-        except OSError as error:
-            raise StoreError(f"{self.path.parent} cannot be made ({error}). Choose another base_dir.") from error
-        except sqlite3.Error as error:
-            raise self.explain(error) from error
-        self._connections.append(connection)
-        # A commit survives the end of any process; WAL with NORMAL syncs the file at checkpoints.
-        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -16000", "temp_store = MEMORY"):
-            self._patiently(lambda pragma=pragma: connection.execute(f"PRAGMA {pragma}").fetchall())  # type: ignore[misc]
-        return connection
+    def _drop_lost_connection(self) -> bool:
+        """Forget the connection of this thread if the server has closed it, so that the next use makes another one."""
+        connection = getattr(self._local, "connection", None)
+        if connection is None or not self.dialect.is_lost(connection):
+            return False
+        self._connections.remove(connection)
+        self._local.connection = None
+        return True
 
     def _prepare(self) -> None:
         """Make the tables of a new database; refuse one that a newer towline wrote."""
-        version = self._version()
+        version = self.schema_version()
         if version is None:
             self._create()
-            version = self._version()
+            version = self.schema_version()
         if version is not None and version > SCHEMA_VERSION:
             raise SchemaTooNew(
-                f"{self.path} has schema version {version}; this towline knows versions up to {SCHEMA_VERSION}. "
+                f"{self.place} has schema version {version}; this towline knows versions up to {SCHEMA_VERSION}. "
                 "Upgrade it: pip install --upgrade towline."
             )
 
-    def _version(self) -> int | None:
-        if not self.read("SELECT 1 FROM sqlite_master WHERE name = 'meta'"):
+    def schema_version(self) -> int | None:
+        """Number of the last revision of the tables; None when there are none."""
+        if not self._patiently(lambda: self.dialect.has_table(self.connection, "meta")):
             return None
         return int(self.read("SELECT value FROM meta WHERE key = 'schema_version'")[0][0])
 
@@ -293,9 +284,9 @@ class Database:
         # SQLAlchemy takes a quarter of a second to load; it is needed once in the life of a database.
         from towline.store.tables import creation_statements
 
-        statements = creation_statements("sqlite")
+        statements = creation_statements(self.dialect.kind)
         with self.transaction() as transaction:
-            if transaction.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+            if self.dialect.has_table(self.connection, "meta"):
                 return  # another process was faster
             for statement in statements:
                 transaction.execute(statement)

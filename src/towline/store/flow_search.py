@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from towline.core.states import FlowState, JobState
-from towline.store.conditions import Conditions, name_condition
+from towline.store.conditions import NO_LIMIT, Conditions, name_condition
 from towline.store.database import Database
 from towline.store.job_info import FlowInfo, JobInfo
 from towline.store.job_search import JobFilter, Page, Sort, find_jobs, parents_of, with_details
@@ -66,7 +66,7 @@ def find_flows(
         "SELECT flow.id, uuid, name, state, created_at, updated_at, jobstore, metadata, "
         "(SELECT min(id) FROM job WHERE flow_id = flow.id) "
         f"FROM flow WHERE {conditions.where} ORDER BY {_order(page)} LIMIT ? OFFSET ?",
-        [*conditions.parameters, page.limit or -1, page.skip],
+        [*conditions.parameters, page.limit or NO_LIMIT, page.skip],
     )
     counts = _state_counts(database, [row[0] for row in rows])
     flows = [_flow_info(row, counts.get(row[0], {}), prefix) for row in rows]

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from towline.core.states import FAILED_BUT_ACCEPTABLE, JobState
+from towline.store.conditions import NO_LIMIT
 from towline.store.database import Database
 from towline.store.job_info import moment
 
@@ -53,7 +54,7 @@ def events_of(database: Database, job_id: int, limit: int = 0) -> list[Event]:
     """The journal of a job, oldest first; its last `limit` lines, or all."""
     rows = database.read(
         "SELECT at, from_state, to_state, actor, note FROM event WHERE job_id = ? ORDER BY id DESC LIMIT ?",
-        (job_id, limit or -1),
+        (job_id, limit or NO_LIMIT),
     )
     return [
         Event(datetime.fromtimestamp(at, UTC), _state(from_state), _state(to_state), actor, note)
@@ -84,7 +85,7 @@ def blocking_parents(database: Database, job_id: int) -> list[BlockingParent]:
         "SELECT parent.id, parent.uuid, parent.job_index, parent.name, parent.state FROM job "
         "JOIN edge ON child_id = job.id JOIN job AS parent ON parent.id = parent_id WHERE job.id = ? "
         "AND parent.state <> 'COMPLETED' "
-        f"AND NOT (job.accepts_failed_parents AND parent.state IN ({acceptable})) ORDER BY parent.id",
+        f"AND NOT (job.accepts_failed_parents = 1 AND parent.state IN ({acceptable})) ORDER BY parent.id",
         (job_id,),
     )
     return [BlockingParent(parent, uuid, index, name, JobState(state)) for parent, uuid, index, name, state in rows]

@@ -13,7 +13,7 @@ import orjson
 
 from towline.core.records import Failure
 from towline.core.states import IN_FLIGHT, JobState
-from towline.store.conditions import Conditions, name_condition
+from towline.store.conditions import NO_LIMIT, Conditions, name_condition
 from towline.store.database import Database
 from towline.store.job_info import JOB_COLUMNS, JobInfo, job_info
 from towline.store.readiness import id_list
@@ -128,7 +128,7 @@ def count_states(
     conditions = Conditions()
     _add_states_and_workers(conditions, states, workers)
     rows = database.read(
-        f"SELECT state, sum(jobs) FROM worker_count AS job WHERE jobs > 0 AND {conditions.where} GROUP BY state",
+        f"SELECT state, CAST(sum(jobs) AS BIGINT) FROM worker_count AS job WHERE jobs > 0 AND {conditions.where} GROUP BY state",
         conditions.parameters,
     )
     return dict.fromkeys(states, 0) | {JobState(state): int(jobs) for state, jobs in rows}
@@ -220,18 +220,18 @@ def _with_ids(database: Database, wanted: JobFilter) -> JobFilter:
 def _chosen_ids(database: Database, wanted: JobFilter, page: Page) -> tuple[str, list[Any]]:
     """A query for the ids of the jobs on `page`."""
     pairs = _pairs(database, wanted, page)
-    order, limit = _order(page), page.skip + page.limit if page.limit else -1
+    order, limit = _order(page), page.skip + page.limit if page.limit else NO_LIMIT
     if pairs is None:
         conditions = _conditions(database, wanted, page)
         query = f"SELECT job.id FROM job WHERE {conditions.where} ORDER BY {order} LIMIT ? OFFSET ?"
-        return query, [*conditions.parameters, page.limit or -1, page.skip]
+        return query, [*conditions.parameters, page.limit or NO_LIMIT, page.skip]
     # The index has the order within one state of one worker only: take the first of each pair, and the first of these.
     rest = _conditions(database, replace(wanted, states=(), workers=()), page)
     part = f"SELECT id, updated_at FROM job WHERE state = ? AND worker = ? AND {rest.where} ORDER BY {order} LIMIT ?"
-    union = " UNION ALL ".join(f"SELECT * FROM ({part})" for _ in pairs) or "SELECT 0 AS id, 0 AS updated_at LIMIT 0"
+    union = " UNION ALL ".join(f"SELECT * FROM ({part}) AS part" for _ in pairs) or "SELECT 0 AS id, 0 AS updated_at LIMIT 0"
     parameters = [value for state, worker in pairs for value in (state, worker, *rest.parameters, limit)]
     query = f"SELECT job.id FROM ({union}) AS job ORDER BY {order} LIMIT ? OFFSET ?"
-    return query, [*parameters, page.limit or -1, page.skip]
+    return query, [*parameters, page.limit or NO_LIMIT, page.skip]
 
 
 def _pairs(database: Database, wanted: JobFilter, page: Page) -> list[tuple[str, str]] | None:

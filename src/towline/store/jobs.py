@@ -119,15 +119,15 @@ def insert_jobs(
     """
     _refuse_known(transaction, jobs)
     earlier = {} if made_by is None else _attempts_of_retired(transaction, jobs)
-    first_id = _next_id(transaction)
+    ids = transaction.new_ids("job", len(jobs))
     inside: dict[str, int] = {}
     newest: dict[str, int] = {}
     for position, job in enumerate(jobs):
         if job.index > newest.get(job.uuid, 0):
-            newest[job.uuid], inside[job.uuid] = job.index, first_id + position
+            newest[job.uuid], inside[job.uuid] = job.index, ids[position]
     outside = _states_of_newest(transaction, {parent for job in jobs for parent in job.parents if parent not in inside})
     job_rows, document_rows, edge_rows = [], [], []
-    for job_id, job in enumerate(jobs, start=first_id):
+    for job_id, job in zip(ids, jobs, strict=True):
         missing = 0
         for parent in set(job.parents):
             if parent in inside:
@@ -154,7 +154,7 @@ def insert_jobs(
     transaction.executemany(_INSERT_JOB, job_rows)
     transaction.executemany("INSERT INTO job_document (job_id, payload, settings) VALUES (?, ?, ?)", document_rows)
     transaction.executemany("INSERT INTO edge (parent_id, child_id) VALUES (?, ?)", edge_rows)
-    return list(range(first_id, first_id + len(jobs)))
+    return list(ids)
 
 
 def is_finished(state: JobState, *, accepts_failed: bool) -> bool:
@@ -180,10 +180,10 @@ def claim(
         "UPDATE job SET state = 'CHECKED_OUT', previous_state = 'READY', lease_owner = ?, updated_at = ?, "
         "step_attempts = 0, retry_at = NULL WHERE state = 'READY' AND id IN ("
         "SELECT id FROM job WHERE worker = ? AND state = 'READY' "
-        "AND (? IS NULL OR id = ?) "
+        "AND (CAST(? AS BIGINT) IS NULL OR id = ?) "
         "AND (retry_at IS NULL OR retry_at <= ?) "
         "AND NOT EXISTS (SELECT 1 FROM cancellation WHERE cancellation.job_id = job.id) "
-        f"ORDER BY priority DESC, id LIMIT ?) RETURNING {_COLUMNS}",
+        f"ORDER BY priority DESC, id LIMIT ? /* skip locked */) RETURNING {_COLUMNS}",
         (owner, transaction.now, worker, only_job_id, only_job_id, transaction.now, limit),
     ).fetchall()
     rows.sort(key=lambda row: (-row[7], row[0]))
@@ -217,7 +217,7 @@ def take_over(transaction: Transaction, owner: int, workers: Sequence[str]) -> l
 
 _FOREIGN = (
     "state IN ('CHECKED_OUT', 'UPLOADED', 'SUBMITTED', 'RUNNING', 'RUN_FINISHED', 'DOWNLOADED', 'BATCH_SUBMITTED', "
-    "'BATCH_RUNNING') AND worker IN (SELECT value FROM json_each(?)) AND lease_owner IS NOT ?"
+    "'BATCH_RUNNING') AND worker IN (SELECT value FROM json_each(?)) AND (lease_owner IS NULL OR lease_owner <> ?)"
 )
 
 
@@ -316,11 +316,6 @@ def _documents(transaction: Transaction, job_ids: Sequence[int]) -> dict[int, tu
         (_listed(job_ids),),
     ).fetchall()
     return {job_id: (payload, orjson.loads(settings)) for job_id, payload, settings in rows}
-
-
-def _next_id(transaction: Transaction) -> int:
-    row = transaction.execute("SELECT seq FROM sqlite_sequence WHERE name = 'job'").fetchone()
-    return 1 if row is None else int(row[0]) + 1
 
 
 def _refuse_known(transaction: Transaction, jobs: Sequence[NewJob]) -> None:

@@ -16,7 +16,7 @@ _ACCEPTABLE = ", ".join(f"'{state.value}'" for state in sorted(FAILED_BUT_ACCEPT
 #: Parents of `job` that have not finished; the rule of :func:`towline.store.jobs.is_finished`.
 _UNFINISHED_PARENTS = (
     "SELECT count(*) FROM edge JOIN job AS parent ON parent.id = edge.parent_id WHERE edge.child_id = job.id "
-    f"AND parent.state <> 'COMPLETED' AND NOT (job.accepts_failed_parents AND parent.state IN ({_ACCEPTABLE}))"
+    f"AND parent.state <> 'COMPLETED' AND NOT (job.accepts_failed_parents = 1 AND parent.state IN ({_ACCEPTABLE}))"
 )
 
 

@@ -72,7 +72,8 @@ def put_outcome(database: Database, job_id: int, **documents: Any) -> None:
         columns = ", ".join(("job_id", *documents))
         marks = ", ".join("?" * (len(documents) + 1))
         transaction.execute(
-            f"INSERT OR REPLACE INTO job_outcome ({columns}) VALUES ({marks})",
+            f"INSERT INTO job_outcome ({columns}) VALUES ({marks}) ON CONFLICT (job_id) DO UPDATE SET "
+            + ", ".join(f"{name} = excluded.{name}" for name in ("job_id", *documents)),
             (job_id, *(orjson.dumps(document) for document in documents.values())),
         )
 
@@ -95,7 +96,7 @@ def inconsistencies(database: Database) -> list[str]:
         for row in database.read(
             "SELECT id, state, missing, unfinished FROM (SELECT *, (SELECT count(*) FROM edge JOIN job AS parent "
             "ON parent.id = parent_id WHERE child_id = job.id AND parent.state <> 'COMPLETED' AND NOT "
-            "(job.accepts_failed_parents AND parent.state IN ('FAILED', 'USER_STOPPED'))) AS unfinished FROM job) "
+            "(job.accepts_failed_parents = 1 AND parent.state IN ('FAILED', 'USER_STOPPED'))) AS unfinished FROM job) "
             "WHERE missing <> unfinished OR (state = 'READY' AND missing > 0) OR (state = 'WAITING' AND missing = 0)"
         )
     ]

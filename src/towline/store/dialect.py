@@ -1,0 +1,87 @@
+"""What differs between the databases that can hold a queue, behind one seam.
+
+Statements are written once, in the SQL of SQLite as far as the list in :mod:`towline.store.postgresql_dialect` goes;
+SQLite runs them as they are.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from towline.errors import StoreError
+
+SQLITE_PREFIX = "sqlite:///"
+POSTGRESQL_PREFIXES = ("postgresql+psycopg://", "postgresql://")
+
+
+class Dialect(Protocol):
+    """A kind of database, and where the one of a project is."""
+
+    #: "sqlite" or "postgresql".
+    kind: str
+    #: Where it is, for people: a path, or a URL without its password.
+    place: str
+    #: What the driver raises.
+    driver_error: type[Exception]
+
+    def connect(self) -> Any:
+        """A connection with the methods ``execute``, ``executemany`` and ``close``, and no transaction open."""
+
+    def begin(self, connection: Any) -> None:
+        """Begin a transaction that writes; writers take turns."""
+
+    def commit(self, connection: Any) -> None:
+        """Make a transaction true."""
+
+    def roll_back(self, connection: Any) -> None:
+        """Undo a transaction, if one is open and the connection lives."""
+
+    def explain(self, error: Exception) -> StoreError:
+        """The error of towline that says what an error of the driver means."""
+
+    def is_busy(self, error: Exception) -> bool:
+        """Whether the same statement may succeed in a moment."""
+
+    def is_lost(self, connection: Any) -> bool:
+        """Whether the connection is of no use any more."""
+
+    def data_version(self, connection: Any) -> int:
+        """A number that changes when another connection has committed something."""
+
+    def file_descriptors(self) -> Sequence[int]:
+        """Descriptors that become readable when :meth:`data_version` may have changed."""
+
+    def new_ids(self, connection: Any, table: str, count: int) -> Sequence[int]:
+        """Numbers for new rows of a table, ascending; called inside a transaction that inserts them."""
+
+    def has_table(self, connection: Any, table: str) -> bool:
+        """Whether there is such a table."""
+
+    def index_names(self, connection: Any, table: str) -> Sequence[str]:
+        """Names of the indexes of a table."""
+
+    def close(self) -> None:
+        """Let go of what does not belong to a connection."""
+
+
+def dialect_for(where: str | Path, patience_seconds: float) -> Dialect:
+    """The dialect of a database: a path, ``sqlite:////path``, or ``postgresql+psycopg://user@host/database``.
+
+    Raises
+    ------
+    StoreError
+        The package for this kind of database is not installed.
+    """
+    if isinstance(where, str) and where.startswith(POSTGRESQL_PREFIXES):
+        # psycopg takes 0.1 s to load and is an extra.
+        try:
+            from towline.store.postgresql_dialect import PostgreSQLDialect
+        except ImportError as error:
+            raise StoreError(
+                f"the queue is in PostgreSQL, and psycopg cannot be loaded ({error}); "
+                "type: pip install 'towline[postgresql]'"
+            ) from error
+        return PostgreSQLDialect(where, patience_seconds)
+    from towline.store.sqlite_dialect import SQLiteDialect
+
+    return SQLiteDialect(Path(str(where).removeprefix(SQLITE_PREFIX)), patience_seconds)

@@ -1,0 +1,142 @@
+"""From the SQL of the store to the SQL of PostgreSQL: each text once.
+
+Statements in `store/` are in the SQL that SQLite and PostgreSQL share, but for these, which are translated here:
+
+=========================================================  =============================================================
+``?``                                                      ``$1``, ``$2``, ...
+``X IN (SELECT value FROM json_each(?))``, and ``NOT IN``  an array; of numbers when the column is called ``id``, ``*_id``
+``X IS ?``, ``X IS NOT ?``                                 ``IS [NOT] DISTINCT FROM``
+``X GLOB ?``                                               a regular expression
+``json_extract(CAST(X AS TEXT), ?) IS ?``, ``= json(?)``   jsonb, with ``X`` a column that holds a document
+``+job.column``                                            the column: the planner of PostgreSQL needs no such hint
+``/* skip locked */``                                      ``FOR UPDATE SKIP LOCKED``
+=========================================================  =============================================================
+
+Question marks stand for parameters only, never in literals.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import orjson
+
+#: What becomes of a parameter before it is sent.
+Converter = Callable[[Any], Any]
+
+
+class Statement(NamedTuple):
+    """A statement in the SQL of PostgreSQL."""
+
+    text: str
+    #: ``(position, converter)`` of the parameters that change.
+    converters: tuple[tuple[int, Converter], ...]
+    #: ``COPY`` that does the same for many rows, if there is one.
+    copy: str | None
+
+    def parameters(self, given: Sequence[Any]) -> Sequence[Any]:
+        """`given` as they are sent."""
+        if not self.converters:
+            return given
+        changed = list(given)
+        for position, convert in self.converters:
+            changed[position] = convert(changed[position])
+        return changed
+
+
+#: Columns with this ending hold numbers of rows, but for the one that holds the name of a process.
+_NUMBER_COLUMN = re.compile(r"(?:^|[._])id$")
+_TEXT_COLUMNS = frozenset({"process_id"})
+
+_LISTED = re.compile(r"([\w.]+) (NOT )?IN \(SELECT value FROM json_each\(\?\)\)")
+_COMPARED = re.compile(r"\bIS (NOT )?\?")
+_GLOB = re.compile(r"\bGLOB \?")
+_HINT = re.compile(r"(?<=[ (])\+(?=job\.)")
+_DOCUMENT = re.compile(
+    r"(\(SELECT )?json_extract\(CAST\(([\w.]+) AS TEXT\), \?\)"
+    r"((?(1) FROM job_document WHERE job_id = [\w.]+\))) (IS \?|= json\(\?\))"
+)
+_SIMPLE_INSERT = re.compile(r"INSERT INTO (\w+ \([^()]*\)) VALUES \(\?(?:, \?)*\)")
+
+# Marks of parameters that are converted; no statement contains them otherwise.
+_PATTERN, _PATH, _SCALAR, _JSON = "\x01", "\x02", "\x03", "\x04"
+_MARKS = re.compile(rf"[?{_PATTERN}{_PATH}{_SCALAR}{_JSON}]")
+
+
+@lru_cache(maxsize=4096)
+def translated(sql: str) -> Statement:
+    """A statement of the store in the SQL of PostgreSQL."""
+    simple = _SIMPLE_INSERT.fullmatch(sql)
+    text = _DOCUMENT.sub(_document, sql)
+    text = _LISTED.sub(_listed, text)
+    text = _GLOB.sub(f"~ {_PATTERN}", text)
+    text = _COMPARED.sub(lambda found: f"IS {'' if found[1] else 'NOT '}DISTINCT FROM ?", text)
+    text = _HINT.sub("", text)
+    text = text.replace("/* skip locked */", "FOR UPDATE SKIP LOCKED")
+    converters: list[tuple[int, Converter]] = []
+    parts, end = [], 0
+    for position, mark in enumerate(_MARKS.finditer(text)):
+        parts.append(f"{text[end : mark.start()]}${position + 1}")
+        end = mark.end()
+        if mark[0] != "?":
+            converters.append((position, _CONVERTERS[mark[0]]))
+    return Statement(
+        "".join([*parts, text[end:]]), tuple(converters), f"COPY {simple[1]} FROM STDIN" if simple else None
+    )
+
+
+def _listed(found: re.Match[str]) -> str:
+    column = found[1]
+    is_number = _NUMBER_COLUMN.search(column) and column.rpartition(".")[2] not in _TEXT_COLUMNS
+    items = "jsonb_array_elements_text(CAST(? AS JSONB))"
+    values = f"CAST({items} AS BIGINT)" if is_number else items
+    return f"{column} {'<> ALL' if found[2] else '= ANY'} (ARRAY(SELECT {values}))"
+
+
+def _document(found: re.Match[str]) -> str:
+    opening, column, closing, operator = found[1] or "", found[2], found[3], found[4]
+    # jsonb has no character 0: a document with one matches nothing.
+    whole = f"CASE WHEN position('\\x5c7530303030'::bytea IN {column}) = 0 THEN convert_from({column}, 'UTF8') END"
+    value = f"{opening}CAST({whole} AS JSONB) #> CAST({_PATH} AS TEXT[]){closing}"
+    if operator == "= json(?)":
+        return f"{value} = CAST({_JSON} AS JSONB)"
+    return f"coalesce({value}, 'null') = ANY (CAST({_SCALAR} AS JSONB[]))"
+
+
+def regular_expression(pattern: str) -> str:
+    """The regular expression of PostgreSQL for a pattern of SQLite's GLOB."""
+    parts, position = [], 0
+    while position < len(pattern):
+        character = pattern[position]
+        end = pattern.find("]", position + 2 + pattern.startswith("[^", position)) if character == "[" else -1
+        position += 1
+        if end > 0:
+            parts.append("[" + pattern[position:end].replace("\\", "\\\\").replace("[", "\\[") + "]")
+            position = end + 1
+        else:
+            parts.append({"*": ".*", "?": "."}.get(character) or re.escape(character))
+    return f"^(?:{''.join(parts)})$"
+
+
+def _path(path: str) -> list[str]:
+    """The names in a path of SQLite's JSON: ``$.metadata."a"."b"``."""
+    return [name.strip('"') for name in re.findall(r'"[^"]*"|[^.$"]+', path)]
+
+
+def _scalar(value: Any) -> list[str]:
+    """The documents that SQLite takes for a value: to it, true is 1."""
+    equal = [value, bool(value), int(value)] if isinstance(value, (bool, int)) and value in (0, 1) else [value]
+    return [orjson.dumps(item).decode() for item in equal]
+
+
+def _as_is(value: Any) -> Any:
+    return value
+
+
+_CONVERTERS: dict[str, Converter] = {
+    _PATTERN: regular_expression,
+    _PATH: _path,
+    _SCALAR: _scalar,
+    _JSON: _as_is,
+}
