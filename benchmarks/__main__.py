@@ -2,11 +2,14 @@
 
 import argparse
 import importlib
+import os
 import sys
+import tempfile
 from datetime import datetime
 from pathlib import Path
 
 from benchmarks import report
+from benchmarks.engine import SCRATCH_VARIABLE
 from benchmarks.measurement import Figure, Options, calibrate, machine
 from benchmarks.side import SideFailed
 
@@ -43,13 +46,15 @@ def main() -> int:
     calibrations = [calibrate()]
     figures: list[Figure] = []
     failed: list[str] = []
-    for name in arguments.metrics or METRICS:
-        print(f"metric {name} ...", file=sys.stderr, flush=True)
-        try:
-            figures += importlib.import_module(f"benchmarks.{METRICS[name]}").measure(options)
-        except SideFailed as error:
-            failed.append(name)
-            print(f"metric {name} could not be taken: {error}", file=sys.stderr)
+    with tempfile.TemporaryDirectory(prefix="towline-benchmarks-") as scratch:
+        os.environ[SCRATCH_VARIABLE] = scratch
+        for name in arguments.metrics or METRICS:
+            print(f"metric {name} ...", file=sys.stderr, flush=True)
+            try:
+                figures += importlib.import_module(f"benchmarks.{METRICS[name]}").measure(options)
+            except SideFailed as error:
+                failed.append(name)
+                print(f"metric {name} could not be taken: {error}", file=sys.stderr)
     calibrations.append(calibrate())
 
     print(report.table(figures))
