@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from towline.jobflow.current import CURRENT_JOBDOC
     from towline.jobflow.run_config import set_run_config
     from towline.operations.controller import JobController
-    from towline.operations.controller.daemon import DaemonManager
+    from towline.operations.controller.daemon import DaemonManager, DaemonStatus
     from towline.operations.controller.runner import Runner
     from towline.operations.job_stores import get_jobstore
     from towline.operations.submission import submit_flow
@@ -25,6 +25,7 @@ _HOME_OF = {
     "CURRENT_JOBDOC": "towline.jobflow.current",
     "ConfigManager": "towline.configuration.projects",
     "DaemonManager": "towline.operations.controller.daemon",
+    "DaemonStatus": "towline.operations.controller.daemon",
     "FlowState": "towline.core.states",
     "JobController": "towline.operations.controller",
     "JobState": "towline.core.states",
@@ -40,6 +41,7 @@ __all__ = [
     "CURRENT_JOBDOC",
     "ConfigManager",
     "DaemonManager",
+    "DaemonStatus",
     "FlowState",
     "JobController",
     "JobState",

@@ -13,11 +13,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
-from jobflow import Job, OnMissing, OutputReference
+from jobflow import Job, JobConfig, OnMissing, OutputReference
 
 from towline.core.documents import UnwritableValue, encode
 from towline.errors import InvalidFlow, WorkerError
 from towline.jobflow.encoding import Encoder
+from towline.jobflow.retry_settings import plain_policy
 
 #: Bytes of standard output and standard error that become part of the output, from their ends.
 _TAIL_BYTES = 4096
@@ -32,6 +33,7 @@ def command(
     success_exit_codes: Iterable[int] = (0,),
     name: str | None = None,
     metadata: Mapping[str, Any] | None = None,
+    retry: Mapping[str, Any] | None = None,
 ) -> Job:
     """A job that runs a command.
 
@@ -56,6 +58,8 @@ def command(
         Exit codes that mean success; any other one fails the job.
     name
         Name of the job, by default that of the program.
+    retry
+        What follows a failure, as in :func:`~towline.jobflow.run_config.set_run_config`.
 
     Raises
     ------
@@ -74,11 +78,13 @@ def command(
     arguments["inputs"] = {_file_name(key): _content(key, value) for key, value in (inputs or {}).items()}
     arguments["environment"] = {_variable(key): _argument(value) for key, value in (environment or {}).items()}
     arguments["success_exit_codes"] = [int(code) for code in success_exit_codes]
+    config = JobConfig() if retry is None else JobConfig(manager_config={"retry": plain_policy(retry)})
     return Job(
         function=run_command,
         function_kwargs=arguments,
         name=name or PurePath(words[0]).name,
         metadata=dict(metadata or {}),
+        config=config,
     )
 
 

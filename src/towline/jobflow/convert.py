@@ -17,6 +17,7 @@ from towline.jobflow.graph import in_order, jobs_of, order_edges
 from towline.jobflow.job_document import JobWriter, WrittenJob
 from towline.jobflow.local_modules import folders_beside_the_script, local_files
 from towline.jobflow.main_module import MainObjects, UnpicklableMain, can_be_sent, data_classes, is_installed
+from towline.jobflow.retry_settings import retry_of
 
 
 def flow_to_records(
@@ -189,6 +190,7 @@ def _new_job(job: Job, payload: bytes, parents: Sequence[str], references: Seque
         priority=_setting(job, manager_config, "priority", int),
         resources=_mapping_setting(job, manager_config, "resources"),
         exec_config=_exec_config(job, manager_config),
+        retry=retry_of(job, manager_config),
         metadata=_plain_mapping(job.metadata),
         hosts=tuple(job.hosts),
         additional_stores=tuple(job._kwargs),

@@ -15,16 +15,21 @@ from typing import Any
 
 import cloudpickle
 import monty.json
-from jobflow import job
+from jobflow import CURRENT_JOB, job
 from monty.json import MSONable
 from pydantic import BaseModel
 
 from towline.errors import InvalidRequest
+from towline.jobflow.current import CURRENT_JOBDOC
 from towline.jobflow.naming import MAIN, look_up
 
 
 class UnpicklableMain(InvalidRequest):
     """Something that the script defines cannot be sent to another process."""
+
+
+#: Where the objects are that know the job that runs.
+_CURRENT = {id(CURRENT_JOB): ("jobflow", "CURRENT_JOB"), id(CURRENT_JOBDOC): ("towline", "CURRENT_JOBDOC")}
 
 
 class _Pickler(cloudpickle.Pickler):
@@ -35,6 +40,9 @@ class _Pickler(cloudpickle.Pickler):
             # By value it would take the inside of jobflow along, which holds things that cannot be pickled.
             inside = dict(zip(obj.__code__.co_freevars, obj.__closure__ or (), strict=True))
             return _decorated, (obj.original, inside["job_kwargs"].cell_contents)  # type: ignore[attr-defined]
+        if id(obj) in _CURRENT:
+            # By value it would be a copy, which knows nothing of the job that runs.
+            return look_up, _CURRENT[id(obj)]
         return super().reducer_override(obj)  # type: ignore[no-untyped-call]  # cloudpickle ships no types
 
 

@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 from jobflow import Flow, Job, JobConfig
 
+from towline.jobflow.retry_settings import plain_policy
+
 FlowOrJob = TypeVar("FlowOrJob", Flow, Job)
 
 
@@ -19,8 +21,9 @@ def set_run_config(
     worker: str | None = None,
     dynamic: bool = True,
     overwrite: bool = False,
+    retry: Mapping[str, Any] | None = None,
 ) -> FlowOrJob:
-    """Set worker, environment, resources or priority of jobs; they go before what `submit_flow` is given.
+    """Set worker, environment, resources, priority or retry policy of jobs; they go before what `submit_flow` is given.
 
     Parameters
     ----------
@@ -36,12 +39,28 @@ def set_run_config(
         Also for jobs that these jobs make while they run.
     overwrite
         Replace the whole configuration of the jobs instead of adding to it.
+    retry
+        What follows a failure: ``{reason: rule}``, see :mod:`towline.core.retry_policy`. A rule says how often the job
+        runs again, or is a mapping with `times`, `delay_seconds`, `multiply`, `limits`, `resources`, `keep` and
+        `handler` (``"module:function"``, or the function). An empty mapping: never.
 
     Returns
     -------
     `flow_or_job` itself.
+
+    Raises
+    ------
+    ConfigurationError
+        `retry` is no policy.
     """
-    settings = {"exec_config": exec_config, "resources": resources, "worker": worker, "priority": priority}
+    policy = None if retry is None else plain_policy(retry)
+    settings = {
+        "exec_config": exec_config,
+        "resources": resources,
+        "worker": worker,
+        "priority": priority,
+        "retry": policy,
+    }
     given = {key: value for key, value in settings.items() if value is not None}
     if not given:
         return flow_or_job

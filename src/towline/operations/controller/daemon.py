@@ -9,6 +9,9 @@ from towline.errors import RunnerError, TowlineError
 from towline.operations import runners
 from towline.operations.runners import RunnerState, RunnerStatus
 
+#: States of the runner, under the name that jobflow-remote has for them.
+DaemonStatus = RunnerState
+
 
 class DaemonManager:
     """Starts, stops and looks at the runner of a project.

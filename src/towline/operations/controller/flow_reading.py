@@ -78,7 +78,9 @@ class FlowReading(ProjectQueue):
         locked: bool = False,
     ) -> int:
         """Number of flows that are like that."""
-        wanted = self._wanted_flows(job_ids, db_ids, flow_ids, states, start_date, end_date, name, metadata, locked)
+        wanted = self._wanted_flows(
+            job_ids, db_ids, flow_ids, states, start_date, end_date, name, metadata, locked, query
+        )
         return flows.count_flows(self._opened, wanted)
 
     def count_flows_states(self, states: FlowStates) -> dict[FlowState, int]:

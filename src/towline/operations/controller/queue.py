@@ -113,6 +113,7 @@ class ProjectQueue:
             metadata=metadata,
             workers=listed(workers),
             locked=locked,
+            query=query,
         )
 
     def _rows(self, *wanted: Any) -> list[int]:
@@ -128,8 +129,9 @@ class ProjectQueue:
         start_date: datetime | None,
         end_date: datetime | None,
         name: str | None,
-        metadata: Mapping[str, Any] | None = None,
-        locked: bool = False,
+        metadata: Mapping[str, Any] | None,
+        locked: bool,
+        query: Query = None,
     ) -> FlowFilter:
         return selection.flow_filter(
             self._opened,
@@ -142,6 +144,7 @@ class ProjectQueue:
             name=name,
             metadata=metadata,
             locked=locked,
+            query=query,
         )
 
     def _flow_row(self, job_id: str | None, db_id: str | None, flow_id: str | None) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from towline.operations.controller.queue import ProjectQueue
+from towline.operations.controller.queue import JobIds, ProjectQueue, Sorting, Texts
 from towline.operations.runners import RunnerState, status_of
 from towline.store.migrations import SCHEMA_VERSION
 
@@ -33,17 +33,37 @@ class Upkeep(ProjectQueue):
             "last_pinged": found.heartbeat_at,
         }
 
-    def get_batches(self, *arguments: object, **query: object) -> list[Mapping[str, Any]]:
+    def get_batches(
+        self,
+        process_id: Texts = None,
+        batch_uid: Texts = None,
+        worker: Texts = None,
+        batch_state: Texts = None,
+        job_ids: JobIds = None,
+        db_ids: Texts = None,
+        limit: int = 20,
+        sort: Sorting = None,
+    ) -> list[Mapping[str, Any]]:
         """Batch processes: none, because no worker of this version is a batch worker."""
         return []
 
-    def count_batches(self, *arguments: object, **query: object) -> int:
-        """Number of batch processes: 0."""
-        return len(self.get_batches(*arguments, **query))
+    def count_batches(
+        self,
+        process_id: Texts = None,
+        batch_uid: Texts = None,
+        worker: Texts = None,
+        batch_state: Texts = None,
+        job_ids: JobIds = None,
+        db_ids: Texts = None,
+    ) -> int:
+        """Number of batch processes: 0, because no worker of this version is a batch worker."""
+        return 0
 
-    def delete_batches(self, *arguments: object, **query: object) -> int:
-        """Forget batch processes; return their number: 0."""
-        return len(self.get_batches(*arguments, **query))
+    def delete_batches(
+        self, process_id: Texts = None, batch_uid: Texts = None, worker: Texts = None, batch_state: Texts = None
+    ) -> int:
+        """Forget batch processes; return their number: 0, because there are none."""
+        return 0
 
     def get_current_db_version(self) -> int:
         """Version of the schema of the database, which is that of this towline."""
