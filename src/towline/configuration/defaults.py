@@ -7,6 +7,8 @@ from typing import Any
 from towline.configuration.model import SQLITE_PREFIX, Project, QueueConfig, QueueStore, WorkerConfig
 from towline.configuration.refusals import Problem
 from towline.configuration.secrets import has_reference, resolve
+from towline.core.event_filter import hook_problems
+from towline.core.retry_policy import read_policy
 from towline.errors import ConfigurationError
 
 #: Name of the project that exists without a file.
@@ -48,6 +50,7 @@ def completed(document: Mapping[str, Any], home: Path) -> tuple[dict[str, Any], 
     whole["workers"] = _workers(whole.get("workers", {DEFAULT_WORKER: {}}), whole["base_dir"], problems)
     whole["queue"] = _queue(whole.get("queue", {}), whole["base_dir"], problems)
     _check_stores(whole, problems)
+    _check_policies(whole, problems)
     return whole, problems
 
 
@@ -137,7 +140,7 @@ def _is_resolved(keys: tuple[str, ...]) -> bool:
     match keys:
         case ("base_dir" | "tmp_dir" | "log_dir" | "daemon_dir",) | ("queue", "store", "url"):
             return True
-        case ("workers", _, "work_dir") | ("exec_config", _, "export", _):
+        case ("workers", _, "work_dir") | ("exec_config", _, "export", _) | ("hooks", "run"):
             return True
         case ("jobstore" | "JOB_STORE" | "optional_jobstores", *_):
             return True
@@ -149,6 +152,23 @@ def _check_stores(document: Mapping[str, Any], problems: list[Problem]) -> None:
     optional = document.get("optional_jobstores")
     for name, store in optional.items() if isinstance(optional, Mapping) else ():
         _check_store(store, ("optional_jobstores", name), problems)
+
+
+def _check_policies(document: Mapping[str, Any], problems: list[Problem]) -> None:
+    """Check what says when jobs run again, and the hooks."""
+    policies: dict[tuple[str, ...], Any] = {("retry",): document.get("retry")}
+    workers = document.get("workers")
+    for name, worker in workers.items() if isinstance(workers, Mapping) else ():
+        policies[("workers", str(name), "retry")] = worker.get("retry") if isinstance(worker, Mapping) else None
+    for keys, policy in policies.items():
+        try:
+            read_policy(policy or {})
+        except ConfigurationError as error:
+            problems.append((keys, str(error)))
+    hooks = document.get("hooks")
+    for number, hook in enumerate(hooks) if isinstance(hooks, list | tuple) else ():
+        if isinstance(hook, Mapping):
+            problems.extend((("hooks", number, *keys), text) for keys, text in hook_problems(hook))
 
 
 def _check_store(store: Any, keys: Sequence[str], problems: list[Problem]) -> None:

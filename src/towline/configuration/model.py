@@ -125,6 +125,9 @@ class WorkerConfig(_Masked):
     """Further modules that a warm worker imports before the first job."""
     time_limit_grace_seconds: Delay = 10
     """Seconds between the polite end of a job (SIGTERM) and the certain one (SIGKILL)."""
+    retry: Mapping[str, Any] | None = None
+    """When jobs that say nothing themselves run again after a failure, for example {timeout: {times: 2, multiply:
+    {time_limit: 2}}}; in place of the project's policy."""
 
     @property
     def job_limit(self) -> int:
@@ -146,6 +149,23 @@ class ExecutionConfig(_Masked):
     """Shell lines before the job, after those of the worker."""
     post_run: str | None = None
     """Shell lines after the job, after those of the worker."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class HookConfig(_Masked):
+    """What is done when something happens to a job or a flow."""
+
+    __pydantic_config__ = _VALIDATION
+
+    on: Annotated[tuple[str, ...], Limits(min_length=1)]
+    """What happens: states of jobs (FAILED, REMOTE_ERROR), states of flows (flow COMPLETED), `flow finished`, `attempt
+    failed`."""
+    run: str | None = None
+    """Shell command, with the event as JSON on its standard input and in variables TOWLINE_EVENT_*."""
+    call: Annotated[str, Limits(pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*$")] | None = None
+    """`module:function`, called with the event in a process of its own."""
+    timeout_seconds: Annotated[float, Limits(gt=0)] = 60
+    """Seconds after which the command or function is ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -203,6 +223,10 @@ class Project(_Masked):
     """Further job stores, to be chosen per flow by name."""
     remote_jobstore: Mapping[str, Any] | None = None
     """Accepted for files of jobflow-remote with its default value only: results travel in a format of towline's own."""
+    retry: Mapping[str, Any] | None = None
+    """When jobs run again after a failure for which neither they nor their worker say it."""
+    hooks: tuple[HookConfig, ...] = ()
+    """What is done when something happens to a job or a flow; a failure of it is logged, and stops nobody."""
     metadata: Mapping[str, Any] | None = None
     """Anything you like."""
     # Set by towline.configuration.files alone, which is why it is no argument.

@@ -21,6 +21,18 @@ import orjson
 #: Version of both file formats; a reader refuses what is newer.
 FORMAT_VERSION = 1
 
+#: Key in the settings of a job: what its policy has done so far, and what its present attempt is for. ``used``: how
+#: often each rule was used; ``continue``: folder and patterns of files to bring along; ``handling``: the failure that a
+#: handler is asked about. Goes away when the user asks for the job again.
+AUTOMATIC = "automatic"
+
+#: Kind of payload of an attempt that asks the handler of a job.
+HANDLER = "handler"
+
+#: Kind of payload of a step that waits for a person, and the worker of these: no runner has a worker of that name.
+HOLD = "hold"
+PERSON = "(person)"
+
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
@@ -75,7 +87,8 @@ class NewFlow:
 class Failure:
     """Why a job failed or an action of the runner did."""
 
-    #: One of: error, exit_code, signal, timeout, out_of_memory, cancelled, vanished, not_started, output.
+    #: One of: error, exit_code, signal, timeout, out_of_memory, node_failure, preempted, cancelled, vanished,
+    #: not_started, output, rejected.
     reason: str
     #: A sentence for the user.
     message: str
@@ -111,7 +124,8 @@ class ExitRecord:
     exit_code: int | None
     #: Number of the signal that ended the process.
     signal: int | None
-    #: One of: exited, signal, timeout, cancelled, vanished (gone, and nobody saw how), not_started.
+    #: One of: exited, signal, timeout, out_of_memory, node_failure, preempted, cancelled, vanished (gone, and nobody
+    #: saw how), not_started.
     reason: str
     #: Seconds since the epoch, by the clock of the worker.
     started_at: float | None

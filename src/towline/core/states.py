@@ -111,7 +111,8 @@ RUNNER_MOVES: Mapping[JobState, frozenset[JobState]] = {
     _S.BATCH_SUBMITTED: frozenset({_S.BATCH_RUNNING, _S.RUN_FINISHED, _S.DOWNLOADED, _S.READY, _S.REMOTE_ERROR}),
     _S.BATCH_RUNNING: frozenset({_S.RUN_FINISHED, _S.DOWNLOADED, _S.READY, _S.REMOTE_ERROR}),
     _S.RUN_FINISHED: frozenset({_S.DOWNLOADED, _S.REMOTE_ERROR}),
-    _S.DOWNLOADED: frozenset({_S.COMPLETED, _S.FAILED, _S.REMOTE_ERROR}),
+    # READY: the policy of the job has it run again after a failure.
+    _S.DOWNLOADED: frozenset({_S.COMPLETED, _S.FAILED, _S.REMOTE_ERROR, _S.READY}),
     _S.REMOTE_ERROR: frozenset(),
     _S.COMPLETED: frozenset(),
     _S.FAILED: frozenset(),

@@ -24,6 +24,7 @@ from towline.core.output_references import resolve
 from towline.core.records import ExitRecord, Failure, Result, pack_result, unpack_job
 from towline.core.run_folder import ERROR_FILE, OUTPUT_FILE, OWN_FILES, RESULT_FILE
 from towline.errors import InvalidRequest
+from towline.on_worker import prelude
 from towline.on_worker.attempt_files import has_result, read_job, write_whole
 
 _TAIL_BYTES = 4096
@@ -79,11 +80,11 @@ def arguments(command: Command) -> list[str]:
         A reference leads nowhere.
     """
     if "shell" in command.payload:
-        return ["/bin/sh", "-c", str(command.payload["shell"])]
+        return prelude.wrapped(["/bin/sh", "-c", str(command.payload["shell"])], command.header)
     words = [_text(_resolved(item, command, f"argument {number}")) for number, item in _numbered(command)]
     if not words:
         raise UnusableCommand("the command is empty")
-    return words
+    return prelude.wrapped(words, command.header)
 
 
 def environment(command: Command) -> dict[str, str]:

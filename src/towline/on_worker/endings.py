@@ -17,6 +17,7 @@ from towline.on_worker import command, launch
 from towline.on_worker.attempt_files import PENDING_EXIT_FILE, has_result, host, read_exit, read_job, write_exit
 from towline.on_worker.attempts import Attempt, State
 from towline.on_worker.isolation import Closeable
+from towline.on_worker.memory_events import KillCounter
 from towline.on_worker.process_groups import end_leftovers
 from towline.on_worker.timers import Timers
 
@@ -89,9 +90,18 @@ def with_usage(record: ExitRecord, usage: Any) -> ExitRecord:
     """The record with memory and processor time."""
     # Kilobytes on Linux, bytes on macOS.
     unit = 1 if sys.platform == "darwin" else 1024
+    peak_memory_bytes = usage.ru_maxrss * unit
+    if record.reason == "signal" and record.signal == signal.SIGKILL and _kill_counter().took(peak_memory_bytes):
+        message = f"the system ran out of memory and killed it when it had {peak_memory_bytes / 1024**3:.3g} GB"
+        record = replace(record, reason="out_of_memory", message=message)
     return replace(
-        record, peak_memory_bytes=usage.ru_maxrss * unit, cpu_seconds=round(usage.ru_utime + usage.ru_stime, 6)
+        record, peak_memory_bytes=peak_memory_bytes, cpu_seconds=round(usage.ru_utime + usage.ru_stime, 6)
     )
+
+
+@functools.cache
+def _kill_counter() -> KillCounter:
+    return KillCounter()
 
 
 def not_started(reason: str, message: str) -> ExitRecord:
@@ -122,6 +132,7 @@ class Endings:
         self, timers: Timers, ended: Callable[[Attempt], None], closeables: Callable[[], Iterable[Closeable]]
     ) -> None:
         self._timers = timers
+        _kill_counter()  # counts from here on
         self._ended = ended
         self._closeables = closeables
         #: Attempts whose outputs a child is collecting, by the process id of the child.

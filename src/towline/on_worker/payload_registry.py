@@ -6,14 +6,17 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from towline.core.records import Result
+from towline.core.records import HANDLER, Result
 from towline.errors import ConfigurationError
 
 #: ``run(header, payload, {uuid: (index, output)}) -> Result``; errors of the user are in the result, not raised.
 PayloadRunner = Callable[[dict[str, Any], bytes, dict[str, tuple[int, bytes]]], Result]
 
 #: Kinds of work that towline itself brings. Commands run without Python: see :mod:`towline.on_worker.command`.
-_BUILT_IN: Mapping[str, str] = {"jobflow": "towline.jobflow.payload:run_payload"}
+_BUILT_IN: Mapping[str, str] = {
+    "jobflow": "towline.jobflow.payload:run_payload",
+    HANDLER: "towline.on_worker.handler:run_payload",
+}
 
 #: Entry points of other distributions: ``kind = module:function``.
 ENTRY_POINT_GROUP = "towline.payloads"

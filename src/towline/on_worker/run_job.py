@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from towline.core.records import Failure, Result, pack_result, unpack_job
 from towline.core.run_folder import JOB_FILE, RESULT_FILE
+from towline.on_worker import prelude
 from towline.on_worker.attempt_files import claim, read_job, write_whole
 from towline.on_worker.payload_registry import payload_runner
 
@@ -49,7 +50,7 @@ def run_claimed(run_dir: str) -> int:
     if content is None:
         result = Result(failure=Failure("error", f"{run_dir}/{JOB_FILE} is not there; upload the job again"))
     else:
-        result = execute(content)
+        result = execute(content, in_folder=True)
     packed = pack(result)
     write_whole(f"{run_dir}/{RESULT_FILE}", packed)
     with contextlib.suppress(ValueError, OSError):  # the job may have closed them, or filled the disk
@@ -58,14 +59,23 @@ def run_claimed(run_dir: str) -> int:
     return 0 if result.failure is None else 1
 
 
-def execute(content: bytes) -> Result:
-    """Run the job in the content of a job file; whatever happens in it becomes a result."""
+def execute(content: bytes, *, in_folder: bool = False) -> Result:
+    """Run the job in the content of a job file; whatever happens in it becomes a result.
+
+    Parameters
+    ----------
+    in_folder
+        This process, and the folder that it is in, are the job's own.
+    """
     process = os.getpid()
     try:
         header, payload, references = unpack_job(content)
+        if in_folder and "prelude" in header:
+            prelude.prepare(header)
         result = payload_runner(header["payload_kind"])(header, payload, references)
     # Nothing that a job does may end the process without a result: not sys.exit, not Ctrl-C, not a full stack.
     except BaseException as error:
+        prelude.lift_limit()
         result = Result(failure=_failure(error))
     if os.getpid() != process:
         # The job forked and its child came back here; the result is the business of the parent.

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from towline.configuration.execution import shell_setup
 from towline.configuration.job_stores import jobstore_document
 from towline.configuration.model import Project, WorkerConfig
 from towline.core.ports import Outputs
+from towline.core.retry_policy import read_policy
 from towline.runner.retries import RetryPolicy
 from towline.runner.setup import Place, Setup
 from towline.runner.wake import wake
@@ -142,12 +143,13 @@ def runner_setup(project: Project, previous: Setup | None = None) -> Setup:
     }
     if previous is not None:
         for name, place in previous.places.items():
-            places.setdefault(name, Place(place.worker, 0, place.work_dir, place.resources, place.shell))
+            places.setdefault(name, replace(place, job_limit=0))
     return Setup(
         places=places,
         outputs_of=outputs_of(project),
         retries=RetryPolicy(project.runner.max_step_attempts, project.runner.delta_retry),
         db_id_prefix=project.queue.db_id_prefix or "",
+        retry=read_policy(project.retry or {}),
     )
 
 
@@ -164,6 +166,7 @@ def _place(project: Project, name: str, config: WorkerConfig, previous: Place | 
         work_dir=config.work_dir,
         resources=config.resources or {},
         shell=functools.partial(shell_setup, project, config),
+        retry=None if config.retry is None else read_policy(config.retry, f"workers.{name}.retry"),
     )
 
 

@@ -59,6 +59,8 @@ class _Clocks:
     cancel_again: float = 0.0
     #: When news that is not urgent is written at the latest; None when there is none.
     write: float | None = None
+    #: When the next attempt of a job is due that waits for its time; None when none does.
+    delayed: float | None = None
 
 
 class Loop:
@@ -144,12 +146,16 @@ class Loop:
     @property
     def idle(self) -> bool:
         """Whether the runner holds nothing, and found nothing to claim in its last round."""
-        return not self._attempts.by_key and not self._may_claim and not self._cancellations
+        busy = self._attempts.by_key or self._may_claim or self._cancellations
+        return not busy and self._clocks.delayed is None
 
     def _round(self) -> bool:
         """Do everything that can be done now; return whether something was done."""
         now = self._database.clock()
         self._look_for_changes(now)
+        if self._clocks.delayed is not None and now >= self._clocks.delayed:
+            self._may_claim = True
+            self._look_for_delayed(now)
         for key, step in self._attempts.take_due(now):
             self._begin(step, key)
         seen, urgent = self._observe()
@@ -183,6 +189,8 @@ class Loop:
         changed = version != self._seen_version
         self._seen_version = version
         self._may_claim = self._may_claim or changed
+        if changed:
+            self._look_for_delayed(now)
         self._clocks.cancel_again = now + _CANCEL_AGAIN_SECONDS
         if changed and leases.requested(self._database, self._runner_id) == "stop":
             logger.info("asked to stop")
@@ -193,6 +201,9 @@ class Loop:
             self._forget_unreachable()
         if changed:
             self._take_over()
+
+    def _look_for_delayed(self, now: float) -> None:
+        self._clocks.delayed = jobs.next_delayed(self._database, now)
 
     def _forget_unreachable(self) -> None:
         """Requests for workers that are not configured any more cannot be carried out."""
@@ -269,7 +280,7 @@ class Loop:
         results = results_of(self._attempts, seen, outputs_of)
         claimed = {}
         with self._transaction() as transaction:
-            done = digest(transaction, self._attempts, seen, results, outputs_of, self._setup.retries)
+            done = digest(transaction, self._attempts, seen, results, self._setup)
             for name, place in self._setup.places.items():
                 free = self._free(name, place, transaction)
                 claimed[name] = jobs.claim(transaction, name, free, self._runner_id, self._only_job_id)
@@ -278,6 +289,8 @@ class Loop:
         self._clocks.write = None
         self._learn(seen)
         self._forget(done.released)
+        if done.delayed:
+            self._look_for_delayed(self._database.clock())
         for place in self._setup.places.values():
             if done.ended:
                 place.worker.acknowledge(done.ended)
@@ -353,7 +366,8 @@ class Loop:
 
     def _longest_sleep(self) -> float:
         now = self._database.clock()
-        due = [self._clocks.renew_lease, *filter(None, [self._attempts.next_due(), self._clocks.write])]
+        clocks = self._clocks
+        due = [clocks.renew_lease, *filter(None, [self._attempts.next_due(), clocks.write, clocks.delayed])]
         looks = [place.worker.next_look_seconds() for place in self._setup.places.values()]
         waits = [at - now for at in due] + [seconds for seconds in looks if seconds is not None]
         return max(0.0, min(_LONGEST_SLEEP_SECONDS, *waits))

@@ -11,8 +11,9 @@ from towline.core.ports import Outputs, Step
 from towline.core.records import Failure, Observation, Result
 from towline.core.states import IN_FLIGHT, JobState
 from towline.runner.held import Attempts, Held
+from towline.runner.job_retries import continued
 from towline.runner.results import read_result
-from towline.runner.retries import RetryPolicy
+from towline.runner.setup import Setup
 from towline.store.completion import Completion, complete
 from towline.store.database import Transaction
 from towline.store.jobs import Move, apply_moves, states_of
@@ -36,6 +37,8 @@ class Digest:
     ended: list[str] = field(default_factory=list)
     #: Attempts that the runner does not hold any more.
     released: list[str] = field(default_factory=list)
+    #: Whether a job waits now for the time of its next attempt.
+    delayed: bool = False
 
 
 class Digestion:
@@ -46,12 +49,12 @@ class Digestion:
         transaction: Transaction,
         attempts: Attempts,
         states: dict[int, JobState],
-        retries: RetryPolicy,
+        setup: Setup,
     ) -> None:
         self._transaction = transaction
         self._attempts = attempts
         self._states = states
-        self._retries = retries
+        self._setup = setup
         self.moves: list[Move] = []
         self.completions: list[Completion] = []
         self.digest = Digest()
@@ -75,7 +78,11 @@ class Digestion:
             return
         if end is not None and end.exit is not None and isinstance(result, Result):
             process_id = next((item.process_id for item in seen if item.process_id is not None), None)
-            self.completions.append(Completion(held.job, state, result, end.exit, _run_dir(held, end), process_id))
+            completion = Completion(held.job, state, result, end.exit, _run_dir(held, end), process_id)
+            completion = continued(completion, self._setup, self._transaction.now)
+            self.completions.append(completion)
+            if completion.continuation is not None and completion.continuation.due is not None:
+                self.digest.delayed = True
             self.digest.ended.append(key)
             self.digest.released.append(key)
         elif isinstance(result, Failure):
@@ -83,10 +90,10 @@ class Digestion:
         else:
             self._move(held, state, seen)
 
-    def finish(self, outputs_of: Callable[[str | None], Outputs]) -> Digest:
+    def finish(self) -> Digest:
         """Write it all."""
         apply_moves(self._transaction, self.moves)
-        complete(self._transaction, self.completions, outputs_of)
+        complete(self._transaction, self.completions, self._setup.outputs_of)
         return self.digest
 
     def _move(self, held: Held, state: JobState, seen: Sequence[Observation]) -> None:
@@ -119,7 +126,7 @@ class Digestion:
         failure = observation.failure or Failure("error", "the worker gave no reason")
         held.failed_tries += 1
         now = self._transaction.now
-        due = self._retries.next_try(held.failed_tries, now) if observation.may_retry else None
+        due = self._setup.retries.next_try(held.failed_tries, now) if observation.may_retry else None
         self._transaction.execute(
             "INSERT INTO job_outcome (job_id, failure) VALUES (?, ?) "
             "ON CONFLICT (job_id) DO UPDATE SET failure = excluded.failure",
@@ -214,19 +221,18 @@ def digest(
     attempts: Attempts,
     seen: dict[str, list[Observation]],
     results: dict[str, Result | Failure],
-    outputs_of: Callable[[str | None], Outputs],
-    retries: RetryPolicy,
+    setup: Setup,
 ) -> Digest:
     """Write everything that was seen; all of `seen` is about attempts that the runner holds."""
     held = [attempts.by_key[key] for key in seen]
-    digestion = Digestion(transaction, attempts, states_of(transaction, [item.job for item in held]), retries)
+    digestion = Digestion(transaction, attempts, states_of(transaction, [item.job for item in held]), setup)
     for item in held:
         digestion.add(item, seen[item.job.key], results.get(item.job.key))
-    return digestion.finish(outputs_of)
+    return digestion.finish()
 
 
 def _run_dir(held: Held, end: Observation) -> str | None:
-    """The run folder; a pooled job has none."""
-    if end.result is not None:
+    """The run folder; a pooled job has none. The result of a command comes without a file too."""
+    if end.result is not None and held.job.payload_kind != "command":
         return None
     return held.assignment.run_dir if held.assignment is not None else held.job.run_dir

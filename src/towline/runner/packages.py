@@ -1,10 +1,13 @@
 """From a claimed job to what a worker is handed: the job with the outputs of its parents."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import orjson
 
 from towline.core.output_references import reachable
 from towline.core.ports import Outputs
-from towline.core.records import Assignment, Failure, pack_job
+from towline.core.records import AUTOMATIC, HANDLER, Assignment, Failure, pack_job
 from towline.core.run_folder import run_folder
 from towline.errors import TowlineError
 from towline.runner.setup import Place
@@ -27,7 +30,7 @@ def assignment_of(job: QueuedJob, place: Place, package: bytes = b"", *, again: 
         index=job.index,
         attempt=job.attempt,
         name=job.name,
-        payload_kind=job.payload_kind,
+        payload_kind=_kind(job),
         package=package,
         run_dir=str(place.work_dir / run_folder(job.uuid, job.index, job.attempt)),
         priority=job.priority,
@@ -54,25 +57,50 @@ def build(
                 failures.append((job, found, True))
                 continue
             references = [(uuid, *found[uuid]) for uuid in reachable(job.settings["references"], found)]
-            package = pack_job(_header(job, place, prefix), payload, references)
+            handling = _automatic(job).get("handling")
+            package = pack_job(_header(job, place, prefix), orjson.dumps(handling) if handling else payload, references)
             assignments.append(assignment_of(job, place, package))
         except TowlineError as error:
             failures.append((job, Failure("error", f"job {prefix}{job.id} cannot be handed over: {error}"), False))
     return assignments, failures
 
 
+def _automatic(job: QueuedJob) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = job.settings.get(AUTOMATIC) or {}
+    return found
+
+
+def _kind(job: QueuedJob) -> str:
+    """What this attempt is: the work of the job, or its handler."""
+    return HANDLER if "handling" in _automatic(job) else job.payload_kind
+
+
+def _prelude(job: QueuedJob, resources: Mapping[str, Any]) -> dict[str, object]:
+    """What happens in the process of the job before its work begins: see :mod:`towline.on_worker.prelude`."""
+    prelude: dict[str, object] = {}
+    if "continue" in _automatic(job):
+        prelude["continue"] = _automatic(job)["continue"]
+    memory = resources.get("memory_gigabytes")
+    if memory is not None:
+        prelude["memory_bytes"] = int(float(memory) * 1024**3)
+    return prelude
+
+
 def _header(job: QueuedJob, place: Place, prefix: str) -> dict[str, object]:
-    resources = job.settings.get("resources")
+    own = job.settings.get("resources")
+    resources = place.resources if own is None else own
+    prelude = _prelude(job, resources)
     return {
         "db_id": f"{prefix}{job.id}",
         "uuid": job.uuid,
         "index": job.index,
         "attempt": job.attempt,
         "name": job.name,
-        "payload_kind": job.payload_kind,
+        "payload_kind": _kind(job),
         "worker": job.worker,
         "priority": job.priority,
-        "resources": place.resources if resources is None else resources,
+        "resources": resources,
+        **({"prelude": prelude} if prelude else {}),
         "metadata": job.settings["metadata"],
         "hosts": job.settings["hosts"],
         "run_dir": str(place.work_dir / run_folder(job.uuid, job.index, job.attempt)),

@@ -1,10 +1,17 @@
 """From the end of a process to the result of its job."""
 
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 from towline.core.records import ExitRecord, Failure, Result, unpack_result
 from towline.core.run_folder import ERROR_FILE, RESULT_FILE
+
+#: Ends after which a result file, if there is one, counts for nothing.
+_ENDED_FROM_OUTSIDE = ("timeout", "cancelled", "not_started", "out_of_memory", "node_failure", "preempted")
+
+#: A process that was killed this near to its limit of memory was killed for it.
+_NEAR_LIMIT = 0.9
 
 #: How much of stderr goes into the failure of a job, from its end.
 _TAIL_BYTES = 3000
@@ -18,7 +25,7 @@ def read_result(run_dir: Path, exit_record: ExitRecord, inline: bytes | None) ->
     inline
         Content of the result file when it came without a file (pooled jobs).
     """
-    if exit_record.reason in ("timeout", "cancelled", "not_started"):
+    if exit_record.reason in _ENDED_FROM_OUTSIDE:
         return Result(failure=_failure_of_process(run_dir, exit_record))
     try:
         content = inline if inline is not None else (run_dir / RESULT_FILE).read_bytes()
@@ -32,15 +39,32 @@ def read_result(run_dir: Path, exit_record: ExitRecord, inline: bytes | None) ->
         return Result(failure=Failure("output", f"{run_dir / RESULT_FILE} is not a result: {error}"))
 
 
+def out_of_memory_instead(failure: Failure, exit_record: ExitRecord, memory_gigabytes: object) -> Failure:
+    """The failure for want of memory where a process without another explanation was at its declared limit.
+
+    Parameters
+    ----------
+    memory_gigabytes
+        The limit; anything but a number is none.
+    """
+    peak = exit_record.peak_memory_bytes
+    if failure.reason not in ("signal", "exit_code") or peak is None:
+        return failure
+    if isinstance(memory_gigabytes, bool) or not isinstance(memory_gigabytes, int | float):
+        return failure
+    if peak < _NEAR_LIMIT * memory_gigabytes * 1024**3:
+        return failure
+    message = f"{failure.message}; it had {peak / 1024**3:.3g} of the {memory_gigabytes:g} GB that it may take"
+    return replace(failure, reason="out_of_memory", message=message)
+
+
 def _failure_of_process(run_dir: Path, exit_record: ExitRecord) -> Failure:
     details = _tail(run_dir / ERROR_FILE)
+    if exit_record.reason in _MESSAGES:
+        return Failure(exit_record.reason, exit_record.message or _MESSAGES[exit_record.reason], details)
     if exit_record.reason == "timeout":
         message = exit_record.message or "the job ran into its time limit and was ended"
         return Failure("timeout", f"{message}; give it more with the resource time_limit", details)
-    if exit_record.reason == "cancelled":
-        return Failure("cancelled", exit_record.message or "the job was cancelled", details)
-    if exit_record.reason == "not_started":
-        return Failure("not_started", exit_record.message or "the process of the job could not be started", details)
     if exit_record.reason == "vanished":
         return Failure(
             "vanished",
@@ -57,6 +81,15 @@ def _failure_of_process(run_dir: Path, exit_record: ExitRecord) -> Failure:
         f"the process of the job ended with exit code {exit_record.exit_code} before it had a result",
         details,
     )
+
+
+_MESSAGES = {
+    "cancelled": "the job was cancelled",
+    "not_started": "the process of the job could not be started",
+    "out_of_memory": "the job was killed because it took more memory than it may",
+    "node_failure": "the machine that the job ran on failed",
+    "preempted": "the job was ended to make room for another one",
+}
 
 
 def _name(number: int) -> str:

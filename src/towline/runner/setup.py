@@ -1,12 +1,13 @@
 """What a runner works with; made by :mod:`towline.operations.compose` from the configuration."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from towline.core.ports import Outputs, Worker
 from towline.core.records import ShellSetup
+from towline.core.retry_policy import Rule
 from towline.runner.retries import RetryPolicy
 
 
@@ -23,6 +24,8 @@ class Place:
     #: Shell lines for a job with this exec_config (a name, a configuration, or None).
     #: Raises ConfigurationError for a name that does not exist.
     shell: Callable[[str | Mapping[str, Any] | None], ShellSetup]
+    #: When jobs without a policy of their own run again after a failure; None leaves it to the project.
+    retry: Mapping[str, Rule] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +38,5 @@ class Setup:
     retries: RetryPolicy
     #: Text before the number in the ids of jobs.
     db_id_prefix: str
+    #: When jobs run again for which neither they nor their worker say it.
+    retry: Mapping[str, Rule] = field(default_factory=dict)

@@ -1,6 +1,6 @@
 """The end of a job: its output, its new state, the jobs it made and the children it releases, in one transaction."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -9,8 +9,10 @@ import orjson
 from towline.core.ports import Outputs
 from towline.core.records import ExitRecord, NewJob, Result
 from towline.core.states import NOT_STARTED, JobState
+from towline.store.affected import affected
 from towline.store.database import Transaction
 from towline.store.jobs import Defaults, Move, QueuedJob, apply_moves, insert_jobs, is_finished, release_children
+from towline.store.reruns import begin_new_attempts
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +27,28 @@ class Completion:
     run_dir: str | None = None
     #: Its process id, when that is news.
     process_id: str | None = None
+    #: What follows when the job has not come to its end with this attempt.
+    continuation: "Continuation | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """A further attempt of a job that nobody had to ask for."""
+
+    #: Why, and how.
+    note: str
+    #: When it may begin, in seconds since the epoch; None is at once.
+    due: float | None
+    #: Keys of the settings of the job that change.
+    settings: Mapping[str, Any]
+    #: What the attempt that ended counts as.
+    ended_as: JobState
 
 
 def complete(
     transaction: Transaction, completions: Sequence[Completion], outputs_of: Callable[[str | None], Outputs]
 ) -> None:
-    """Store what came of `completions`: COMPLETED, or FAILED where the result says so.
+    """Store what came of `completions`: COMPLETED, FAILED where the result says so, or another attempt.
 
     Parameters
     ----------
@@ -44,6 +62,10 @@ def complete(
         "exit_record = excluded.exit_record, environment = excluded.environment",
         [_outcome(completion) for completion in completions],
     )
+    begin_continuations(
+        transaction, {item.job.id: item.continuation for item in completions if item.continuation is not None}
+    )
+    completions = [completion for completion in completions if completion.continuation is None]
     for completion in completions:
         result, store = completion.result, outputs_of(completion.job.jobstore)
         if result.output is not None and result.failure is None and store.transactional:
@@ -55,7 +77,27 @@ def complete(
     release_children(transaction, {completion.job.id: _final_state(completion) for completion in completions})
 
 
+def begin_continuations(transaction: Transaction, continuations: Mapping[int, Continuation]) -> None:
+    """Put the attempts of these jobs, which are READY again, into the history, and let the next ones begin."""
+    if not continuations:
+        return
+    jobs = affected(transaction, continuations)
+    begin_new_attempts(
+        transaction,
+        jobs,
+        ended_as={job_id: item.ended_as for job_id, item in continuations.items()},
+        followed_by={job_id: item.note for job_id, item in continuations.items()},
+        changes={job_id: item.settings for job_id, item in continuations.items()},
+    )
+    transaction.executemany(
+        "UPDATE job SET retry_at = ? WHERE id = ?",
+        [(item.due, job_id) for job_id, item in continuations.items() if item.due is not None],
+    )
+
+
 def _final_state(completion: Completion) -> JobState:
+    if completion.continuation is not None:
+        return JobState.READY
     return JobState.COMPLETED if completion.result.failure is None else JobState.FAILED
 
 
@@ -71,7 +113,7 @@ def _move(completion: Completion) -> Move:
         job=completion.job,
         from_state=completion.state,
         path=tuple(path),
-        note=None if failure is None else failure.message,
+        note=_note(completion),
         columns={
             "started_at": exit_record.started_at,
             "ended_at": exit_record.ended_at,
@@ -85,6 +127,12 @@ def _move(completion: Completion) -> Move:
             **({} if completion.process_id is None else {"process_id": completion.process_id}),
         },
     )
+
+
+def _note(completion: Completion) -> str | None:
+    failure = completion.result.failure
+    said = [] if failure is None else [failure.message]
+    return "; ".join(said if completion.continuation is None else [*said, completion.continuation.note]) or None
 
 
 def _outcome(completion: Completion) -> tuple[Any, ...]:

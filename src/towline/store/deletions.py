@@ -114,7 +114,7 @@ def run_folders(transaction: Transaction, job_ids: Iterable[int]) -> list[RunFol
         "WHERE run_dir IS NOT NULL AND id IN (SELECT value FROM json_each(?)) "
         f"UNION ALL SELECT job_id, worker, run_dir, {ending.format(job_id='attempt.job_id', table='attempt')} "
         "FROM attempt WHERE run_dir IS NOT NULL AND job_id IN (SELECT value FROM json_each(?)) "
-        f"UNION ALL SELECT job_id, worker, run_dir, {ending.format(job_id='retired_job.job_id', table='retired_job')} "
+        f"UNION ALL SELECT made_by, worker, run_dir, {ending.format(job_id='retired_job.job_id', table='retired_job')} "
         "FROM retired_job WHERE run_dir IS NOT NULL AND made_by IN (SELECT value FROM json_each(?))",
         (listed, listed, listed),
     ).fetchall()

@@ -332,9 +332,11 @@ def _refuse_known(transaction: Transaction, jobs: Sequence[NewJob]) -> None:
             )
 
 
-def next_delayed(database: Database) -> float | None:
-    """When the next attempt of a READY job is due that waits for its time, in seconds since the epoch."""
-    rows = database.read("SELECT min(retry_at) FROM job WHERE state = 'READY' AND retry_at IS NOT NULL")
+def next_delayed(database: Database, after: float) -> float | None:
+    """When, later than `after`, the next attempt of a READY job is due that waits for its time."""
+    rows = database.read(
+        "SELECT min(retry_at) FROM job WHERE state = 'READY' AND retry_at IS NOT NULL AND retry_at > ?", (after,)
+    )
     return None if rows[0][0] is None else float(rows[0][0])
 
 

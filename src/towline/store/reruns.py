@@ -4,11 +4,13 @@ What came after a job that runs again goes back with it. Jobs that it made while
 leave the queue for the history, because the new attempt makes its own.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import orjson
 
 from towline.core.actions import Action, Effect, Refusal, decide
+from towline.core.records import AUTOMATIC
 from towline.core.states import NOT_STARTED, JobState
 from towline.errors import IllegalMove
 from towline.store.affected import ActionResult, AffectedJob, affected, move, request_cancellation
@@ -16,6 +18,9 @@ from towline.store.database import Transaction
 from towline.store.deletions import remove_jobs
 from towline.store.readiness import children_of, count_missing, descendants_of, id_list, recount
 from towline.store.retired_jobs import keep_history
+
+#: Keys of the settings that are about one attempt.
+_RENEWED = (AUTOMATIC, "next_worker")
 
 #: What children of a job that runs again may be in, unless the user insists.
 _UNTOUCHED = NOT_STARTED | {JobState.PAUSED}
@@ -53,8 +58,25 @@ def rerun(transaction: Transaction, job_ids: Iterable[int], *, force: bool = Fal
     return ActionResult(tuple(job.id for job in chosen), refused, also)
 
 
-def begin_new_attempts(transaction: Transaction, jobs: Sequence[AffectedJob]) -> list[AffectedJob]:
-    """Put the present attempts of `jobs` into the history; return the jobs with their new ones. Their states stay."""
+def begin_new_attempts(
+    transaction: Transaction,
+    jobs: Sequence[AffectedJob],
+    *,
+    ended_as: Mapping[int, JobState] | None = None,
+    followed_by: Mapping[int, str] | None = None,
+    changes: Mapping[int, Mapping[str, Any]] | None = None,
+) -> list[AffectedJob]:
+    """Put the present attempts of `jobs` into the history; return the jobs with their new ones. Their states stay.
+
+    Parameters
+    ----------
+    ended_as
+        What each attempt counts as; the present state of the job by default.
+    followed_by
+        Why each has another attempt; a user asked for it by default.
+    changes
+        Keys of the settings that change. Without them, what the policy of a job did so far is forgotten.
+    """
     if not jobs:
         return []
     request_cancellation(transaction, [job for job in jobs if job.may_be_alive])
@@ -65,10 +87,14 @@ def begin_new_attempts(transaction: Transaction, jobs: Sequence[AffectedJob]) ->
         "LEFT JOIN job_outcome ON job_id = job.id WHERE job.id IN (SELECT value FROM json_each(?))",
         (listed,),
     ).fetchall()
+    states = {job_id: state.value for job_id, state in (ended_as or {}).items()}
     transaction.executemany(
         "INSERT INTO attempt (job_id, attempt, state, worker, run_dir, started_at, ended_at, outcome) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        [(*row[:7], _outcome(row[7:])) for row in outcomes],
+        [
+            (*row[:2], states.get(row[0], row[2]), *row[3:7], _outcome(row[7:], (followed_by or {}).get(row[0])))
+            for row in outcomes
+        ],
     )
     transaction.execute("DELETE FROM job_outcome WHERE job_id IN (SELECT value FROM json_each(?))", (listed,))
     transaction.execute(
@@ -77,7 +103,7 @@ def begin_new_attempts(transaction: Transaction, jobs: Sequence[AffectedJob]) ->
         "exit_signal = NULL, reason = NULL, previous_state = NULL WHERE id IN (SELECT value FROM json_each(?))",
         (listed,),
     )
-    _take_next_worker(transaction, jobs)
+    _renew_settings(transaction, jobs, changes or {})
     return affected(transaction, [job.id for job in jobs])
 
 
@@ -179,31 +205,36 @@ def _retire(transaction: Transaction, job_ids: set[int]) -> None:
     remove_jobs(transaction, retired, note="the job that made it runs again")
 
 
-def _take_next_worker(transaction: Transaction, jobs: Iterable[AffectedJob]) -> None:
-    """Move jobs to the worker that was chosen for their next attempt."""
+def _renew_settings(
+    transaction: Transaction, jobs: Iterable[AffectedJob], changes: Mapping[int, Mapping[str, Any]]
+) -> None:
+    """Change settings for the next attempts, and move jobs to the worker that was chosen for these."""
+    by_id = {job.id: job for job in jobs}
     rows = transaction.execute(
-        "SELECT job_id, settings FROM job_document WHERE instr(settings, ?) "
-        "AND job_id IN (SELECT value FROM json_each(?))",
-        (b'"next_worker"', id_list(job.id for job in jobs)),
+        "SELECT job_id, settings FROM job_document WHERE job_id IN (SELECT value FROM json_each(?))",
+        (id_list(by_id),),
     ).fetchall()
-    settings = {job_id: orjson.loads(document) for job_id, document in rows}
-    for job in jobs:
-        worker = settings.get(job.id, {}).pop("next_worker", None)
-        if worker is None:
+    changed = []
+    for job_id, document in rows:
+        # Looked for in the text: most jobs have neither key, and are not decoded.
+        if job_id not in changes and not any(f'"{key}"'.encode() in bytes(document) for key in _RENEWED):
             continue
-        transaction.execute("UPDATE job SET worker = ? WHERE id = ?", (worker, job.id))
-        transaction.execute(
-            "UPDATE job_document SET settings = ? WHERE job_id = ?", (orjson.dumps(settings[job.id]), job.id)
-        )
-        transaction.recount_worker(job.state, job.worker, worker)
+        settings = orjson.loads(document)
+        settings.pop(AUTOMATIC, None)
+        settings.update(changes.get(job_id, {}))
+        worker = settings.pop("next_worker", None)
+        if worker is not None:
+            transaction.execute("UPDATE job SET worker = ? WHERE id = ?", (worker, job_id))
+            transaction.recount_worker(by_id[job_id].state, by_id[job_id].worker, worker)
+        changed.append((orjson.dumps(settings), job_id))
+    transaction.executemany("UPDATE job_document SET settings = ? WHERE job_id = ?", changed)
 
 
-def _outcome(columns: Sequence[object]) -> bytes:
+def _outcome(columns: Sequence[object], followed_by: str | None) -> bytes:
     """What an attempt left, as one JSON object; the documents among it are put in undecoded."""
     process_id, exit_code, exit_signal, reason, *documents = columns
-    facts = orjson.dumps(
-        {"process_id": process_id, "exit_code": exit_code, "exit_signal": exit_signal, "reason": reason}
-    )
+    values = {"process_id": process_id, "exit_code": exit_code, "exit_signal": exit_signal, "reason": reason}
+    facts = orjson.dumps(values if followed_by is None else {**values, "followed_by": followed_by})
     names = ("failure", "stored_data", "exit_record", "environment")
     named = zip(names, documents, strict=True)
     parts = [b'"%s":%s' % (name.encode(), document) for name, document in named if document]

@@ -124,3 +124,31 @@ def _running_sum(numbers: list[float]) -> Flow:
 def with_large_data(size: int) -> dict[str, object]:
     """An output whose part `large` goes to the additional store `data`."""
     return {"size": size, "large": list(range(size))}
+
+
+@job
+def take_memory(megabytes: int) -> int:
+    """Hold this much memory for a moment."""
+    return len(bytearray(megabytes * 1024**2)) // 1024**2
+
+
+@job
+def continue_from_checkpoint() -> list[str]:
+    """Come one step further with each attempt, and end after two."""
+    here = Path.cwd()
+    found = sorted(path.name for path in here.glob("*.chk"))
+    if len(found) == 2:
+        return found
+    if found and (here / "data" / "before").read_text() != "step 1.chk":
+        raise ValueError("the files of the earlier attempt are not as it left them")
+    (here / f"step {len(found) + 1}.chk").write_text("state")
+    (here / "data").mkdir(exist_ok=True)
+    (here / "data" / "before").write_text("step 1.chk")
+    (here / "other").write_text("not to be kept")
+    os._exit(1)
+
+
+@job
+def add_failing_job() -> "Response[Any]":
+    """Add a job that fails."""
+    return Response(addition=end_process(exit_code=1))

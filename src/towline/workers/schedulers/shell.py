@@ -23,6 +23,8 @@ class ShellResources:
 
     #: Seconds after which the job is ended.
     time_limit: float | None = None
+    #: Memory that the job may take, in gigabytes of 1024³ bytes; more than that it is not given.
+    memory_gigabytes: float | None = None
     #: `warm`, `cold` or `pooled`, in place of what the worker does.
     execution: str | None = None
     #: A name for people; it stands in the script.
@@ -57,6 +59,9 @@ def read_resources(resources: Mapping[str, Any]) -> ShellResources:
     for key in ("job_name", "qout_path", "qerr_path", "qverbatim"):
         if not isinstance(given.get(key), str | None):
             raise InvalidRequest(f"the resource {key} is {given[key]!r}; it should be text")
+    memory = given.get("memory_gigabytes")
+    if memory is not None and (isinstance(memory, bool) or not isinstance(memory, int | float) or not 0 < memory < 1e6):
+        raise InvalidRequest(f"the resource memory_gigabytes is {memory!r}; give a number of gigabytes above 0")
     limit = given.pop("time_limit", None)
     return ShellResources(**given, time_limit=None if limit is None else seconds(limit))
 

@@ -1,0 +1,67 @@
+"""Whether the system killed a process for want of memory: Linux counts such kills, per group of processes or in all.
+
+The count alone does not say which process it was. A process that was killed without a word, held a good part of the
+memory, and with whose end the count rose, is taken for it; everything else stays unexplained.
+"""
+
+import os
+from pathlib import Path
+
+#: Part of the memory that a process must have held.
+_SHARE = 0.05
+
+
+class KillCounter:
+    """Counts the kills for want of memory that nobody has been told of yet."""
+
+    def __init__(self, group: Path | None = None, system: Path = Path("/proc/vmstat")) -> None:
+        self._group = _own_group() if group is None else group
+        self._system = system
+        self._told = self._count()
+
+    def took(self, peak_memory_bytes: int) -> bool:
+        """Whether a process that was killed just now, with this peak, was killed for want of memory."""
+        limit_bytes = self._limit_bytes()
+        if limit_bytes is None or peak_memory_bytes < _SHARE * limit_bytes or self._count() <= self._told:
+            return False
+        # One of them is explained; another process that ended at the same moment may be the next.
+        self._told += 1
+        return True
+
+    def _count(self) -> int:
+        for path in (self._group / "memory.events", self._system):
+            found = _value(path, "oom_kill")
+            if found is not None:
+                return found
+        return 0
+
+    def _limit_bytes(self) -> int | None:
+        try:
+            text = (self._group / "memory.max").read_text().strip()
+            if text.isdigit():
+                return int(text)
+        except OSError:
+            pass
+        try:
+            return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        except (OSError, ValueError):
+            return None
+
+
+def _own_group() -> Path:
+    """The folder of this process's group in version 2 of the control groups."""
+    try:
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return Path("/nonexistent")
+    name = next((line.removeprefix("0::") for line in lines if line.startswith("0::")), "/")
+    return Path("/sys/fs/cgroup", name.lstrip("/"))
+
+
+def _value(path: Path, key: str) -> int | None:
+    try:
+        lines = path.read_text().splitlines()
+    except OSError:
+        return None
+    values = dict(line.split(maxsplit=1) for line in lines if " " in line)
+    return int(values[key]) if key in values else None
