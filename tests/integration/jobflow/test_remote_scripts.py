@@ -16,8 +16,8 @@ GUIDE = Path(__file__).parents[3] / "docs" / "guide" / "jobflow-remote.md"
 
 def changed(text: str) -> str:
     """A script with its imports changed as the table of the guide says."""
-    rows = re.findall(r"^\| `(from jobflow_remote\S* import) ...` \| `(from towline import) ...` \|$", GUIDE.read_text(), re.M)
-    for before, after in rows:
+    row = re.compile(r"^\| `(from jobflow_remote\S* import) ...` \| `(from towline import) ...` \|$", re.MULTILINE)
+    for before, after in row.findall(GUIDE.read_text()):
         text = text.replace(before, after)
     return text
 

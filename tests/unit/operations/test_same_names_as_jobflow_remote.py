@@ -184,12 +184,13 @@ def test_the_fields_of_jobs_and_flows_have_the_same_names() -> None:
     from towline.store.job_info import FlowInfo, JobInfo, RemoteInfo
 
     job = (
-        "uuid index db_id worker name state created_on updated_on remote parents previous_state error lock_id lock_time "
-        "run_dir start_time end_time priority metadata stored_data hosts is_locked run_time estimated_run_time"
+        "uuid index db_id worker name state created_on updated_on remote parents previous_state error lock_id "
+        "lock_time run_dir start_time end_time priority metadata stored_data hosts is_locked run_time "
+        "estimated_run_time"
     )
     flow = (
-        "db_ids job_ids job_indexes flow_id state name created_on updated_on workers job_states job_names parents hosts "
-        "flow_metadata jobs_info ids_mapping iter_job_prop"
+        "db_ids job_ids job_indexes flow_id state name created_on updated_on workers job_states job_names parents "
+        "hosts flow_metadata jobs_info ids_mapping iter_job_prop"
     )
     remote = "step_attempts process_id retry_time_limit error"
     for kind, names in ((JobInfo, job), (FlowInfo, flow), (RemoteInfo, remote)):

@@ -4,7 +4,18 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from towline.operations.controller.queue import JobIds, ProjectQueue, Sorting, Texts
+from towline.core.states import FlowState, JobState
+from towline.errors import InvalidRequest
+from towline.operations.controller.queue import (
+    FlowStates,
+    JobIds,
+    JobStates,
+    ProjectQueue,
+    Sorting,
+    Texts,
+    states_of,
+)
+from towline.operations.reports import Interval, count_trends
 from towline.operations.runners import RunnerState, status_of
 from towline.store.migrations import SCHEMA_VERSION
 
@@ -32,6 +43,32 @@ class Upkeep(ProjectQueue):
             "start_time": found.started_at,
             "last_pinged": found.heartbeat_at,
         }
+
+    def get_trends(
+        self,
+        states: JobStates | FlowStates,
+        interval: str = "days",
+        num_intervals: int | None = None,
+        interval_timezone: str = "UTC",
+    ) -> Mapping[str, Mapping[JobState, int]] | Mapping[str, Mapping[FlowState, int]]:
+        """How many jobs (or, with members of FlowState, flows) came to each state in each of the last intervals.
+
+        Parameters
+        ----------
+        interval
+            hours, days, weeks, months or years.
+        num_intervals
+            12, 7, 4, 12 or 3 by default.
+
+        Returns
+        -------
+        ``{interval: {state: number}}``, the oldest interval first.
+        """
+        span = _interval(interval)
+        given = [states] if isinstance(states, str) else list(states or ())
+        if given and all(isinstance(state, FlowState) for state in given):
+            return count_trends(self._opened, states_of(FlowState, given), span, num_intervals, interval_timezone)
+        return count_trends(self._opened, states_of(JobState, given), span, num_intervals, interval_timezone)
 
     def get_batches(
         self,
@@ -79,3 +116,10 @@ class Upkeep(ProjectQueue):
         if job_index is not None:
             return {"uuid": job_id, "index": job_index}, None
         return {"uuid": job_id}, [("db_id", -1)]
+
+
+def _interval(name: str) -> Interval:
+    try:
+        return Interval(name)
+    except ValueError as error:
+        raise InvalidRequest(f"{error}; use {', '.join(item.value for item in Interval)}") from error

@@ -2,9 +2,9 @@
 
 from jobflow import Flow, Response, job
 from jobflow_remote import JobController, set_run_config, submit_flow
+from jobflow_remote.jobs.run import CURRENT_JOBDOC
 from jobflow_remote.jobs.runner import Runner
 from jobflow_remote.jobs.state import JobState
-from jobflow_remote.jobs.run import CURRENT_JOBDOC
 
 
 @job

@@ -40,10 +40,11 @@ store.close()
 try:
     submit_flow(where(), project="alloys", worker="missing")
 except Exception as error:
-    assert "missing" in str(error)
-    assert "slow" in str(error)
+    told = str(error)
 else:
     raise AssertionError("a worker that is not configured is refused")
+assert "missing" in told
+assert "slow" in told
 manager.remove_worker("slow", "alloys")
 manager.remove_exec_config("high", "alloys")
 assert list(manager.get_project("alloys").workers) == ["fast"]

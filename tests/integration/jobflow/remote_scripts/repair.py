@@ -62,9 +62,10 @@ assert jc.count_jobs(flow_ids=more.uuid, states=[JobState.PAUSED]) == 2
 try:
     jc.retry_job(db_id=a)
 except Exception as error:
-    assert "PAUSED" in str(error)
+    told = str(error)
 else:
     raise AssertionError("a paused job cannot be retried")
+assert "PAUSED" in told
 
 assert jc.delete_job(db_id=b, delete_files=True) == b
 assert jc.delete_jobs(flow_ids=more.uuid, db_ids=[c], max_limit=1) == [c]
