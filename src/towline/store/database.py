@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from towline.core.states import JobState, flow_state
-from towline.errors import SchemaTooNew, StoreError
+from towline.errors import SchemaTooNew
 from towline.store.dialect import Dialect, dialect_for
 from towline.store.migrations import SCHEMA_VERSION
 
@@ -226,7 +226,7 @@ class Database:
         return int(self._patiently(lambda: self.dialect.data_version(self.connection)))
 
     def file_descriptors(self) -> Sequence[int]:
-        """Descriptors that become readable when :meth:`data_version` may have changed; none where a file tells nobody."""
+        """Descriptors that become readable when :meth:`data_version` may have changed; a file has none."""
         return self.dialect.file_descriptors()
 
     def close(self) -> None:

@@ -128,7 +128,8 @@ def count_states(
     conditions = Conditions()
     _add_states_and_workers(conditions, states, workers)
     rows = database.read(
-        f"SELECT state, CAST(sum(jobs) AS BIGINT) FROM worker_count AS job WHERE jobs > 0 AND {conditions.where} GROUP BY state",
+        "SELECT state, CAST(sum(jobs) AS BIGINT) FROM worker_count AS job "
+        f"WHERE jobs > 0 AND {conditions.where} GROUP BY state",
         conditions.parameters,
     )
     return dict.fromkeys(states, 0) | {JobState(state): int(jobs) for state, jobs in rows}
@@ -228,7 +229,8 @@ def _chosen_ids(database: Database, wanted: JobFilter, page: Page) -> tuple[str,
     # The index has the order within one state of one worker only: take the first of each pair, and the first of these.
     rest = _conditions(database, replace(wanted, states=(), workers=()), page)
     part = f"SELECT id, updated_at FROM job WHERE state = ? AND worker = ? AND {rest.where} ORDER BY {order} LIMIT ?"
-    union = " UNION ALL ".join(f"SELECT * FROM ({part}) AS part" for _ in pairs) or "SELECT 0 AS id, 0 AS updated_at LIMIT 0"
+    parts = [f"SELECT * FROM ({part}) AS part"] * len(pairs)
+    union = " UNION ALL ".join(parts) or "SELECT 0 AS id, 0 AS updated_at LIMIT 0"
     parameters = [value for state, worker in pairs for value in (state, worker, *rest.parameters, limit)]
     query = f"SELECT job.id FROM ({union}) AS job ORDER BY {order} LIMIT ? OFFSET ?"
     return query, [*parameters, page.limit or NO_LIMIT, page.skip]

@@ -1,7 +1,7 @@
 """PostgreSQL, through psycopg 3; this file owns its import.
 
-Readers never wait, and writers take turns as in SQLite: a transaction begins by taking an advisory lock of the schema, so
-what it reads stays true until it ends, and no two can deadlock. Every commit notifies those who listen.
+Readers never wait, and writers take turns as in SQLite: a transaction begins by taking an advisory lock of the schema,
+so what it reads stays true until it ends, and no two can deadlock. Every commit notifies those who listen.
 """
 
 import contextlib
@@ -181,7 +181,7 @@ class PostgreSQLDialect:
             )
         if state in _FULL:
             return StoreFull(f"{self.place}: no space left on the server ({text}). Nothing was changed.")
-        if state == "3D000" or "does not exist" in text and 'database "' in text:
+        if state == "3D000" or ("does not exist" in text and 'database "' in text):
             return StoreError(f"{self.place}: {text}. Make it on the server: createdb NAME")
         if state.startswith("28") or "authentication failed" in text or "no password supplied" in text:
             return StoreError(

@@ -2,15 +2,15 @@
 
 Statements in `store/` are in the SQL that SQLite and PostgreSQL share, but for these, which are translated here:
 
-=========================================================  =============================================================
+=========================================================  ===========================================================
 ``?``                                                      ``$1``, ``$2``, ...
-``X IN (SELECT value FROM json_each(?))``, and ``NOT IN``  an array; of numbers when the column is called ``id``, ``*_id``
+``X IN (SELECT value FROM json_each(?))``, and ``NOT IN``  ``= ANY`` and ``<> ALL`` of an array
 ``X IS ?``, ``X IS NOT ?``                                 ``IS [NOT] DISTINCT FROM``
 ``X GLOB ?``                                               a regular expression
 ``json_extract(CAST(X AS TEXT), ?) IS ?``, ``= json(?)``   jsonb, with ``X`` a column that holds a document
 ``+job.column``                                            the column: the planner of PostgreSQL needs no such hint
-``/* skip locked */``                                      ``FOR UPDATE SKIP LOCKED``
-=========================================================  =============================================================
+``X IN (SELECT ... /* skip locked */)``                     ``FOR UPDATE SKIP LOCKED``, evaluated once
+=========================================================  ===========================================================
 
 Question marks stand for parameters only, never in literals.
 """
@@ -45,10 +45,6 @@ class Statement(NamedTuple):
         return changed
 
 
-#: Columns with this ending hold numbers of rows, but for the one that holds the name of a process.
-_NUMBER_COLUMN = re.compile(r"(?:^|[._])id$")
-_TEXT_COLUMNS = frozenset({"process_id"})
-
 _LISTED = re.compile(r"([\w.]+) (NOT )?IN \(SELECT value FROM json_each\(\?\)\)")
 _COMPARED = re.compile(r"\bIS (NOT )?\?")
 _GLOB = re.compile(r"\bGLOB \?")
@@ -57,11 +53,13 @@ _DOCUMENT = re.compile(
     r"(\(SELECT )?json_extract\(CAST\(([\w.]+) AS TEXT\), \?\)"
     r"((?(1) FROM job_document WHERE job_id = [\w.]+\))) (IS \?|= json\(\?\))"
 )
+# As an array, what is selected is selected once; inside of IN it may be selected again for each row, past its LIMIT.
+_CLAIMED = re.compile(r"\bIN \((SELECT .*?) /\* skip locked \*/\)")
 _SIMPLE_INSERT = re.compile(r"INSERT INTO (\w+ \([^()]*\)) VALUES \(\?(?:, \?)*\)")
 
 # Marks of parameters that are converted; no statement contains them otherwise.
-_PATTERN, _PATH, _SCALAR, _JSON = "\x01", "\x02", "\x03", "\x04"
-_MARKS = re.compile(rf"[?{_PATTERN}{_PATH}{_SCALAR}{_JSON}]")
+_PATTERN, _PATH, _SCALAR, _LIST = "\x01", "\x02", "\x03", "\x04"
+_MARKS = re.compile(rf"[?{_PATTERN}{_PATH}{_SCALAR}{_LIST}]")
 
 
 @lru_cache(maxsize=4096)
@@ -69,11 +67,11 @@ def translated(sql: str) -> Statement:
     """A statement of the store in the SQL of PostgreSQL."""
     simple = _SIMPLE_INSERT.fullmatch(sql)
     text = _DOCUMENT.sub(_document, sql)
-    text = _LISTED.sub(_listed, text)
+    text = _LISTED.sub(lambda found: f"{found[1]} {'<> ALL' if found[2] else '= ANY'} ({_LIST})", text)
     text = _GLOB.sub(f"~ {_PATTERN}", text)
     text = _COMPARED.sub(lambda found: f"IS {'' if found[1] else 'NOT '}DISTINCT FROM ?", text)
     text = _HINT.sub("", text)
-    text = text.replace("/* skip locked */", "FOR UPDATE SKIP LOCKED")
+    text = _CLAIMED.sub(r"= ANY (ARRAY(\1 FOR UPDATE SKIP LOCKED))", text)
     converters: list[tuple[int, Converter]] = []
     parts, end = [], 0
     for position, mark in enumerate(_MARKS.finditer(text)):
@@ -86,21 +84,13 @@ def translated(sql: str) -> Statement:
     )
 
 
-def _listed(found: re.Match[str]) -> str:
-    column = found[1]
-    is_number = _NUMBER_COLUMN.search(column) and column.rpartition(".")[2] not in _TEXT_COLUMNS
-    items = "jsonb_array_elements_text(CAST(? AS JSONB))"
-    values = f"CAST({items} AS BIGINT)" if is_number else items
-    return f"{column} {'<> ALL' if found[2] else '= ANY'} (ARRAY(SELECT {values}))"
-
-
 def _document(found: re.Match[str]) -> str:
     opening, column, closing, operator = found[1] or "", found[2], found[3], found[4]
     # jsonb has no character 0: a document with one matches nothing.
     whole = f"CASE WHEN position('\\x5c7530303030'::bytea IN {column}) = 0 THEN convert_from({column}, 'UTF8') END"
     value = f"{opening}CAST({whole} AS JSONB) #> CAST({_PATH} AS TEXT[]){closing}"
     if operator == "= json(?)":
-        return f"{value} = CAST({_JSON} AS JSONB)"
+        return f"{value} = CAST(? AS JSONB)"
     return f"coalesce({value}, 'null') = ANY (CAST({_SCALAR} AS JSONB[]))"
 
 
@@ -130,13 +120,17 @@ def _scalar(value: Any) -> list[str]:
     return [orjson.dumps(item).decode() for item in equal]
 
 
-def _as_is(value: Any) -> Any:
-    return value
+def _array(listed: str) -> str:
+    """A JSON array of numbers or texts as an array of PostgreSQL, whose type is that of the column it stands beside."""
+    if '"' not in listed:
+        return f"{{{listed[1:-1]}}}"
+    texts = [text.replace("\\", "\\\\").replace('"', '\\"') for text in map(str, orjson.loads(listed))]
+    return "{" + ",".join(f'"{text}"' for text in texts) + "}"
 
 
 _CONVERTERS: dict[str, Converter] = {
     _PATTERN: regular_expression,
     _PATH: _path,
     _SCALAR: _scalar,
-    _JSON: _as_is,
+    _LIST: _array,
 }

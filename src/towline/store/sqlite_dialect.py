@@ -1,7 +1,7 @@
 """SQLite in WAL mode: readers never wait, writers take turns.
 
-Whoever writes holds the lock for one short transaction, so waiting for it is short too. SQLite's own waiting doubles its
-naps up to 100 ms and is unfair; :class:`towline.store.database.Database` looks again every millisecond instead.
+Whoever writes holds the lock for one short transaction, so waiting for it is short too. SQLite's own waiting doubles
+its naps up to 100 ms and is unfair; :class:`towline.store.database.Database` looks again every millisecond instead.
 """
 
 import sqlite3

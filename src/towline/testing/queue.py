@@ -97,15 +97,16 @@ def inconsistencies(database: Database) -> list[str]:
             "SELECT id, state, missing, unfinished FROM (SELECT *, (SELECT count(*) FROM edge JOIN job AS parent "
             "ON parent.id = parent_id WHERE child_id = job.id AND parent.state <> 'COMPLETED' AND NOT "
             "(job.accepts_failed_parents = 1 AND parent.state IN ('FAILED', 'USER_STOPPED'))) AS unfinished FROM job) "
-            "WHERE missing <> unfinished OR (state = 'READY' AND missing > 0) OR (state = 'WAITING' AND missing = 0)"
+            "AS job WHERE missing <> unfinished OR (state = 'READY' AND missing > 0) "
+            "OR (state = 'WAITING' AND missing = 0)"
         )
     ]
     problems += [
         f"job {job_id} is {state}, its journal says {told}"
         for job_id, state, told in database.read(
-            "SELECT id, state, (SELECT to_state FROM event WHERE job_id = job.id AND "
-            "(from_state IS NOT NULL OR to_state IS NOT NULL) ORDER BY event.id DESC LIMIT 1) AS told FROM job "
-            "WHERE told IS NOT state"
+            "SELECT * FROM (SELECT id, state, (SELECT to_state FROM event WHERE job_id = job.id AND "
+            "(from_state IS NOT NULL OR to_state IS NOT NULL) ORDER BY event.id DESC LIMIT 1) AS told FROM job) "
+            "AS journal WHERE coalesce(told, '') <> state"
         )
     ]
     problems += _flows_that_differ(database)

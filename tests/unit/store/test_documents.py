@@ -13,8 +13,8 @@ from towline.store.documents import SqlOutputs
 
 
 @pytest.fixture
-def database(tmp_path):
-    made = Database(tmp_path / "p.db")
+def database(queue_place):
+    made = Database(queue_place)
     yield made
     made.close()
 

@@ -22,9 +22,9 @@ from towline.testing.queue import add_flow, put_in_state, put_outcome
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
+def database(queue_place: str | Path) -> Iterator[Database]:
     times = iter(range(1_000_000, 2_000_000, 10))
-    database = Database(tmp_path / "queue.db", clock=lambda: float(next(times)))
+    database = Database(queue_place, clock=lambda: float(next(times)))
     yield database
     database.close()
 
@@ -151,7 +151,8 @@ def test_states_and_workers_together_give_the_order_of_the_whole(database: Datab
         (JobFilter(flow_ids=("f",)), Page(limit=20), "job_by_flow"),
     ],
 )
-def test_lists_come_through_an_index(database: Database, wanted: JobFilter, page: Page, index: str) -> None:
+def test_lists_come_through_an_index_of_sqlite(tmp_path: Path, wanted: JobFilter, page: Page, index: str) -> None:
+    database = Database(tmp_path / "queue.db")
     add_flow(database, {"a": []}, flow_uuid="f")
     queries: list[str] = []
     database.connection.set_trace_callback(queries.append)
@@ -161,3 +162,4 @@ def test_lists_come_through_an_index(database: Database, wanted: JobFilter, page
     assert any(index in line for line in plans)
     scans = [line for line in plans if line.startswith("SCAN job") and "USING" not in line]
     assert scans == []
+    database.close()

@@ -20,9 +20,9 @@ from towline.testing.queue import add_flow, put_in_state
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
+def database(queue_place: str | Path) -> Iterator[Database]:
     times = iter(range(1_000_000, 2_000_000, 10))
-    database = Database(tmp_path / "queue.db", clock=lambda: float(next(times)))
+    database = Database(queue_place, clock=lambda: float(next(times)))
     yield database
     database.close()
 

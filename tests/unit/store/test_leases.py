@@ -20,8 +20,8 @@ def clock():
 
 
 @pytest.fixture
-def database(tmp_path, clock):
-    database = Database(tmp_path / "queue.db", clock=clock)
+def database(queue_place, clock):
+    database = Database(queue_place, clock=clock)
     yield database
     database.close()
 

@@ -78,8 +78,8 @@ class Queue:
 
 
 @pytest.fixture
-def queue(tmp_path):
-    queue = Queue(tmp_path / "queue.db")
+def queue(queue_place):
+    queue = Queue(queue_place)
     yield queue
     queue.check_counters()
     queue.database.close()
@@ -279,11 +279,11 @@ def _claim_everything(path, results):
     database.close()
 
 
-def test_several_processes_never_claim_the_same_job(queue, tmp_path):
+def test_several_processes_never_claim_the_same_job(queue, queue_place):
     ids = queue.submit(*(new(f"j{number}") for number in range(300)))
     context = multiprocessing.get_context("spawn")
     results = context.Queue()
-    processes = [context.Process(target=_claim_everything, args=(tmp_path / "queue.db", results)) for _ in range(3)]
+    processes = [context.Process(target=_claim_everything, args=(queue_place, results)) for _ in range(4)]
     for process in processes:
         process.start()
     claimed = [job_id for _ in processes for job_id in results.get(timeout=60)]

@@ -13,8 +13,8 @@ from towline.testing.queue import add_flow, inconsistencies, put_in_state, put_o
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(tmp_path / "queue.db")
+def database(queue_place: str | Path) -> Iterator[Database]:
+    database = Database(queue_place)
     yield database
     assert inconsistencies(database) == []
     database.close()

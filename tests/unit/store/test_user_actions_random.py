@@ -107,8 +107,8 @@ class Queue:
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_whatever_happens_everything_agrees(tmp_path: Path, seed: int) -> None:
-    database = Database(tmp_path / "queue.db")
+def test_whatever_happens_everything_agrees(queue_place: str | Path, seed: int) -> None:
+    database = Database(queue_place)
     queue = Queue(database, seed)
     happenings = [queue.submit, queue.claim, queue.end, queue.fail_a_step, queue.confirm, queue.ask]
     queue.submit()

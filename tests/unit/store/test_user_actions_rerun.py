@@ -21,8 +21,8 @@ CHAIN = {"a": [], "b": ["a"], "c": ["b"]}
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(tmp_path / "queue.db")
+def database(queue_place: str | Path) -> Iterator[Database]:
+    database = Database(queue_place)
     yield database
     assert inconsistencies(database) == []
     database.close()
