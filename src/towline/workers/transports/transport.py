@@ -175,9 +175,7 @@ class Transport(Protocol):
             The worker could not read them, or answered with something that would not stay in its target.
         """
 
-    def fetch_file(
-        self, path: str, target: Path, *, verify: bool = False, progress: Progress | None = None
-    ) -> int:
+    def fetch_file(self, path: str, target: Path, *, verify: bool = False, progress: Progress | None = None) -> int:
         """Bring one large file here; go on where an earlier attempt was cut. Return its size in bytes.
 
         Parameters

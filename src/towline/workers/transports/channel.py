@@ -1,0 +1,300 @@
+"""A script that runs at the other end of three pipes: what it is fed, what it answers, how it ended."""
+
+import contextlib
+import fcntl
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from towline.errors import OutcomeUnknown, WorkerError
+from towline.workers.transports.shell_text import Marks
+
+_CHUNK_BYTES = 1 << 18
+#: So much of an answer is kept until somebody reads it; the rest waits in the pipes.
+_BUFFER_BYTES = 4 << 20
+#: What a shell prints before a script begins, and a script on standard error, is kept up to this size.
+_NOISE_BYTES = 1 << 20
+#: A connection may end by itself for this time after the script has said its last word.
+_LEAVING_SECONDS = 0.5
+#: The two words may come apart on standard output and standard error.
+_LAST_WORD_SECONDS = 5.0
+
+#: Tells why a connection ended too early: whether the script had begun, and what was said on standard error.
+Explain = Callable[[bool, str], WorkerError]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a script may take."""
+
+    #: From its start until the end of everything; None for no limit.
+    total_seconds: float | None = None
+    #: Without a single byte in either direction; None for no limit.
+    stall_seconds: float | None = None
+
+
+@dataclass(slots=True)
+class _Stream:
+    """One of the two outputs, as far as it was read."""
+
+    marks: Marks
+    #: Between the marks; what may be the beginning of the end mark is held back.
+    payload: bytearray = field(default_factory=bytearray)
+    pending: bytearray = field(default_factory=bytearray)
+    begun: bool = False
+    #: What follows the marks in their lines.
+    begin_text: bytes = b""
+    end_text: bytes | None = None
+
+    def feed(self, data: bytes) -> None:
+        self.pending += data
+        if not self.begun:
+            self._find_begin()
+        if self.begun and self.end_text is None:
+            self._find_end()
+
+    def _find_begin(self) -> None:
+        at = self.pending.find(self.marks.begin)
+        stop = self.pending.find(b"\n", at + len(self.marks.begin)) if at >= 0 else -1
+        if stop >= 0:
+            self.begun = True
+            self.begin_text = bytes(self.pending[at + len(self.marks.begin) : stop])
+            del self.pending[: stop + 1]
+        elif at < 0 and len(self.pending) > _NOISE_BYTES:
+            del self.pending[: -_NOISE_BYTES // 2]
+
+    def _find_end(self) -> None:
+        at = self.pending.find(self.marks.end)
+        if at >= 0:
+            stop = self.pending.find(b"\n", at + len(self.marks.end))
+            if stop >= 0:
+                self.end_text = bytes(self.pending[at + len(self.marks.end) : stop])
+                self.payload += self.pending[:at]
+                self.pending.clear()
+            return
+        # The mark may be cut between two pieces; only its first byte, a line end, has to be looked for.
+        held = self.pending.rfind(b"\n", max(0, len(self.pending) - len(self.marks.end)))
+        certain = held if held >= 0 else len(self.pending)
+        self.payload += self.pending[:certain]
+        del self.pending[:certain]
+
+
+class Channel:
+    """Talks with a script until it has ended.
+
+    Parameters
+    ----------
+    name
+        Name of the worker, for messages.
+    process
+        The leader of a process group; reads what it is fed, and answers, through pipes.
+    feed
+        What goes to standard input, piece by piece.
+    explain
+        Makes the error when the connection ends before the script does.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        process: "subprocess.Popen[bytes]",
+        marks: Marks,
+        feed: Iterator[bytes],
+        explain: Explain,
+        limits: Limits,
+    ) -> None:
+        self._name = name
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        self._process = process
+        self._explain = explain
+        self._feed = feed
+        self._unsent = memoryview(b"")
+        self._out, self._err = _Stream(marks), _Stream(marks)
+        self._moved_at = time.monotonic()
+        self._limits = limits
+        self._deadline = None if limits.total_seconds is None else self._moved_at + limits.total_seconds
+        self._selector = selectors.DefaultSelector()
+        self._open: set[int] = set()
+        self._left = False
+        for pipe, events in ((process.stdin, 2), (process.stdout, 1), (process.stderr, 1)):
+            os.set_blocking(pipe.fileno(), False)
+            _widen(pipe.fileno())
+            self._selector.register(pipe.fileno(), events)
+            self._open.add(pipe.fileno())
+        self._stdin, self._stdout, self._stderr = (
+            process.stdin.fileno(),
+            process.stdout.fileno(),
+            process.stderr.fileno(),
+        )
+
+    @property
+    def home(self) -> str:
+        """The home folder at the other end; known as soon as something was read."""
+        return os.fsdecode(self._out.begin_text)
+
+    def wait_until_begun(self) -> None:
+        """Wait for the first word of the script."""
+        while not self._out.begun:
+            self._pump()
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes of standard output, as many unless it ends; empty at its end.
+
+        Raises
+        ------
+        ConnectionFailed
+            It could not be begun.
+        OutcomeUnknown
+            The connection ended or time ran out before the script did.
+        """
+        out = self._out
+        while len(out.payload) < size and out.end_text is None:
+            self._pump()
+        data = bytes(memoryview(out.payload)[:size])
+        del out.payload[:size]
+        return data
+
+    def finish(self) -> tuple[int, bytes]:
+        """Wait for the end of the script; return its exit code and its standard error.
+
+        What it says on standard output from now on is dropped.
+        """
+        while self._out.end_text is None:
+            self._out.payload.clear()
+            self._pump()
+        late = time.monotonic() + _LAST_WORD_SECONDS
+        while self._err.end_text is None and self._stderr in self._open and time.monotonic() < late:
+            self._pump(least_seconds=0.05)
+        code = int(self._out.end_text)
+        errors = bytes(self._err.payload + self._err.pending)
+        self._leave(_LEAVING_SECONDS)
+        return code, errors
+
+    def abandon(self) -> None:
+        """End the connection of this script, whatever it is doing."""
+        self._leave(0)
+
+    def _pump(self, least_seconds: float | None = None) -> None:
+        """Wait until a byte moves, and move it."""
+        ready = self._selector.select(self._patience() if least_seconds is None else least_seconds)
+        for key, _ in ready:
+            if key.fd == self._stdin:
+                self._write()
+            elif key.fd == self._stdout:
+                self._receive(self._stdout, self._out)
+            else:
+                self._receive(self._stderr, self._err)
+        if ready:
+            self._moved_at = time.monotonic()
+        if least_seconds is None:
+            self._check_time()
+        if self._stdout not in self._open and self._out.end_text is None:
+            self._broken()
+
+    def _patience(self) -> float | None:
+        now = time.monotonic()
+        ends = [] if self._deadline is None else [self._deadline]
+        if self._limits.stall_seconds is not None:
+            ends.append(self._moved_at + self._limits.stall_seconds)
+        return max(0.0, min(ends) - now) if ends else None
+
+    def _check_time(self) -> None:
+        if self._patience() != 0.0:
+            return
+        seconds = self._limits.stall_seconds if self._deadline is None else self._limits.total_seconds
+        begun = "what was asked for had begun" if self._out.begun else "it may or may not have begun"
+        self.abandon()
+        raise OutcomeUnknown(f"{self._name}: no answer in {seconds:g} s; {begun}, and its outcome is not known")
+
+    def _write(self) -> None:
+        try:
+            if not self._unsent:
+                self._unsent = memoryview(next(self._feed))
+            self._unsent = self._unsent[os.write(self._stdin, self._unsent) :]
+        except StopIteration:
+            self._close_stdin()
+        except BlockingIOError:
+            pass
+        except BrokenPipeError:
+            # The script has ended without reading everything, or the connection has: its last words tell.
+            self._close_stdin()
+        except BaseException:
+            # What is to be sent cannot be read; the other end must not take the part for the whole.
+            self.abandon()
+            raise
+
+    def _close_stdin(self) -> None:
+        self._drop(self._stdin)
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+
+    def _receive(self, descriptor: int, stream: _Stream) -> None:
+        try:
+            data = os.read(descriptor, _CHUNK_BYTES)
+        except BlockingIOError:
+            return
+        if not data:
+            self._drop(descriptor)
+            return
+        stream.feed(data)
+        if stream is self._err and len(stream.payload) > _NOISE_BYTES:
+            del stream.payload[: -_NOISE_BYTES // 2]
+
+    def _drop(self, descriptor: int) -> None:
+        if descriptor in self._open:
+            self._open.discard(descriptor)
+            self._selector.unregister(descriptor)
+
+    def _broken(self) -> None:
+        late = time.monotonic() + _LAST_WORD_SECONDS
+        while self._stderr in self._open and time.monotonic() < late:
+            for _ in self._selector.select(0.05):
+                if self._stderr in self._open:
+                    self._receive(self._stderr, self._err)
+            if self._process.poll() is not None and not self._selector.select(0):
+                break
+        said = bytes(self._err.payload + self._err.pending).decode(errors="replace")
+        begun = self._out.begun
+        self.abandon()
+        raise self._explain(begun, said)
+
+    def _leave(self, patience_seconds: float) -> None:
+        if self._left:
+            return
+        self._left = True
+        if self._process.poll() is None:
+            self._close_stdin()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                if patience_seconds:
+                    self._process.wait(patience_seconds)
+        if self._process.returncode is None:
+            # A process that the script left behind keeps the connection open, or the other end is gone.
+            self._kill(everything=not patience_seconds)
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        self._open.clear()
+        self._selector.close()
+
+    def _kill(self, *, everything: bool) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            if everything:
+                os.killpg(self._process.pid, signal.SIGKILL)
+            else:
+                self._process.kill()
+        self._process.wait()
+
+
+def _widen(descriptor: int) -> None:
+    # Fewer switches between the processes; other systems than Linux have pipes of their own size.
+    if hasattr(fcntl, "F_SETPIPE_SZ"):
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _BUFFER_BYTES // 4)
