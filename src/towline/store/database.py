@@ -33,7 +33,7 @@ class Transaction:
         #: The one time of everything that this transaction writes, in seconds since the epoch.
         self.now = now
         self.actor = actor
-        self._events: list[tuple[int, float, str | None, str | None, str, str | None]] = []
+        self._events: list[tuple[int, int | None, float, str | None, str | None, str, str | None]] = []
         self._flow_deltas: dict[tuple[int, str], int] = defaultdict(int)
         self._worker_deltas: dict[tuple[str, str], int] = defaultdict(int)
         self._touched_flows: set[int] = set()
@@ -66,6 +66,7 @@ class Transaction:
         self._events.append(
             (
                 job_id,
+                flow_id,
                 self.now if at is None else at,
                 None if from_state is None else from_state.value,
                 None if to_state is None else to_state.value,
@@ -83,7 +84,7 @@ class Transaction:
 
     def note(self, job_id: int, note: str) -> None:
         """Add a line to the journal of a job whose state does not change."""
-        self._events.append((job_id, self.now, None, None, self.actor, note))
+        self._events.append((job_id, None, self.now, None, None, self.actor, note))
 
     def recount_worker(self, state: JobState, from_worker: str, to_worker: str) -> None:
         """Note that a job in `state` changed its worker."""
@@ -103,9 +104,6 @@ class Transaction:
     def finish(self) -> None:
         """Write what was recorded; called once, before the commit."""
         self.executemany(
-            "INSERT INTO event (job_id, at, from_state, to_state, actor, note) VALUES (?, ?, ?, ?, ?, ?)", self._events
-        )
-        self.executemany(
             "INSERT INTO flow_count (flow_id, state, jobs) VALUES (?, ?, ?) "
             "ON CONFLICT (flow_id, state) DO UPDATE SET jobs = flow_count.jobs + excluded.jobs",
             ((flow_id, state, delta) for (flow_id, state), delta in self._flow_deltas.items() if delta),
@@ -117,12 +115,21 @@ class Transaction:
         )
         for flow_id in self._touched_flows - self._forgotten_flows:
             self._refresh_flow(flow_id)
+        self.executemany(
+            "INSERT INTO event (job_id, flow_id, at, from_state, to_state, actor, note) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            self._events,
+        )
         for table, column in (("flow_count", "flow_id"), ("flow", "id")):
             self.executemany(f"DELETE FROM {table} WHERE {column} = ?", [(flow,) for flow in self._forgotten_flows])
 
     def _refresh_flow(self, flow_id: int) -> None:
-        rows = self.execute("SELECT state, jobs FROM flow_count WHERE flow_id = ? AND jobs > 0", (flow_id,)).fetchall()
-        counts = {JobState(state): jobs for state, jobs in rows}
+        rows = self.execute(
+            "SELECT state, jobs FROM flow_count WHERE flow_id = ? AND jobs > 0 "
+            "UNION ALL SELECT state, -1 FROM flow WHERE id = ?",
+            (flow_id, flow_id),
+        ).fetchall()
+        counts = {JobState(state): jobs for state, jobs in rows if jobs > 0}
+        before = next((state for state, jobs in rows if jobs < 0), None)
         finished = {JobState.COMPLETED, JobState.FAILED, JobState.STOPPED, JobState.USER_STOPPED}
         # Only a flow in which nothing can move any more can have all its leaves completed beside a failed job.
         leaves_completed = (
@@ -138,6 +145,9 @@ class Transaction:
         )
         state = flow_state(counts, leaves_completed=leaves_completed)
         self.execute("UPDATE flow SET state = ?, updated_at = ? WHERE id = ?", (state.value, self.now, flow_id))
+        if before not in (None, state.value):
+            # No job has the number 0: the event is about the flow.
+            self._events.append((0, flow_id, self.now, before, state.value, self.actor, None))
 
 
 class Database:

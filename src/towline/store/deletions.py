@@ -47,11 +47,19 @@ def delete_jobs(transaction: Transaction, job_ids: Iterable[int], *, delete_file
     return ActionResult(tuple(job.id for job in leaving), refused)
 
 
-def delete_flows(transaction: Transaction, flow_ids: Iterable[int], *, delete_files: bool = False) -> ActionResult:
-    """Take flows with all their jobs out of the queue."""
+def delete_flows(
+    transaction: Transaction, flow_ids: Iterable[int], *, delete_files: bool = False, cancel: bool = True
+) -> ActionResult:
+    """Take flows with all their jobs out of the queue.
+
+    Parameters
+    ----------
+    cancel
+        Have the runner end the processes of jobs in flight; otherwise they run on, and nobody knows of them.
+    """
     listed = list(flow_ids)
     jobs = affected(transaction, jobs_of_flows(transaction, listed))
-    remove_jobs(transaction, jobs, note="deleted with its flow", delete_files=delete_files)
+    remove_jobs(transaction, jobs, note="deleted with its flow", delete_files=delete_files, cancel=cancel)
     transaction.execute(
         "DELETE FROM retired_job WHERE flow_id IN (SELECT value FROM json_each(?))", (id_list(listed),)
     )
@@ -69,12 +77,18 @@ def jobs_of_flows(transaction: Transaction, flow_ids: Iterable[int]) -> list[int
 
 
 def remove_jobs(
-    transaction: Transaction, jobs: Sequence[AffectedJob], *, note: str, delete_files: bool = False
+    transaction: Transaction,
+    jobs: Sequence[AffectedJob],
+    *,
+    note: str,
+    delete_files: bool = False,
+    cancel: bool = True,
 ) -> None:
     """Delete the rows of `jobs`, and let their children count their parents anew."""
     if not jobs:
         return
-    request_cancellation(transaction, [job for job in jobs if job.may_be_alive], delete_files=delete_files)
+    alive = [job for job in jobs if job.may_be_alive] if cancel else []
+    request_cancellation(transaction, alive, delete_files=delete_files)
     ids = [job.id for job in jobs]
     listed = id_list(ids)
     if delete_files:

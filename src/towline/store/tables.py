@@ -197,12 +197,12 @@ event = Table(
     Column("id", ROW_ID, primary_key=True),
     # 0 in the events of a flow, whose states then stand in place of a job's.
     Column("job_id", REFERENCE, nullable=False),
-    Column("flow_id", REFERENCE),
     Column("at", REAL, nullable=False),
     Column("from_state", TEXT),
     Column("to_state", TEXT),
     Column("actor", TEXT, nullable=False),
     Column("note", TEXT),
+    Column("flow_id", REFERENCE),
     Index("event_by_job", "job_id"),
 )
 
