@@ -88,7 +88,7 @@ def test_a_graph_is_written_for_other_programs(project: OpenProject, tmp_path: P
     assert 'job2["b FAILED"]:::FAILED' in mermaid.read_text()
     assert "&quot;hi&quot; &lt;b&gt;" in tow("flow", "graph", "1", "-m").out
     assert tow("flow", "graph", "1", "--json").json["edges"] == [["1", "2"]]
-    assert "use .dot" in tow("flow", "graph", "1", "--path", "graph.exe").err
+    assert "use .svg, .png, .pdf, .txt, .dot" in tow("flow", "graph", "1", "--path", "graph.exe").err
 
 
 def test_a_flow_is_resumed_as_a_whole(project: OpenProject) -> None:

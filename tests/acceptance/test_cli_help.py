@@ -31,6 +31,7 @@ def nodes(branch: Branch = COMMANDS, path: tuple[str, ...] = ()) -> Iterator[tup
 
 
 LEAVES = {path: node for path, node in nodes() if isinstance(node, Leaf)}
+LISTED = [path for path, node in LEAVES.items() if not node.hidden]
 BRANCHES = {path: node for path, node in nodes() if isinstance(node, Branch)}
 
 
@@ -50,6 +51,9 @@ def test_every_group_lists_its_commands(path: tuple[str, ...], asked: list[str])
     assert answer.code == 0
     branch = BRANCHES[path] if path else COMMANDS
     for name, node in branch.children.items():
+        if node.hidden:
+            assert f"  {name} " not in answer.out
+            continue
         assert f"  {name}" in answer.out
         assert node.help.split()[0] in answer.out
 
@@ -61,7 +65,7 @@ def test_help_of_a_group_is_the_same_behind_an_option_that_only_click_reads(path
 
 def test_the_tree_shows_every_command_from_any_level_on() -> None:
     whole = tow("--tree").out
-    assert all(f"── {path[-1]} " in whole for path in LEAVES)
+    assert all(f"── {path[-1]} " in whole for path in LISTED)
     files = tow("job", "files", "--tree").out
     assert files.startswith("tow job files")
     assert [line.split("── ")[1].split()[0] for line in files.splitlines()[1:]] == ["ls", "get", "delete"]
@@ -134,7 +138,7 @@ def completed(*words: str, shell: str = "bash") -> list[str]:
 
 def test_commands_options_and_states_are_completed() -> None:
     assert completed("jo") == ["job"]
-    assert completed("job", "re") == ["rerun", "retry", "resume"]
+    assert completed("job", "re") == ["rerun", "retry", "resume", "report"]
     assert "--flow-id" in completed("job", "list", "--flow")
     assert completed("job", "list", "-s", "fa") == ["FAILED"]
     assert completed("job", "list", "--worker", "") == ["local"]

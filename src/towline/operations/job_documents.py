@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from towline.core.documents import decode
-from towline.operations.jobs import get_job
+from towline.operations.jobs import JobFilter, Page, Sort, get_job, list_jobs
 from towline.store.job_info import JobInfo
-from towline.store.job_search import read_payload
+from towline.store.job_search import read_payload, read_payloads
 
 if TYPE_CHECKING:
     from towline.operations.compose import OpenProject
@@ -54,3 +54,10 @@ def job_document(opened: "OpenProject", row: int) -> JobDoc:
     """
     info = get_job(opened, row)
     return JobDoc(info, decode(read_payload(opened.database, row)))
+
+
+def job_documents(opened: "OpenProject", wanted: JobFilter) -> list[JobDoc]:
+    """All jobs that `wanted` admits, oldest first, with their payloads."""
+    found = list_jobs(opened, wanted, Page(Sort.DB_ID, ascending=True), details=True)
+    payloads = read_payloads(opened.database, [job.id for job in found])
+    return [JobDoc(job, decode(payloads[job.id])) for job in found if job.id in payloads]

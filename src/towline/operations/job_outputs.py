@@ -63,9 +63,24 @@ def write_output(output: Any, path: Path) -> None:
     """
     if path.suffix not in (".json", ".yaml", ".yml"):
         raise InvalidRequest(f"{path} ends with {path.suffix or 'nothing'!r}; use .json or .yaml")
-    plain = plain_output(output)
-    is_json = path.suffix == ".json"
-    text = orjson.dumps(plain, option=orjson.OPT_INDENT_2).decode() if is_json else yaml_text(plain)
+    if path.suffix == ".json":
+        write_json(output, path)
+    else:
+        _write(path, yaml_text(plain_output(output)))
+
+
+def write_json(value: Any, path: Path) -> None:
+    """Write a value to a JSON file; see :func:`plain_output`.
+
+    Raises
+    ------
+    InvalidRequest
+        The file cannot be written.
+    """
+    _write(path, orjson.dumps(plain_output(value), option=orjson.OPT_INDENT_2).decode() + "\n")
+
+
+def _write(path: Path, text: str) -> None:
     try:
         path.write_text(text)
     except OSError as error:

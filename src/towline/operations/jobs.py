@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from towline.operations.compose import OpenProject
 
 __all__ = [
+    "Act",
     "Changed",
     "JobFilter",
     "JobInfo",
@@ -176,7 +177,7 @@ def rerun_jobs(
 ) -> Changed:
     """Run jobs again, each as a new attempt; the folders of earlier ones stay."""
     # All at once: which jobs go back with which depends on all of them.
-    act = _Act(opened, raise_on_error, progress, at_once=None)
+    act = Act(opened, raise_on_error, progress, at_once=None)
     return act.on(rows, lambda transaction, part: rerun(transaction, part, force=force))
 
 
@@ -184,35 +185,35 @@ def retry_jobs(
     opened: "OpenProject", rows: Iterable[int], *, raise_on_error: bool = False, progress: Progress | None = None
 ) -> Changed:
     """Repeat the action of the runner that failed."""
-    return _Act(opened, raise_on_error, progress).on(rows, actions.retry)
+    return Act(opened, raise_on_error, progress).on(rows, actions.retry)
 
 
 def pause_jobs(
     opened: "OpenProject", rows: Iterable[int], *, raise_on_error: bool = False, progress: Progress | None = None
 ) -> Changed:
     """Hold jobs before their start."""
-    return _Act(opened, raise_on_error, progress).on(rows, actions.pause)
+    return Act(opened, raise_on_error, progress).on(rows, actions.pause)
 
 
 def resume_jobs(
     opened: "OpenProject", rows: Iterable[int], *, raise_on_error: bool = False, progress: Progress | None = None
 ) -> Changed:
     """Undo pause and stop."""
-    return _Act(opened, raise_on_error, progress).on(rows, actions.resume)
+    return Act(opened, raise_on_error, progress).on(rows, actions.resume)
 
 
 def stop_jobs(
     opened: "OpenProject", rows: Iterable[int], *, raise_on_error: bool = False, progress: Progress | None = None
 ) -> Changed:
     """End jobs, wherever they are."""
-    return _Act(opened, raise_on_error, progress).on(rows, actions.stop)
+    return Act(opened, raise_on_error, progress).on(rows, actions.stop)
 
 
 def set_job_states(
     opened: "OpenProject", rows: Iterable[int], state: JobState, *, progress: Progress | None = None
 ) -> Changed:
     """Force jobs into a state, unchecked; flows and children follow."""
-    act = _Act(opened, raise_on_error=False, progress=progress)
+    act = Act(opened, raise_on_error=False, progress=progress)
     return act.on(rows, lambda transaction, part: actions.set_state(transaction, part, state))
 
 
@@ -225,7 +226,7 @@ def set_priority(
     progress: Progress | None = None,
 ) -> Changed:
     """Change the priority."""
-    act = _Act(opened, raise_on_error, progress)
+    act = Act(opened, raise_on_error, progress)
     return act.on(rows, lambda transaction, part: actions.set_priority(transaction, part, priority))
 
 
@@ -278,7 +279,7 @@ def change_properties(
         refused = {row: error for result in results for row, error in (result.refused or {}).items()}
         return ActionResult(tuple(sorted({row for result in results for row in result.changed})), refused)
 
-    return _Act(opened, raise_on_error, progress).on(rows, act)
+    return Act(opened, raise_on_error, progress).on(rows, act)
 
 
 def delete_jobs(
@@ -309,7 +310,7 @@ def delete_jobs(
         return deletions.delete_jobs(transaction, part, delete_files=files)
 
     # All at once: whether a flow would be left empty depends on all of them.
-    changed = _Act(opened, raise_on_error, progress, at_once=None).on(listed, act)
+    changed = Act(opened, raise_on_error, progress, at_once=None).on(listed, act)
     gone = {int(db_id.removeprefix(opened.db_id_prefix)) for db_id in changed.changed}
     deleted = delete_run_folders(opened, [folder for folder in folders if folder.job_id in gone], progress)
     delete_outputs(opened, {row: identity for row, identity in identities.items() if row in gone})
@@ -341,7 +342,7 @@ def rows_of(opened: "OpenProject", wanted: JobFilter) -> list[int]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Act:
+class Act:
     """Carries out an action in a transaction of its own, and wakes the runner."""
 
     opened: "OpenProject"

@@ -1,6 +1,8 @@
 """Run folders of jobs on this machine: what is in them, what jobs print, getting files, deleting."""
 
+import os
 import shutil
+import subprocess
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -74,6 +76,22 @@ def get_files(job: JobInfo, names: Sequence[str], target: Path) -> list[Path]:
     folder = run_folder_of(job)
     target.mkdir(parents=True, exist_ok=True)
     return [_copy(source, target / source.name) for name in names for source in _matches(job, folder, name)]
+
+
+def shell_in(folder: Path, program: str) -> int:
+    """Let the user work in a folder, in a shell of their own; return its exit code.
+
+    Raises
+    ------
+    InvalidRequest
+        There is no such program.
+    """
+    try:
+        return subprocess.run([program], cwd=folder, env={**os.environ, "PWD": str(folder)}, check=False).returncode
+    except OSError as error:
+        raise InvalidRequest(
+            f"the shell {program!r} cannot be started: {error.strerror}; name one: --shell sh"
+        ) from error
 
 
 def read_outputs(job: JobInfo, last_bytes: int | None) -> dict[str, tuple[str, int]]:

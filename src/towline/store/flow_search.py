@@ -129,6 +129,14 @@ def edges_of_flow(database: Database, flow_row: int) -> list[tuple[int, int]]:
     ]
 
 
+def job_states_of_flows(database: Database, flow_rows: Sequence[int]) -> dict[int, JobState]:
+    """``{job id: state}`` of all jobs of these flows, oldest first."""
+    rows = database.read(
+        "SELECT id, state FROM job WHERE flow_id IN (SELECT value FROM json_each(?)) ORDER BY id", (id_list(flow_rows),)
+    )
+    return {job_id: JobState(state) for job_id, state in rows}
+
+
 def _with_jobs(flow: FlowInfo, jobs: Sequence[JobInfo]) -> FlowInfo:
     return replace(
         flow,

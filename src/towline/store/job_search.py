@@ -157,6 +157,14 @@ def read_payload(database: Database, job_id: int) -> bytes:
     return payload
 
 
+def read_payloads(database: Database, job_ids: Iterable[int]) -> dict[int, bytes]:
+    """``{job id: payload}`` of the jobs that are in the queue."""
+    rows = database.read(
+        "SELECT job_id, payload FROM job_document WHERE job_id IN (SELECT value FROM json_each(?))", (id_list(job_ids),)
+    )
+    return {row[0]: bytes(row[1]) for row in rows}
+
+
 def parents_of(database: Database, job_ids: Iterable[int]) -> dict[int, tuple[str, ...]]:
     """``{job id: uuids of its parents}``; jobs without parents are missing."""
     rows = database.read(
@@ -229,8 +237,10 @@ def _chosen_ids(database: Database, wanted: JobFilter, page: Page) -> tuple[str,
     # The index has the order within one state of one worker only: take the first of each pair, and the first of these.
     rest = _conditions(database, replace(wanted, states=(), workers=()), page)
     part = f"SELECT id, updated_at FROM job WHERE state = ? AND worker = ? AND {rest.where} ORDER BY {order} LIMIT ?"
-    parts = [f"SELECT * FROM ({part}) AS part"] * len(pairs)
-    union = " UNION ALL ".join(parts) or "SELECT 0 AS id, 0 AS updated_at LIMIT 0"
+    union = (
+        " UNION ALL ".join(f"SELECT * FROM ({part}) AS part" for _ in pairs)
+        or "SELECT 0 AS id, 0 AS updated_at LIMIT 0"
+    )
     parameters = [value for state, worker in pairs for value in (state, worker, *rest.parameters, limit)]
     query = f"SELECT job.id FROM ({union}) AS job ORDER BY {order} LIMIT ? OFFSET ?"
     return query, [*parameters, page.limit or NO_LIMIT, page.skip]

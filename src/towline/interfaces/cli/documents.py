@@ -10,6 +10,7 @@ from towline.operations.jobs import Changed, JobInfo
 if TYPE_CHECKING:
     # Lists of jobs need nothing that is about flows.
     from towline.operations.flows import FlowInfo
+    from towline.operations.job_documents import JobDoc
 
 
 def job_document(job: JobInfo) -> dict[str, Any]:
@@ -62,6 +63,11 @@ def detailed_job_document(job: JobInfo) -> dict[str, Any]:
         "exit_record": job.exit_record,
         "environment": job.environment,
     }
+
+
+def dumped_document(document: "JobDoc") -> dict[str, Any]:
+    """Everything about a job, with the work itself."""
+    return {**detailed_job_document(document.info), "job": document.payload}
 
 
 def flow_document(flow: "FlowInfo") -> dict[str, Any]:

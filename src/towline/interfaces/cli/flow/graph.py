@@ -6,12 +6,11 @@ from typing import Annotated
 
 import click
 
-from towline.errors import InvalidRequest
 from towline.interfaces.cli.display import console, is_narrow, print_json, say, state_text, write_out
 from towline.interfaces.cli.options import FlowByJob, FlowId, Json
 from towline.interfaces.cli.parameters import Option
 from towline.interfaces.cli.session import open_session
-from towline.operations.flow_graphs import as_lines, as_mermaid, drawing_for
+from towline.operations.flow_graphs import as_lines, as_mermaid, write_drawing
 from towline.operations.flows import FlowGraph, GraphNode, flow_graph
 from towline.operations.selection import flow_row
 
@@ -22,6 +21,7 @@ class Label(str, Enum):
     NAME = "name"
     DB_ID = "db_id"
     STATE = "state"
+    UUID = "uuid"
 
 
 def command(
@@ -30,12 +30,19 @@ def command(
     job: FlowByJob = False,
     label: Annotated[Label, Option("--label", "-l", help="What the jobs are called in a file.")] = Label.NAME,
     path: Annotated[
-        Path | None, Option("--path", "-p", help="File to write; .dot or .mmd (Mermaid).", metavar="FILE")
+        Path | None, Option("--path", "-p", help="File to write: .svg, .png, .pdf, .txt, .dot, .mmd.", metavar="FILE")
     ] = None,
+    dash: Annotated[
+        bool,
+        Option(
+            *("--dash", "-d"),
+            refused="serves a page by Dash in jobflow-remote; to get a picture: tow flow graph ID --path flow.svg",
+        ),
+    ] = False,
     mermaid: Annotated[bool, Option("--mermaid", "-m", help="Print the text for Mermaid.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Draw what depends on what: a tree in the terminal, or a file for Graphviz or Mermaid."""
+    """Draw what depends on what: a tree in the terminal, a picture, or a file for Graphviz or Mermaid."""
     with open_session(context) as opened:
         graph = flow_graph(opened, flow_row(opened, flow_db_id, is_job=job))
         prefix = opened.db_id_prefix
@@ -44,10 +51,7 @@ def command(
     elif mermaid:
         write_out(as_mermaid(graph, label.value))
     elif path is not None:
-        try:
-            path.write_text(drawing_for(path.suffix, graph, label.value))
-        except OSError as error:
-            raise InvalidRequest(f"{path} cannot be written: {error.strerror}") from error
+        write_drawing(graph, path, label.value)
         say(f"written to {path}")
     else:
         _draw(graph)

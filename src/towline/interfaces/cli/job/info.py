@@ -20,6 +20,7 @@ from towline.interfaces.cli.documents import detailed_job_document
 from towline.interfaces.cli.options import Json, MaybeOneJob, Verbosity
 from towline.interfaces.cli.parameters import Option
 from towline.interfaces.cli.session import open_session
+from towline.operations.job_documents import job_document
 from towline.operations.jobs import JobReport, job_info, job_of_process
 from towline.operations.selection import job_row
 
@@ -41,13 +42,15 @@ def command(
         else:
             row = job_row(opened, str(chosen.job_db_id), chosen.job_index)
         report = job_info(opened, row)
+        payload = job_document(opened, row).payload if verbosity else None
         prefix = opened.db_id_prefix
     if as_json:
-        print_json(report_document(report, prefix))
+        print_json(report_document(report, prefix) | ({} if payload is None else {"job": payload}))
         return
     fields = list(_fields(report, prefix, verbosity))
     print_fields((name, "None" if value is None and show_none else value) for name, value in fields)
     if verbosity:
+        print_fields([("job", payload)])
         _print_history(report)
     if report.advice:
         say(f"\n{report.advice}")
@@ -78,11 +81,7 @@ def _fields(report: JobReport, prefix: str, verbosity: int) -> Iterator[tuple[st
     yield "state", state_text(job.state)
     yield "waits for", _parents(report, prefix)
     yield "error", _error(report)
-    yield "exit", _exit(report)
-    yield "still ending", ", ".join(f"attempt {number}" for number in report.ending) or None
-    yield "step attempts", job.remote.step_attempts or None
-    yield "next try", local_time(job.remote.retry_time_limit) or None
-    yield "process id", job.remote.process_id
+    yield from _remote(report)
     yield "previous state", job.previous_state and job.previous_state.value
     yield "attempt", job.attempt if job.attempt > 1 else None
     yield "created on", local_time(job.created_on)
@@ -106,6 +105,16 @@ def _fields(report: JobReport, prefix: str, verbosity: int) -> Iterator[tuple[st
     if verbosity:
         yield "exit record", job.exit_record
         yield "environment", job.environment
+
+
+def _remote(report: JobReport) -> Iterator[tuple[str, Any]]:
+    """What the runner knows of the job on its worker."""
+    remote = report.job.remote
+    yield "exit", _exit(report)
+    yield "still ending", ", ".join(f"attempt {number}" for number in report.ending) or None
+    yield "step attempts", remote.step_attempts or None
+    yield "next try", local_time(remote.retry_time_limit) or None
+    yield "process id", remote.process_id
 
 
 def _parents(report: JobReport, prefix: str) -> Any:

@@ -19,6 +19,9 @@ def command(
         bool,
         Option("--force", "-f", help="Also jobs that ended well or were stopped, and all after them."),
     ] = False,
+    no_delete: Annotated[
+        bool, Option("--no-delete", "-nd", help="Keep the run folders of earlier attempts, which is always so.")
+    ] = False,
 ) -> None:
     """Run jobs again, each as a new attempt; outcome and folder of the earlier ones are kept."""
     change_jobs(

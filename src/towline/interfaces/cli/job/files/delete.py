@@ -21,6 +21,10 @@ def command(
     ],
     index: Annotated[int | None, Option("--index", "-i", help="Index, with a uuid.", metavar="N")] = None,
     all_states: Annotated[bool, Option("--all-states", "-as", help="Also before the job has ended.")] = False,
+    force: Annotated[
+        bool,
+        Option("--force", "-f", refused="is not needed: a runner never loses the folder of a job that it works on"),
+    ] = False,
     yes: Yes = False,
 ) -> None:
     """Delete the run folders of all attempts of a job; its outcome stays."""

@@ -9,6 +9,7 @@ from towline.interfaces.cli.options import ActingOnMany, JobQuery, MaybeOneJob
 from towline.interfaces.cli.parameters import Argument, Option
 from towline.interfaces.cli.selection import pairs
 from towline.operations.jobs import RunProperties, set_run_properties
+from towline.operations.resources import scheduler_neutral
 
 
 def command(
@@ -21,9 +22,14 @@ def command(
     replace: Annotated[
         bool, Option("--replace", "-r", help="Put them in the place of the old ones, instead of merging.")
     ] = False,
+    qresources: Annotated[
+        bool,
+        Option("--qresources", "-qr", help="They are QResources of qtoolkit, which every scheduler understands."),
+    ] = False,
 ) -> None:
     """Change the resources that jobs ask for."""
-    properties = RunProperties(resources=pairs(resources_value, "RESOURCES_VALUE"))
+    resources = pairs(resources_value, "RESOURCES_VALUE")
+    properties = RunProperties(resources=scheduler_neutral(resources) if qresources else resources)
     change_jobs(
         context,
         MaybeOneJob(),
