@@ -255,7 +255,7 @@ class Dispatch:
         if attempt.mode is Mode.FORK:
             if self._zygote is not None:
                 return self._zygote.fork(surroundings)
-            return launch.fork(surroundings, self._process_closeables(), self._gate)
+            return launch.fork(lambda: surroundings, self._process_closeables(), self._gate)
         if attempt.mode is Mode.SCRIPT:
             words = ["/bin/bash", SCRIPT_FILE]
         elif attempt.mode is Mode.COLD:

@@ -3,7 +3,6 @@
 import atexit
 import contextlib
 import os
-import random
 import signal
 import sys
 import threading
@@ -19,6 +18,14 @@ JOB_VARIABLE = "TOWLINE_JOB"
 RUN_DIR_VARIABLE = "TOWLINE_RUN_DIR"
 
 
+_USUAL_SIGNALS = (
+    (signal.SIGCHLD, signal.SIG_DFL),
+    (signal.SIGTERM, signal.SIG_DFL),
+    (signal.SIGHUP, signal.SIG_DFL),
+    (signal.SIGINT, signal.default_int_handler),
+)
+
+
 class Closeable(Protocol):
     """Something that holds a file descriptor of the pilot."""
 
@@ -29,9 +36,10 @@ class Closeable(Protocol):
 def detach(closeables: Iterable[Closeable]) -> None:
     """Become a session of its own that has nothing of the pilot: no sockets, no signal handlers, no random numbers."""
     signal.set_wakeup_fd(-1)
-    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number, usual in _USUAL_SIGNALS:
+        # Asking writes nothing: a page that a forked process writes is one that the system has to copy.
+        if signal.getsignal(number) is not usual:
+            signal.signal(number, usual)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     os.setsid()
     for closeable in closeables:
@@ -61,9 +69,10 @@ def redirect(output: str, error: str) -> None:
 def leave() -> None:
     """Do what the interpreter does at its end: wait for threads, call what the job registered, flush."""
     # The interpreter has no public way to end a forked child properly; multiprocessing does the same.
-    threading._shutdown()  # type: ignore[attr-defined]
+    if threading.active_count() > 1:
+        threading._shutdown()  # type: ignore[attr-defined]
     processes = sys.modules.get("multiprocessing.util")
-    if processes is not None:
+    if processes is not None and (processes._finalizer_registry or sys.modules["multiprocessing"].active_children()):
         processes._exit_function()
     atexit._run_exitfuncs()
     with contextlib.suppress(ValueError, OSError):
@@ -72,7 +81,7 @@ def leave() -> None:
 
 
 def _reseed() -> None:
-    random.seed()
+    # The standard library does so by itself after a fork.
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:
         numpy_random.seed()

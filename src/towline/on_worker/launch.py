@@ -47,11 +47,15 @@ class Surroundings:
     error: str
 
 
-def fork(surroundings: Surroundings, closeables: Iterable[isolation.Closeable], gate: isolation.Closeable) -> int:
+def fork(
+    surroundings: Callable[[], Surroundings], closeables: Iterable[isolation.Closeable], gate: isolation.Closeable
+) -> int:
     """Run the job of a run folder in a fork of this process; return the process id.
 
     Parameters
     ----------
+    surroundings
+        Called by the child, which may wait in it until it has a job; SystemExit ends the child without one.
     closeables
         What the child has to close before it begins.
     gate
@@ -67,7 +71,8 @@ def fork(surroundings: Surroundings, closeables: Iterable[isolation.Closeable], 
         return pid
     code = _BROKEN
     try:
-        code = _forked(surroundings, closeables, gate)
+        isolation.detach(closeables)
+        code = _run(surroundings(), gate)
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 1
     except BaseException:
@@ -76,8 +81,7 @@ def fork(surroundings: Surroundings, closeables: Iterable[isolation.Closeable], 
         os._exit(code)
 
 
-def _forked(surroundings: Surroundings, closeables: Iterable[isolation.Closeable], gate: isolation.Closeable) -> int:
-    isolation.detach(closeables)
+def _run(surroundings: Surroundings, gate: isolation.Closeable) -> int:
     os.chdir(surroundings.run_dir)
     mine = claim(surroundings.run_dir)
     gate.close()

@@ -96,7 +96,8 @@ def keep_output_in_time() -> None:
     """Write standard output line by line, so that it can be followed, and survives a sudden end."""
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
+        # Forked children find it done.
+        if reconfigure is not None and not (stream.line_buffering and stream.errors == "backslashreplace"):
             reconfigure(line_buffering=True, errors="backslashreplace")
 
 

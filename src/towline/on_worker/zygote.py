@@ -4,6 +4,8 @@ A fork copies the page tables of its process, and a process whose memory lies on
 that is written while a child lives takes a huge page apart, though, and the pilot writes all over its memory. The
 zygote writes hardly any.
 
+It always has one fork ready, which waits for its job: between the end of one job and the start of the next there is no fork.
+
 It talks with the pilot over two sockets, in lines of JSON: one takes requests and answers each with a process id, the
 other tells how children ended. The zygote ends when the pilot does; its children then belong to the keeper.
 """
@@ -14,8 +16,9 @@ import select
 import selectors
 import signal
 import socket
+import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import NamedTuple, NoReturn
 
@@ -28,6 +31,7 @@ from towline.on_worker.huge_pages import use_huge_pages
 from towline.on_worker.keeper import outcome, write_down
 from towline.on_worker.process_groups import signal_group
 from towline.on_worker.process_identity import start_mark
+from towline.on_worker.run_job import keep_output_in_time
 
 #: How many of the last ends the zygote can still tell when the pilot is gone; more than anybody has slots.
 _REMEMBERED = 256
@@ -127,6 +131,108 @@ class Zygote:
         self._ends.close()
 
 
+class _Spare:
+    """A fork of the zygote that waits for its job, so that no job waits for a fork."""
+
+    def __init__(self, closeables: Iterable[isolation.Closeable], gate: isolation.Closeable) -> None:
+        self._socket, other = socket.socketpair()
+        try:
+            self.pid = launch.fork(lambda: _await(other), [*closeables, self._socket], gate)
+        except OSError:
+            self._socket.close()
+            raise
+        finally:
+            other.close()
+
+    def begin(self, request: bytes) -> None:
+        """Let it run the job of a request; BrokenPipeError when it was killed."""
+        self._socket.sendall(request)
+        self._socket.close()
+
+    def end(self) -> None:
+        """Let it end, and take note of that."""
+        self._socket.close()
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(self.pid, 0)
+
+
+class _Server:
+    """What the zygote does.
+
+    Parameters
+    ----------
+    requests, ends
+        The sockets to the pilot.
+    """
+
+    def __init__(self, requests: socket.socket, ends: socket.socket, gate: isolation.Closeable, state_dir: str) -> None:
+        self._requests = requests
+        self._ends = ends
+        self._gate = gate
+        self._state_dir = state_dir
+        self._told: deque[dict[str, object]] = deque(maxlen=_REMEMBERED)
+        self._spare: _Spare | None = None
+        self._wake_read, wake_write = socket.socketpair()
+        wake_write.setblocking(False)
+        signal.set_wakeup_fd(wake_write.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self._closeables = [requests, ends, self._wake_read, wake_write]
+
+    def run(self) -> None:
+        """Work until the pilot is gone."""
+        poll = select.poll()
+        poll.register(self._requests, select.POLLIN)
+        poll.register(self._wake_read, select.POLLIN)
+        try:
+            while True:
+                self._have_spare()
+                for descriptor, _ in poll.poll():
+                    if descriptor == self._requests.fileno():
+                        self._requests.sendall(self._fork(_line(self._requests)) + b"\n")
+                    else:
+                        self._wake_read.recv(4096)
+                        self._tell_ends()
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            if self._spare is not None:
+                self._spare.end()
+            # The pilot is gone. What it was told last it may not have read, and the next one asks the keeper's notes.
+            if self._told:
+                write_down(self._state_dir, list(self._told))
+
+    def _have_spare(self) -> None:
+        # Without one, the next request says why.
+        if self._spare is None:
+            with contextlib.suppress(OSError):
+                self._spare = _Spare(self._closeables, self._gate)
+
+    def _fork(self, request: bytes) -> bytes:
+        spare, self._spare = self._spare, None
+        try:
+            if spare is not None:
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    spare.begin(request)
+                    return orjson.dumps({"pid": spare.pid})
+            spare = _Spare(self._closeables, self._gate)
+            spare.begin(request)
+            return orjson.dumps({"pid": spare.pid})
+        except OSError as error:
+            return orjson.dumps({"error": str(error)})
+
+    def _tell_ends(self) -> None:
+        while (child := next_ended_child()) is not None:
+            signal_group(child.pid, signal.SIGKILL)
+            mark = start_mark(child.pid)
+            usage = reap(child)
+            if self._spare is not None and child.pid == self._spare.pid:
+                self._spare = None
+                continue
+            code = child.exit_code if child.exit_code is not None else -(child.signal or 0)
+            ended = {"pid": child.pid, "mark": mark, "group": child.pid, "began_at": None, **outcome(code, usage)}
+            self._told.append(ended)
+            known = (usage.ru_maxrss, usage.ru_utime, usage.ru_stime)
+            self._ends.sendall(orjson.dumps([child.pid, child.exit_code, child.signal, known]) + b"\n")
+
+
 def _serve(
     requests: socket.socket,
     ends: socket.socket,
@@ -135,60 +241,34 @@ def _serve(
     state_dir: str,
 ) -> NoReturn:
     """Be the zygote."""
-    told: deque[dict[str, object]] = deque(maxlen=_REMEMBERED)
+    code = 1  # the pilot takes note of the end of the zygote and makes another one
     try:
         isolation.detach(closeables)
+        keep_output_in_time()
         use_huge_pages()
-        wake_read, wake_write = socket.socketpair()
-        wake_write.setblocking(False)
-        signal.set_wakeup_fd(wake_write.fileno(), warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        own = [requests, ends, wake_read, wake_write]
-        poll = select.poll()
-        poll.register(requests, select.POLLIN)
-        poll.register(wake_read, select.POLLIN)
-        while True:
-            for descriptor, _ in poll.poll():
-                if descriptor != requests.fileno():
-                    wake_read.recv(4096)
-                    _tell_ends(ends, told)
-                    continue
-                surroundings = launch.Surroundings(**orjson.loads(_request(requests)))
-                requests.sendall(_fork(surroundings, own, gate) + b"\n")
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        # The pilot is gone. What it was told last it may not have read, and the next one asks the keeper's notes.
-        if told:
-            write_down(state_dir, list(told))
-        os._exit(0)
+        _Server(requests, ends, gate, state_dir).run()
+        code = 0
+    except BaseException:
+        traceback.print_exc()
     finally:
-        # The pilot takes note of the end of the zygote and makes another one.
-        os._exit(1)
+        os._exit(code)
 
 
-def _request(requests: socket.socket) -> bytes:
-    """The next request; there is never more than one on its way."""
+def _await(requests: socket.socket) -> launch.Surroundings:
+    """The job of a spare."""
+    with requests:
+        try:
+            return launch.Surroundings(**orjson.loads(_line(requests)))
+        except (EOFError, ConnectionResetError):
+            raise SystemExit(0) from None
+
+
+def _line(connection: socket.socket) -> bytes:
+    """The next line; there is never more than one on its way."""
     content = b""
     while not content.endswith(b"\n"):
-        received = requests.recv(1 << 16)
+        received = connection.recv(1 << 16)
         if not received:
             raise EOFError
         content += received
     return content
-
-
-def _fork(surroundings: launch.Surroundings, own: Sequence[isolation.Closeable], gate: isolation.Closeable) -> bytes:
-    try:
-        return orjson.dumps({"pid": launch.fork(surroundings, own, gate)})
-    except OSError as error:
-        return orjson.dumps({"error": str(error)})
-
-
-def _tell_ends(ends: socket.socket, told: deque[dict[str, object]]) -> None:
-    while (child := next_ended_child()) is not None:
-        signal_group(child.pid, signal.SIGKILL)
-        mark = start_mark(child.pid)
-        usage = reap(child)
-        code = child.exit_code if child.exit_code is not None else -(child.signal or 0)
-        told.append({"pid": child.pid, "mark": mark, "group": child.pid, "began_at": None, **outcome(code, usage)})
-        known = (usage.ru_maxrss, usage.ru_utime, usage.ru_stime)
-        ends.sendall(orjson.dumps([child.pid, child.exit_code, child.signal, known]) + b"\n")
