@@ -10,7 +10,7 @@ import orjson
 from towline.core.documents import decode, encode
 from towline.errors import InvalidCriteria, InvalidRequest
 from towline.store.criteria import Matcher, matcher, stored_time
-from towline.store.criteria_sql import SqlField, json_field, prefilter, text
+from towline.store.criteria_sql import KEY_FUNCTION, SqlField, json_field, key_field, prefilter, text
 from towline.store.database import Database, Transaction
 from towline.store.document_values import path_parts, sort_key
 from towline.store.documents import COLUMN_FIELDS, identity
@@ -25,6 +25,9 @@ _WRITTEN_AT_ONCE = 500
 
 #: Documents read at once, and about how many bytes of them when they are large.
 _READ_AT_ONCE, _BYTES_AT_ONCE = 500, 4_000_000
+
+#: Bytes in the name of an index of PostgreSQL.
+_LONGEST_NAME = 63
 
 _INSERT = "INSERT INTO document (collection, uuid, job_index, name, body) VALUES (?, ?, ?, ?, ?)"
 _UPDATE = "UPDATE document SET uuid = ?, job_index = ?, name = ?, body = ? WHERE id = ?"
@@ -44,6 +47,8 @@ class Collection:
         # An index with a condition is used only where the same condition stands, not a parameter.
         self._here = f"collection = {text(name)}"
         self._index_prefix = f"document of {name} by "
+        self._in_postgresql = database.dialect.kind == "postgresql"
+        self._field_at: Callable[[str], SqlField | None] = key_field if self._in_postgresql else json_field
         self._fields = self._known_fields()
 
     def close(self) -> None:
@@ -122,11 +127,13 @@ class Collection:
         path_parts(path)
         if path in self._fields:
             return True
-        field = json_field(path)
-        if field is None:
-            return False
+        field = self._field_at(path)
         name = (self._index_prefix + path).replace('"', '""')
+        if field is None or (self._in_postgresql and len(name.encode()) > _LONGEST_NAME):
+            return False
         with self._database.transaction() as transaction:
+            if self._in_postgresql:
+                transaction.execute(KEY_FUNCTION)
             transaction.execute(
                 f'CREATE INDEX IF NOT EXISTS "{name}" ON document (collection, {field.expression}) WHERE {self._here}'
             )
@@ -134,9 +141,9 @@ class Collection:
         return True
 
     def _known_fields(self) -> dict[str, SqlField]:
-        rows = self._database.read("SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = 'document'")
-        paths = [name.removeprefix(self._index_prefix) for (name,) in rows if name.startswith(self._index_prefix)]
-        indexed = {path: field for path in paths if (field := json_field(path)) is not None}
+        names = self._database.index_names("document")
+        paths = [name.removeprefix(self._index_prefix) for name in names if name.startswith(self._index_prefix)]
+        indexed = {path: field for path in paths if (field := self._field_at(path)) is not None}
         return {**indexed, **COLUMN_FIELDS}
 
     def _numbers(self, read: Callable[..., Any], criteria: Mapping[str, Any] | None) -> list[int]:

@@ -34,7 +34,8 @@ class SqlField:
     expression
         SQL expression of the value. NULL for null and for a missing field.
     kind
-        "text" or "number" for a column with values of that kind only, "json" for what ``json_extract`` gives.
+        "text" or "number" for a column with values of that kind only, "json" for what ``json_extract`` gives, "key" for
+        what :data:`KEY_FUNCTION` gives.
     unknown
         SQL condition for the rows where `expression` does not tell the value, or None when it always does.
     """
@@ -46,7 +47,7 @@ class SqlField:
     @property
     def exact(self) -> bool:
         """Whether the expression decides a condition for every row."""
-        return self.unknown is None and self.kind != "json"
+        return self.unknown is None and self.kind in ("text", "number")
 
 
 def text(value: str) -> str:
@@ -67,6 +68,48 @@ def json_field(path: str) -> SqlField | None:
     odd = " OR ".join([*(f"{kind} = 'array'" for kind in kinds), f"{kinds[-1]} = 'object'"])
     expression = f"CASE WHEN {odd} THEN x'00' ELSE json_extract(CAST(body AS TEXT), {text(paths[-1])}) END"
     return SqlField(expression, "json", f"{expression} = x'00'")
+
+
+#: Length in characters of the texts by which an index of PostgreSQL finds documents; its entries have 2,700 bytes.
+_KEY_LENGTH = 400
+
+#: Makes the function of PostgreSQL that gives the plain value at a path as a text to compare with: NULL for null and for
+#: a missing field, ``?`` for "look in the body". It never fails, whatever is in a document.
+KEY_FUNCTION = f"""
+CREATE OR REPLACE FUNCTION towline_key(body bytea, path text[]) RETURNS text LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+DECLARE
+    value jsonb;
+    name text;
+BEGIN
+    value := convert_from(body, 'UTF8')::jsonb;
+    FOREACH name IN ARRAY path LOOP
+        IF jsonb_typeof(value) = 'array' THEN RETURN '?'; END IF;
+        value := value -> name;
+    END LOOP;
+    RETURN CASE jsonb_typeof(value)
+        WHEN 'string' THEN 's' || left(value #>> '{{}}', {_KEY_LENGTH})
+        WHEN 'number' THEN 'n' || (value #>> '{{}}')::float8
+        WHEN 'boolean' THEN 'b' || (value #>> '{{}}')
+        WHEN 'array' THEN '?'
+        WHEN 'object' THEN '?'
+    END;
+EXCEPTION WHEN OTHERS THEN
+    RETURN '?';
+END $$
+"""
+
+
+def key_field(path: str) -> SqlField | None:
+    """The plain value at a path in the column `body`, as an index of PostgreSQL can hold it.
+
+    None for a path with unusual names, as :func:`json_field` has it.
+    """
+    parts = path.split(".")
+    if not all(_INDEXABLE_NAME.fullmatch(part) for part in parts):
+        return None
+    names = ",".join(f'"{part}"' for part in parts)
+    expression = f"towline_key(body, {text(f'{{{names}}}')})"
+    return SqlField(expression, "key", f"{expression} = '?'")
 
 
 class Prefilter(NamedTuple):
@@ -153,11 +196,19 @@ def _equal(field: SqlField, operand: Any) -> Prefilter:
     kind = _kind(value)
     if kind is None:
         return _NOTHING
+    if field.kind == "key":
+        return _equal_key(field, value)
     if field.kind != "json":
         return Prefilter(f"{field.expression} = ?", [value], exact=True) if kind == field.kind else _NEVER
     if isinstance(value, float):
         return Prefilter(f"{field.expression} BETWEEN ? AND ?", [*_slack(value)], exact=False)
     return Prefilter(f"{field.expression} = ?", [value], exact=False)
+
+
+def _equal_key(field: SqlField, value: Any) -> Prefilter:
+    if isinstance(value, str):
+        return Prefilter(f"{field.expression} = ?", [f"s{value[:_KEY_LENGTH]}"], exact=False)
+    return Prefilter(f"{field.expression} = 'n' || CAST(? AS FLOAT8)", [value], exact=False)
 
 
 def _in(field: SqlField, operand: Any) -> Prefilter:
@@ -166,7 +217,7 @@ def _in(field: SqlField, operand: Any) -> Prefilter:
     values = [comparable(item) for item in operand if not isinstance(item, re.Pattern)]
     kinds = {_kind(value) for value in values}
     mixed = len(values) < len(operand) or len(kinds) > 1 or None in kinds
-    if mixed or (field.kind == "json" and any(isinstance(value, float) for value in values)):
+    if mixed or field.kind == "key" or (field.kind == "json" and any(isinstance(value, float) for value in values)):
         return _join([_item(field, item) for item in operand], "OR")
     if field.kind != "json" and kinds != {field.kind}:
         return _NEVER
@@ -183,7 +234,7 @@ def _ordered(sign: str) -> Callable[[SqlField, Any], Prefilter]:
     def build(field: SqlField, operand: Any) -> Prefilter:
         value = comparable(operand)
         kind = _kind(value)
-        if kind is None:
+        if kind is None or field.kind == "key":
             return _NOTHING
         if field.kind != "json":
             return Prefilter(f"{field.expression} {sign} ?", [value], exact=True) if kind == field.kind else _NEVER

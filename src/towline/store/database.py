@@ -235,6 +235,11 @@ class Database:
         """A number that changes when another connection has committed something. Costs microseconds."""
         return int(self._patiently(lambda: self.dialect.data_version(self.connection)))
 
+    def index_names(self, table: str) -> Sequence[str]:
+        """Names of the indexes of a table."""
+        names: Sequence[str] = self._patiently(lambda: self.dialect.index_names(self.connection, table))
+        return names
+
     def file_descriptors(self) -> Sequence[int]:
         """Descriptors that become readable when :meth:`data_version` may have changed; a file has none."""
         return self.dialect.file_descriptors()

@@ -85,3 +85,16 @@ def dialect_for(where: str | Path, patience_seconds: float) -> Dialect:
     from towline.store.sqlite_dialect import SQLiteDialect
 
     return SQLiteDialect(Path(str(where).removeprefix(SQLITE_PREFIX)), patience_seconds)
+
+
+def without_password(url: str) -> str:
+    """A URL as it may be shown; a path as it is."""
+    if "://" not in url:
+        return url
+    # Loaded for a URL only.
+    from urllib.parse import urlsplit, urlunsplit
+
+    parts = urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    options = "&".join(part for part in parts.query.split("&") if not part.lower().startswith("password="))
+    return urlunsplit(parts._replace(netloc=f"{user.partition(':')[0]}{at}{host}", query=options))

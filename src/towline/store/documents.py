@@ -4,12 +4,14 @@ A document is found by three columns without reading its body. Each holds the va
 of jobs and one of the large parts that additional stores keep. NULL says: look in the body.
 """
 
+import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
 
 from towline.core.output_references import uuids_in
+from towline.core.json_members import member
 from towline.errors import StoreError
 from towline.store.criteria_sql import SqlField
 
@@ -40,10 +42,15 @@ def identity(document: Mapping[str, Any]) -> Identity:
     """The columns of a decoded document."""
     uuid, index, name = (_either(document, *fields) for fields in COLUMNS.values())
     return Identity(
-        uuid if isinstance(uuid, str) else None,
+        _column_text(uuid),
         index if isinstance(index, int) and not isinstance(index, bool) and index in _INT64 else None,
-        name if isinstance(name, str) else None,
+        _column_text(name),
     )
+
+
+def _column_text(value: Any) -> str | None:
+    """A text that every database has room for; none has it for the character 0."""
+    return value if isinstance(value, str) and "\0" not in value else None
 
 
 def _either(document: Mapping[str, Any], first: str, second: str) -> Any:
@@ -58,8 +65,19 @@ def additional_collection(collection: str, store: str) -> str:
     return f"{collection}.{store}"
 
 
-def _part(field: str) -> str:
-    """SQL for the JSON array of `field`, every number in it as it was written, and null.
+def _newest(part: str) -> str:
+    return (
+        f"SELECT job_index, {part} FROM document "
+        "WHERE collection = ? AND uuid = ? AND job_index IS NOT NULL ORDER BY job_index DESC LIMIT 1"
+    )
+
+
+def _blob(part: str) -> str:
+    return f"SELECT {part} FROM document WHERE collection = ? AND uuid = ?"
+
+
+def _array_of(field: str) -> str:
+    """SQL of SQLite for the JSON array of `field`, every number in it as it was written, and null.
 
     Of one path ``json_extract`` gives a value of SQL, which is not JSON any more; of several paths it gives an array.
     No document, being no array, has the second.
@@ -67,12 +85,10 @@ def _part(field: str) -> str:
     return f"CAST(json_extract(CAST(body AS TEXT), '$.{field}', '$[0]') AS BLOB)"
 
 
-_NEWEST = (
-    f"SELECT job_index, {_part('output')} FROM document "
-    "WHERE collection = ? AND uuid = ? AND job_index IS NOT NULL ORDER BY job_index DESC LIMIT 1"
-)
-
-_BLOB = f"SELECT {_part('data')} FROM document WHERE collection = ? AND uuid = ?"
+#: How SQLite is asked for a part of a document.
+_IN_SQLITE = (_newest(_array_of("output")), _blob(_array_of("data")))
+#: PostgreSQL is asked for the whole: it refuses to look into documents with the character 0.
+_ELSEWHERE = (_newest("body"), _blob("body"))
 
 
 class SqlOutputs:
@@ -101,12 +117,13 @@ class SqlOutputs:
         StoreError
             A part of an output is missing in its additional store.
         """
+        newest, _ = _statements(connection)
         found: dict[str, tuple[int, bytes]] = {}
         wanted, asked = list(uuids), set(uuids)
         for uuid in wanted:  # grows while it is gone through
-            row = connection.execute(_NEWEST, (self._collection, uuid)).fetchone()
+            row = connection.execute(newest, (self._collection, uuid)).fetchone()
             if row is not None:
-                found[uuid] = (row[0], self._whole(connection, uuid, _first(row[1])))
+                found[uuid] = (row[0], self._whole(connection, uuid, _part(row[1], "output")))
                 inner = [other for other in uuids_in(found[uuid][1]) if other not in asked]
                 wanted.extend(inner)
                 asked.update(inner)
@@ -160,13 +177,14 @@ class SqlOutputs:
 
     def _blob(self, connection: Any, uuid: str, reference: Mapping[str, Any]) -> bytes:
         blob_uuid, store = reference["blob_uuid"], reference["store"]
-        row = connection.execute(_BLOB, (additional_collection(self._collection, store), blob_uuid)).fetchone()
+        _, statement = _statements(connection)
+        row = connection.execute(statement, (additional_collection(self._collection, store), blob_uuid)).fetchone()
         if row is None:
             raise StoreError(
                 f"a part of the output of job {uuid} is missing: the additional store {store!r} has no document "
                 f"{blob_uuid}. Run the job again: `tow job rerun {uuid}`."
             )
-        return _first(row[0])
+        return _part(row[0], "data")
 
 
 _UPDATE = "UPDATE document SET body = ?, name = ? WHERE collection = ? AND uuid = ? AND job_index = ?"
@@ -178,8 +196,13 @@ def _replace(transaction: Any, row: Sequence[Any]) -> None:
         transaction.execute(_INSERT, row)
 
 
-def _first(array: bytes) -> bytes:
-    return array[1 : -len(",null]")]
+def _statements(connection: Any) -> tuple[str, str]:
+    return _IN_SQLITE if isinstance(connection, sqlite3.Connection) else _ELSEWHERE
+
+
+def _part(answer: bytes, field: str) -> bytes:
+    """`field` out of what the database answered: an array of it and null, or the whole document."""
+    return answer[1 : -len(",null]")] if answer.startswith(b"[") else member(answer, field)
 
 
 def _references(value: Any) -> Iterable[tuple[Any, Any, Mapping[str, Any]]]:

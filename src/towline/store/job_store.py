@@ -16,6 +16,7 @@ from pydash import get, has, set_
 from towline.errors import InvalidCriteria
 from towline.store.collection import Collection, Document
 from towline.store.database import Database
+from towline.store.dialect import without_password
 from towline.store.document_values import MISSING, Projection, order_key, path_parts, values_at
 from towline.store.documents import additional_collection
 
@@ -29,7 +30,8 @@ def sql_job_store(path: str | Path, collection: str = "outputs", additional: Seq
     Parameters
     ----------
     path
-        The database; it is made when it does not exist.
+        The database, a path or a URL as :class:`towline.store.database.Database` takes it; a file is made when it does
+        not exist.
     collection
         Where the output documents are.
     additional
@@ -50,7 +52,8 @@ class SQLStore(Store):
     Parameters
     ----------
     path
-        The database; it is made when it does not exist.
+        The database, a path or a URL as :class:`towline.store.database.Database` takes it; a file is made when it does
+        not exist.
     collection
         Name of the collection: "outputs" has the outputs of jobs, "outputs.NAME" an additional store NAME.
     key
@@ -68,8 +71,8 @@ class SQLStore(Store):
 
     @property
     def name(self) -> str:
-        """The path of the database, and the collection."""
-        return f"sql://{self.path}/{self.collection}"
+        """Where the database is, and the collection."""
+        return f"sql://{without_password(self.path)}/{self.collection}"
 
     @property
     def _collection(self) -> Collection:
@@ -88,7 +91,7 @@ class SQLStore(Store):
         if force_reset:
             self.close()
         if self._opened is None:
-            self._opened = Collection(Database(Path(self.path).expanduser()), self.collection)
+            self._opened = Collection(Database(_place(self.path)), self.collection)
 
     def close(self) -> None:
         """Close the database."""
@@ -245,6 +248,10 @@ class SQLStore(Store):
             raise ValueError(errors)
         self.logger.error(errors)
         return False
+
+
+def _place(path: str) -> str | Path:
+    return path if "://" in path else Path(path).expanduser()
 
 
 def _order(sort: Mapping[str, Sort | int] | None) -> list[tuple[str, bool]]:

@@ -8,13 +8,13 @@ import contextlib
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.numeric import Int8Dumper
 
 from towline.errors import CommitUnknown, StoreBusy, StoreError, StoreFull, StoreUnreachable
+from towline.store.dialect import without_password
 from towline.store.postgresql_sql import translated
 
 #: First key of towline's advisory locks; the second one is the schema.
@@ -256,14 +256,6 @@ class PostgreSQLDialect:
         if self._listener is not None:
             self._listener.close()
             self._listener = None
-
-
-def without_password(url: str) -> str:
-    """A URL as it may be shown."""
-    parts = urlsplit(url)
-    user, at, host = parts.netloc.rpartition("@")
-    options = "&".join(part for part in parts.query.split("&") if not part.lower().startswith("password="))
-    return urlunsplit(parts._replace(netloc=f"{user.partition(':')[0]}{at}{host}", query=options))
 
 
 def _line(error: Exception) -> str:

@@ -12,7 +12,7 @@ Statements in `store/` are in the SQL that SQLite and PostgreSQL share, but for 
 ``X IN (SELECT ... /* skip locked */)``                     ``FOR UPDATE SKIP LOCKED``, evaluated once
 =========================================================  ===========================================================
 
-Question marks stand for parameters only, never in literals.
+A question mark in a literal is left alone.
 """
 
 import re
@@ -59,7 +59,7 @@ _SIMPLE_INSERT = re.compile(r"INSERT INTO (\w+ \([^()]*\)) VALUES \(\?(?:, \?)*\
 
 # Marks of parameters that are converted; no statement contains them otherwise.
 _PATTERN, _PATH, _SCALAR, _LIST = "\x01", "\x02", "\x03", "\x04"
-_MARKS = re.compile(rf"[?{_PATTERN}{_PATH}{_SCALAR}{_LIST}]")
+_MARKS = re.compile(rf"'(?:[^']|'')*'|[?{_PATTERN}{_PATH}{_SCALAR}{_LIST}]")
 
 
 @lru_cache(maxsize=4096)
@@ -74,7 +74,8 @@ def translated(sql: str) -> Statement:
     text = _CLAIMED.sub(r"= ANY (ARRAY(\1 FOR UPDATE SKIP LOCKED))", text)
     converters: list[tuple[int, Converter]] = []
     parts, end = [], 0
-    for position, mark in enumerate(_MARKS.finditer(text)):
+    marks = [found for found in _MARKS.finditer(text) if not found[0].startswith("'")]
+    for position, mark in enumerate(marks):
         parts.append(f"{text[end : mark.start()]}${position + 1}")
         end = mark.end()
         if mark[0] != "?":

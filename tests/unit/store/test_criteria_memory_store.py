@@ -22,11 +22,19 @@ slow_fixtures = settings(
 )
 
 
-@pytest.fixture(scope="module")
-def stores(tmp_path_factory):
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def stores(request, tmp_path_factory):
+    if request.param == "sqlite":
+        yield from connected(tmp_path_factory.mktemp("stores") / "p.db")
+        return
+    with request.getfixturevalue("postgresql").schema() as url:
+        yield from connected(url)
+
+
+def connected(place):
     memory = MemoryStore(key="n")
     # With indexes, so that SQL decides as much as it can.
-    indexed = SQLStore(tmp_path_factory.mktemp("stores") / "p.db", key="n")
+    indexed = SQLStore(place, key="n")
     bare = SQLStore(indexed.path, "bare", key="n")
     for store in (memory, indexed, bare):
         store.connect()

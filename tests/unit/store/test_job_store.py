@@ -15,17 +15,26 @@ from towline.errors import InvalidCriteria, InvalidRequest
 from towline.store.job_store import SQLStore
 
 
-@pytest.fixture(params=["memory", "sql"])
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
 def store(request, tmp_path):
-    made = MemoryStore(key="task") if request.param == "memory" else SQLStore(tmp_path / "p.db", "things", key="task")
+    if request.param == "memory":
+        yield from connected(MemoryStore(key="task"))
+    elif request.param == "sqlite":
+        yield from connected(SQLStore(tmp_path / "p.db", "things", key="task"))
+    else:
+        with request.getfixturevalue("postgresql").schema() as url:
+            yield from connected(SQLStore(url, "things", key="task"))
+
+
+def connected(made):
     made.connect()
     yield made
     made.close()
 
 
 @pytest.fixture
-def sql_store(tmp_path):
-    with SQLStore(tmp_path / "p.db") as made:
+def sql_store(queue_place):
+    with SQLStore(queue_place) as made:
         yield made
 
 
@@ -336,7 +345,9 @@ def test_an_index_changes_no_answer(store):
     assert after == [before[0] + [5], before[1] + [5], *before[2:]]
 
 
-def test_an_index_is_used_for_plain_values(sql_store):
+def test_an_index_of_sqlite_is_used_for_plain_values(tmp_path):
+    sql_store = SQLStore(tmp_path / "p.db")
+    sql_store.connect()
     sql_store.update([{"uuid": str(n), "output": {"n": n}} for n in range(50)])
     assert sql_store.ensure_index("output.n")
     database = sql_store._collection._database
@@ -347,6 +358,24 @@ def test_an_index_is_used_for_plain_values(sql_store):
     plans = [row[3] for row in database.read("EXPLAIN QUERY PLAN " + seen[0]) if row[3].startswith("SEARCH")]
     assert plans
     assert all("document of outputs by output.n" in plan for plan in plans)
+    sql_store.close()
+
+
+def test_an_index_of_postgresql_is_used_for_plain_values(postgresql):
+    with postgresql.schema() as url, SQLStore(url) as sql_store:
+        sql_store.update([{"uuid": str(n), "output": {"n": n, "s": "x" * n}} for n in range(1000)])
+        assert sql_store.ensure_index("output.n")
+        assert sql_store.ensure_index("output.s")
+        assert sql_store.count({"output.n": 40}) == 1
+        assert sql_store.count({"output.s": "x" * 900}) == 1
+        database = sql_store._collection._database
+        database.connection.execute("ANALYZE document")
+        (name,) = [name for name in sql_store._collection._fields if name == "output.n"]
+        field = sql_store._collection._fields[name]
+        plan = database.read(
+            f"EXPLAIN SELECT id FROM document WHERE collection = 'outputs' AND {field.expression} = 'n40'"
+        )
+        assert any("document of outputs by output.n" in line for (line,) in plan)
 
 
 def test_there_is_no_index_for_unusual_names_and_no_unique_one(sql_store):
@@ -382,8 +411,8 @@ def test_an_integer_of_any_size_comes_back(sql_store):
     assert sql_store.count({"n": 2**64}) == 1
 
 
-def test_two_collections_of_one_database_do_not_see_each_other(tmp_path):
-    with SQLStore(tmp_path / "p.db", "it's one") as one, SQLStore(tmp_path / "p.db", "two") as two:
+def test_two_collections_of_one_database_do_not_see_each_other(queue_place):
+    with SQLStore(queue_place, "is it's one?") as one, SQLStore(queue_place, "two") as two:
         one.update({"uuid": "u", "v": 1})
         two.update({"uuid": "u", "v": 2})
         one.ensure_index("v")

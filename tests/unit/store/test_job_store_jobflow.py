@@ -15,8 +15,8 @@ def memory_job_store(**options):
 
 
 @pytest.fixture(params=["memory", "sql"])
-def store(request, tmp_path):
-    made = memory_job_store() if request.param == "memory" else sql_job_store(tmp_path / "p.db")
+def store(request, queue_place):
+    made = memory_job_store() if request.param == "memory" else sql_job_store(queue_place)
     made.connect()
     yield made
     made.close()
@@ -117,10 +117,10 @@ def make_flow():
     return Flow([first, second, many, total([many.output["sum"], second.output["sum"]]), large, after])
 
 
-def test_a_flow_gives_the_same_results_as_with_memory_stores(tmp_path):
+def test_a_flow_gives_the_same_results_as_with_memory_stores(queue_place):
     flow = make_flow()
     results = []
-    for made in (memory_job_store(), sql_job_store(tmp_path / "p.db")):
+    for made in (memory_job_store(), sql_job_store(queue_place)):
         responses = run_locally(flow, store=made, ensure_success=True, log=False)
         outputs = {
             (document["uuid"], document["index"]): document["output"]
@@ -137,9 +137,9 @@ def test_a_flow_gives_the_same_results_as_with_memory_stores(tmp_path):
     assert sql[(flow.jobs[3].uuid, 1)]["sum"] == 3 + 5
 
 
-def test_what_the_runner_stored_is_read_by_the_job_store_and_the_other_way_round(tmp_path):
-    database, outputs = Database(tmp_path / "p.db"), SqlOutputs()
-    made = sql_job_store(tmp_path / "p.db")
+def test_what_the_runner_stored_is_read_by_the_job_store_and_the_other_way_round(queue_place):
+    database, outputs = Database(queue_place), SqlOutputs()
+    made = sql_job_store(queue_place)
     made.connect()
     made.update(output_document("u", output={"big": [1, 2], "x": 1}), save={"data": "big"})
     assert outputs.load(database.connection, ["u"]) == {"u": (1, b'{"big":[1,2],"x":1}')}
@@ -159,8 +159,8 @@ def test_the_store_is_found_by_its_name_in_a_configuration(tmp_path):
     assert made.docs_store == SQLStore(tmp_path / "p.db", "outputs")
 
 
-def test_names_of_additional_stores_are_free(tmp_path):
-    made = sql_job_store(tmp_path / "p.db", "results", additional=("data", "big files"))
+def test_names_of_additional_stores_are_free(queue_place):
+    made = sql_job_store(queue_place, "results", additional=("data", "big files"))
     assert {name: part.collection for name, part in made.additional_stores.items()} == {
         "data": "results.data",
         "big files": "results.big files",
