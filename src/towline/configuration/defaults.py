@@ -6,10 +6,11 @@ from typing import Any
 
 from towline.configuration.model import SQLITE_PREFIX, Project, QueueConfig, QueueStore, WorkerConfig
 from towline.configuration.refusals import Problem
-from towline.configuration.secrets import has_reference, resolve
+from towline.configuration.secrets import has_reference, masked, resolve
 from towline.core.event_filter import hook_problems
 from towline.core.retry_policy import read_policy
 from towline.errors import ConfigurationError
+from towline.store.dialect import POSTGRESQL_PREFIXES
 
 #: Name of the project that exists without a file.
 DEFAULT_PROJECT = "default"
@@ -88,8 +89,13 @@ def _queue(queue: Any, base_dir: str, problems: list[Problem]) -> Any:
 
 def _queue_url(url: str, problems: list[Problem]) -> str:
     keys = ("queue", "store", "url")
+    if url.startswith(POSTGRESQL_PREFIXES):
+        return url  # what it refers to is looked up when the database is opened
+    if "://" not in url:
+        return f"{SQLITE_PREFIX}{_path(url, keys, problems)}"
     if not url.startswith(SQLITE_PREFIX):
-        problems.append((keys, f"{url!r} is no database that towline knows; write sqlite:////absolute/path/queue.db"))
+        remedy = "write sqlite:////absolute/path/queue.db or postgresql+psycopg://user@host/database"
+        problems.append((keys, f"{masked(url)!r} is no database that towline knows; {remedy}"))
         return url
     path = url.removeprefix(SQLITE_PREFIX)
     if "?" in path:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from towline.configuration.secrets import masked
+from towline.configuration.secrets import masked, resolve
 from towline.errors import ConfigurationError
 
 LogLevel = Literal["error", "warn", "info", "debug"]
@@ -175,7 +175,8 @@ class QueueStore(_Masked):
     __pydantic_config__ = _VALIDATION
 
     url: str
-    """sqlite:////absolute/path; `queue.db` in base_dir when it is not given."""
+    """sqlite:////absolute/path, or postgresql+psycopg://user@host/database, whose password may be ${env:NAME} or
+    ${keyring:service/user}; `queue.db` in base_dir when it is not given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -234,9 +235,21 @@ class Project(_Masked):
     """The file the project was read from; None for the built-in default project."""
 
     @property
-    def queue_path(self) -> Path:
-        """The SQLite file of the queue."""
-        return Path(self.queue.store.url.removeprefix(SQLITE_PREFIX))
+    def queue_path(self) -> Path | None:
+        """The SQLite file of the queue; None when the queue is on a server."""
+        url = self.queue.store.url
+        return Path(url.removeprefix(SQLITE_PREFIX)) if url.startswith(SQLITE_PREFIX) else None
+
+    @property
+    def queue_place(self) -> Path | str:
+        """Where the queue is: an SQLite file, or a URL with its password.
+
+        Raises
+        ------
+        ConfigurationError
+            The password cannot be found.
+        """
+        return self.queue_path or str(resolve(self.queue.store.url, "queue.store.url"))
 
     def worker(self, name: str | None = None) -> tuple[str, WorkerConfig]:
         """Name and configuration of a worker; the first one when no name is given.

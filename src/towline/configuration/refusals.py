@@ -65,8 +65,6 @@ def _queue_refusals(queue: object) -> Iterator[Problem]:
             "the queue of towline needs no MongoDB; remove `queue`, or write `queue: {store: {url: "
             "sqlite:////absolute/path/queue.db}}`",
         )
-    elif str(url).startswith(("postgresql", "postgres:")):
-        yield ("queue", "store", "url"), f"PostgreSQL {_LATER}; write sqlite:////absolute/path/queue.db"
 
 
 def _store_refusals(document: Mapping[str, Any]) -> Iterator[Problem]:

@@ -30,7 +30,8 @@ def plan_removal(project: Project, protected: Mapping[Path, str], *, keep_folder
     protected
         What has to stay, and what it is: the homes of the user and of towline, the working folder, other projects.
     """
-    own = [project.tmp_dir, project.log_dir, project.daemon_dir, project.queue_path]
+    own = [project.tmp_dir, project.log_dir, project.daemon_dir]
+    own += [project.queue_path] if project.queue_path else []
     own += [worker.work_dir for worker in project.workers.values()]
     outside = {path for path in own if not path.is_relative_to(project.base_dir) and path.exists()}
     if keep_folders:

@@ -16,7 +16,7 @@ from towline.store.job_store import SQLStore
 _SQL = "sql"
 
 
-def job_store_from_document(document: Mapping[str, Any], queue_path: Path, collection: str) -> JobStore:
+def job_store_from_document(document: Mapping[str, Any], queue_place: Path | str, collection: str) -> JobStore:
     """A job store, not connected.
 
     Parameters
@@ -24,7 +24,7 @@ def job_store_from_document(document: Mapping[str, Any], queue_path: Path, colle
     document
         jobflow's short form (``docs_store``, ``additional_stores``), where the type ``sql`` is the queue's database, or
         a serialized store (``@module``, ``@class``).
-    queue_path
+    queue_place
         The database that ``sql`` means.
     collection
         Where in it the outputs are; the additional store NAME is in ``<collection>.NAME``.
@@ -44,9 +44,9 @@ def job_store_from_document(document: Mapping[str, Any], queue_path: Path, colle
         return store
     additional = document.get("additional_stores") or {}
     spec = {
-        "docs_store": _spec(document["docs_store"], queue_path, collection),
+        "docs_store": _spec(document["docs_store"], queue_place, collection),
         "additional_stores": {
-            name: _spec(part, queue_path, f"{collection}.{name}") for name, part in additional.items()
+            name: _spec(part, queue_place, f"{collection}.{name}") for name, part in additional.items()
         },
     }
     options = {key: document[key] for key in ("save", "load") if key in document}
@@ -59,7 +59,7 @@ def job_store_from_document(document: Mapping[str, Any], queue_path: Path, colle
         ) from error
 
 
-def _spec(part: Mapping[str, Any], queue_path: Path, collection: str) -> dict[str, Any]:
+def _spec(part: Mapping[str, Any], queue_place: Path | str, collection: str) -> dict[str, Any]:
     if part.get("type") != _SQL:
         return dict(part)
-    return {**part, "type": SQLStore.__name__, "path": str(queue_path), "collection": collection}
+    return {**part, "type": SQLStore.__name__, "path": str(queue_place), "collection": collection}

@@ -89,7 +89,7 @@ def open_project(name: str | None = None, *, actor: str = "user") -> OpenProject
 
 def open_given(project: Project, *, actor: str = "user") -> OpenProject:
     """Open a project whose configuration is at hand."""
-    return OpenProject(project, Database(project.queue_path, actor=actor))
+    return OpenProject(project, Database(project.queue_place, actor=actor))
 
 
 def make_job_store(project: Project, name: str | None = None) -> "JobStore":
@@ -97,7 +97,7 @@ def make_job_store(project: Project, name: str | None = None) -> "JobStore":
     # maggma and jobflow take most of a second to load; only who wants outputs as objects pays for them.
     from towline.jobflow.stores import job_store_from_document
 
-    return job_store_from_document(jobstore_document(project, name), project.queue_path, collection(name))
+    return job_store_from_document(jobstore_document(project, name), project.queue_place, collection(name))
 
 
 def collection(name: str | None) -> str:

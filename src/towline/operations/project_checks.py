@@ -233,8 +233,8 @@ def _check_exec_config(project: Project, name: str) -> Check:
 
 def _check_queue(project: Project) -> Check:
     path = project.queue_path
-    warning = _network_warning(path)
-    if not path.exists():
+    warning = None if path is None else _network_warning(path)
+    if path is not None and not path.exists():
         found = _check_folder(path.parent)
         if found.outcome is not Outcome.OK:
             return found
@@ -243,7 +243,7 @@ def _check_queue(project: Project) -> Check:
         jobs = opened.database.read("SELECT count(*) FROM job")[0][0]
         with opened.database.transaction():
             pass  # a database that may be read and not written fails here
-    return warning or _ok("", f"{path}, schema version {SCHEMA_VERSION}, {jobs} jobs")
+    return warning or _ok("", f"{opened.database.place}, schema version {SCHEMA_VERSION}, {jobs} jobs")
 
 
 def _network_warning(path: Path) -> Check | None:
@@ -259,7 +259,7 @@ def _network_warning(path: Path) -> Check | None:
 
 def _check_job_store(project: Project, name: str | None) -> Check:
     document = jobstore_document(project, name)
-    if is_all_sql(document) and not project.queue_path.exists():
+    if is_all_sql(document) and project.queue_path is not None and not project.queue_path.exists():
         return _ok("", "in the database of the queue, made with the first job")
     store: Any = make_job_store(project, name)  # maggma and jobflow have no types
     store.connect()

@@ -50,7 +50,7 @@ def refuse_while_active(project: Project) -> None:
     RunnerAlreadyActive
         A runner works on it.
     """
-    if not project.queue_path.exists():
+    if project.queue_path is not None and not project.queue_path.exists():
         return
     try:
         with open_given(project) as opened:

@@ -47,7 +47,7 @@ def running(project: Project, only_job_id: int | None = None) -> Iterator[Loop]:
     RunnerAlreadyActive
         Another runner has the lease.
     """
-    database = Database(project.queue_path, actor="runner")
+    database = Database(project.queue_place, actor="runner")
     host = socket.gethostname()
     try:
         with database.transaction() as transaction:

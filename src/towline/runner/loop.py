@@ -17,7 +17,7 @@ import orjson
 from towline.core.ports import Step
 from towline.core.records import Observation
 from towline.core.states import IN_FLIGHT
-from towline.errors import LeaseLost, StoreError
+from towline.errors import CommitUnknown, LeaseLost, StoreError
 from towline.runner import cancellations, packages
 from towline.runner.held import Attempts, Held
 from towline.runner.observations import digest, results_of
@@ -117,11 +117,14 @@ class Loop:
         ------
         LeaseLost
             Another runner took over.
+        CommitUnknown
+            Nobody knows whether the last transaction was made true.
         """
         while not self._stopping:
             try:
                 busy = self._round()
-            except LeaseLost:
+            except (LeaseLost, CommitUnknown):
+                # Another runner, or the next one of the supervisor, finds out what is true.
                 raise
             except StoreError as error:
                 # Nothing was written, nothing is forgotten: what the workers told is kept and written later.
@@ -373,7 +376,7 @@ class Loop:
         return max(0.0, min(_LONGEST_SLEEP_SECONDS, *waits))
 
     def _sleep(self, seconds: float, *, workers: bool = True) -> None:
-        descriptors = [self._alarm.fileno()] if workers else []
+        descriptors = [self._alarm.fileno(), *self._database.file_descriptors()] if workers else []
         if workers:
             for place in self._setup.places.values():
                 descriptors.extend(place.worker.file_descriptors())

@@ -73,10 +73,11 @@ def json_field(path: str) -> SqlField | None:
 #: Length in characters of the texts by which an index of PostgreSQL finds documents; its entries have 2,700 bytes.
 _KEY_LENGTH = 400
 
-#: Makes the function of PostgreSQL that gives the plain value at a path as a text to compare with: NULL for null and for
-#: a missing field, ``?`` for "look in the body". It never fails, whatever is in a document.
+#: Makes the function of PostgreSQL that gives the plain value at a path as a text to compare with: NULL for null and
+#: for a missing field, ``?`` for "look in the body". It never fails, whatever is in a document.
 KEY_FUNCTION = f"""
-CREATE OR REPLACE FUNCTION towline_key(body bytea, path text[]) RETURNS text LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+CREATE OR REPLACE FUNCTION towline_key(body bytea, path text[]) RETURNS text
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
     value jsonb;
     name text;

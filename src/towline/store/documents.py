@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from towline.core.output_references import uuids_in
 from towline.core.json_members import member
+from towline.core.output_references import uuids_in
 from towline.errors import StoreError
 from towline.store.criteria_sql import SqlField
 

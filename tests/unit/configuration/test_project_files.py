@@ -173,7 +173,7 @@ def test_what_is_wrong_is_said_with_its_place(home: Path, text: str, expected: s
         ("workers: {w: {execution_cmd: 'podman {}'}}\n", "a command around each job is not available"),
         ("queue: {store: {type: MongoStore, database: d}}\n", "needs no MongoDB; remove `queue`"),
         ("queue: {store: {url: 'mongodb://x'}}\n", "needs no MongoDB; remove `queue`"),
-        ("queue: {store: {url: 'postgresql://u:p@h/d'}}\n", "PostgreSQL is not available"),
+        ("queue: {store: {url: 'mysql://u:p@h/d'}}\n", "'mysql://u:******@h/d' is no database that towline knows"),
         ("queue: {flows_collection: f}\n", "queue.flows_collection: a collection of MongoDB"),
         ("queue: {store: {url: 'sqlite:///q.db'}}\n", "'q.db' is not an absolute path"),
         ("queue: {store: {url: 'mysql://x'}}\n", "no database that towline knows"),
