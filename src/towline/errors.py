@@ -20,9 +20,6 @@ A message says what happened, with the value, and what to type next.
     │   ├── StoreUnreachable          no connection to the database server; transient
     │   ├── CommitUnknown             the connection was lost in a commit, and nobody could be asked what became of it
     │   ├── SchemaTooOld              an older schema that cannot be upgraded now
-    │   ├── StoreUnreachable          no connection to the database server; transient
-    │   ├── CommitUnknown             the connection was lost in a commit, and nobody could be asked what became of it
-    │   ├── SchemaTooOld              an older schema that cannot be upgraded now
     │   └── SchemaTooNew              written by a newer towline
     ├── RunnerError
     │   ├── RunnerAlreadyActive       another runner holds this project
@@ -112,20 +109,6 @@ class SchemaTooOld(StoreError):
     """The database has an older schema, and cannot be upgraded now."""
 
 
-class StoreUnreachable(StoreError):
-    """There is no connection to the database server."""
-
-    transient = True
-
-
-class CommitUnknown(StoreError):
-    """The connection was lost in the middle of a commit, and the server could not be asked what became of it."""
-
-
-class SchemaTooOld(StoreError):
-    """The database has an older schema, and cannot be upgraded now."""
-
-
 class SchemaTooNew(StoreError):
     """The database was written by a newer towline."""
 
@@ -168,6 +151,16 @@ class ConnectionReason(str, Enum):
     OTHER = "connection failed"
 
 
+_FOR_A_PERSON = {
+    ConnectionReason.AUTHENTICATION_REFUSED,
+    ConnectionReason.CERTIFICATE_EXPIRED,
+    ConnectionReason.LOGIN_NEEDED,
+    ConnectionReason.HOST_KEY_UNKNOWN,
+    ConnectionReason.HOST_KEY_CHANGED,
+    ConnectionReason.MISCONFIGURED,
+}
+
+
 class ConnectionFailed(WorkerError):
     """There is no connection to the worker; nothing was done there.
 
@@ -181,20 +174,17 @@ class ConnectionFailed(WorkerError):
         Further attempts before this time are answered with the same error, without touching the network.
     """
 
-    transient = True
-
     def __init__(
         self, message: str, reason: ConnectionReason = ConnectionReason.OTHER, retry_after_seconds: float = 0.0
     ) -> None:
         super().__init__(message)
         self.reason = reason
+        self.transient = reason not in _FOR_A_PERSON
         self.retry_after_seconds = retry_after_seconds
 
 
 class LoginNeeded(ConnectionFailed):
     """The worker does not let us in until a person logs in, or renews a key or certificate."""
-
-    transient = False
 
 
 class OutcomeUnknown(WorkerError):

@@ -12,6 +12,18 @@ from towline.errors import WorkerError
 def socket_path(state_dir: Path) -> Path:
     """Path of the socket for a state folder; its folder belongs to this user alone.
 
+    Raises
+    ------
+    WorkerError
+        Somebody else made the folder.
+    """
+    name = hashlib.sha256(os.fsencode(state_dir.resolve())).hexdigest()[:16]
+    return private_folder() / f"{name}.sock"
+
+
+def private_folder() -> Path:
+    """A folder with a short path that belongs to this user alone.
+
     The folder for temporary files is taken and not ``$XDG_RUNTIME_DIR``: that one is removed when the user logs out,
     and jobs run on.
 
@@ -29,5 +41,4 @@ def socket_path(state_dir: Path) -> Path:
         )
     if stat.S_IMODE(status.st_mode) != 0o700:
         folder.chmod(0o700)
-    name = hashlib.sha256(os.fsencode(state_dir.resolve())).hexdigest()[:16]
-    return folder / f"{name}.sock"
+    return folder

@@ -23,8 +23,9 @@ _LEAVING_SECONDS = 0.5
 #: The two words may come apart on standard output and standard error.
 _LAST_WORD_SECONDS = 5.0
 
-#: Tells why a connection ended too early: whether the script had begun, and what was said on standard error.
-Explain = Callable[[bool, str], WorkerError]
+#: Tells why a connection ended too early: whether the script had begun, the exit code of what was the connection (None
+#: when it had to be ended), and everything that was said instead of an answer.
+Explain = Callable[[bool, int | None, str], WorkerError]
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,15 +256,20 @@ class Channel:
     def _broken(self) -> None:
         late = time.monotonic() + _LAST_WORD_SECONDS
         while self._stderr in self._open and time.monotonic() < late:
-            for _ in self._selector.select(0.05):
-                if self._stderr in self._open:
-                    self._receive(self._stderr, self._err)
-            if self._process.poll() is not None and not self._selector.select(0):
-                break
-        said = bytes(self._err.payload + self._err.pending).decode(errors="replace")
+            if not self._selector.select(0.02):
+                if self._process.poll() is not None:
+                    break
+            else:
+                self._receive(self._stderr, self._err)
+        code: int | None = None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            code = self._process.wait(_LEAVING_SECONDS)
+        # Before its first word a shell may complain on standard output as well.
+        noise = b"" if self._out.begun else bytes(self._out.pending)
+        said = (bytes(self._err.payload + self._err.pending) + noise).decode(errors="replace")
         begun = self._out.begun
         self.abandon()
-        raise self._explain(begun, said)
+        raise self._explain(begun, code, said)
 
     def _leave(self, patience_seconds: float) -> None:
         if self._left:

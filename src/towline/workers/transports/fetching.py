@@ -2,6 +2,7 @@
 
 import contextlib
 import fnmatch
+import io
 import os
 import posixpath
 import re
@@ -162,7 +163,7 @@ class Unpacking:
                 while (member := archive.next()) is not None:
                     self._take(archive, member)
                     # The archive remembers every member it has seen.
-                    archive.members.clear()
+                    archive.members.clear()  # type: ignore[attr-defined]
         except tarfile.TarError as error:
             raise TransferFailed(f"what the worker sent is no tar stream: {error}") from error
         self._stream.drain()
@@ -256,15 +257,16 @@ def _stays_inside(folder: str, link: str) -> bool:
     return not link.startswith("/") and ".." not in parts[ups:] and ups <= depth
 
 
-class _Stream:
+class _Stream(io.RawIOBase):
     """What the reader of tar streams reads from."""
 
     def __init__(self, read: Callable[[int], bytes], progress: Progress | None) -> None:
+        super().__init__()
         self._read = read
         self._progress = progress
         self._done = 0
 
-    def read(self, size: int) -> bytes:
+    def read(self, size: int = _PIECE_BYTES) -> bytes:
         """Up to `size` bytes, fewer only at the end."""
         data = self._read(size)
         self._done += len(data)

@@ -44,7 +44,7 @@ class LocalTransport(ShellTransport):
                 f"{self.name}: {argv[0]} cannot be started on this machine: {error.strerror}", ConnectionReason.OTHER
             ) from error
 
-    def _explain(self, begun: bool, said: str) -> WorkerError:
+    def _explain(self, begun: bool, code: int | None, said: str) -> WorkerError:
         last = said.strip()[-1000:] or "it said nothing"
         if begun:
             return OutcomeUnknown(f"{self.name}: the shell {self._shell.command!r} was ended in the middle: {last}")

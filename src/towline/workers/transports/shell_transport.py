@@ -56,7 +56,7 @@ class ShellTransport(ABC):
         """Start a program on the worker in a process group of its own, with pipes to it."""
 
     @abstractmethod
-    def _explain(self, begun: bool, said: str) -> WorkerError:
+    def _explain(self, begun: bool, code: int | None, said: str) -> WorkerError:
         """The error for a connection that ended before the script did."""
 
     @abstractmethod
