@@ -2,7 +2,7 @@
 
 Operators, from the tightest: ``^`` (from the right), unary ``-`` and ``!``, ``* / %``, ``+ -``, comparisons, ``&``,
 ``|``. So ``-2^2`` is -4. What is true is at least 0.5 in size; numbers are equal up to 1e-12.
-``a:=expr; b:=expr; result`` names parts. Text is never handed to Python: it becomes a tree of known functions, or an error.
+``a:=expr; b:=expr; result`` names parts. Text is never handed to Python: it becomes known functions, or an error.
 
 >>> f = parse("W*c^2*(1-c)^2")
 >>> f.derivative("c").evaluate_number({"c": 0.25, "W": 16})
