@@ -164,6 +164,15 @@ class Database:
         How long to wait for another writer before :class:`StoreBusy`.
     clock
         Seconds since the epoch.
+    upgrade
+        Whether to bring an older schema to the newest one; without it, such a database can be read at most.
+
+    Raises
+    ------
+    StoreError
+        The database cannot be opened, made or upgraded.
+    SchemaTooNew
+        A newer towline wrote it.
     """
 
     def __init__(
@@ -173,6 +182,7 @@ class Database:
         actor: str = "user",
         patience_seconds: float = 30.0,
         clock: Callable[[], float] = time.time,
+        upgrade: bool = True,
     ) -> None:
         self.dialect = dialect_for(where, patience_seconds)
         self.actor = actor
@@ -180,7 +190,7 @@ class Database:
         self.clock = clock
         self._local = threading.local()
         self._connections: list[Any] = []
-        self._prepare()
+        self._prepare(upgrade)
 
     @property
     def place(self) -> str:
@@ -277,12 +287,21 @@ class Database:
         self._local.connection = None
         return True
 
-    def _prepare(self) -> None:
-        """Make the tables of a new database; refuse one that a newer towline wrote."""
+    def plain_transaction(self) -> Any:
+        """A connection of the driver, in a transaction that writes, for migrations."""
+        return self._patiently(self.dialect.plain_transaction)
+
+    def _prepare(self, upgrade: bool) -> None:
+        """Make the tables of a new database, upgrade an older one, refuse one that a newer towline wrote."""
         version = self.schema_version()
         if version is None:
             self._create()
-            version = self.schema_version()
+        elif version < SCHEMA_VERSION and upgrade:
+            # Alembic takes 0.4 s to load; it is needed once for each new schema.
+            from towline.store.migrations.upgrade import upgrade as carry_out
+
+            carry_out(self)
+        version = self.schema_version() if version is None else version
         if version is not None and version > SCHEMA_VERSION:
             raise SchemaTooNew(
                 f"{self.place} has schema version {version}; this towline knows versions up to {SCHEMA_VERSION}. "

@@ -30,6 +30,9 @@ class Dialect(Protocol):
     def begin(self, connection: Any) -> None:
         """Begin a transaction that writes; writers take turns."""
 
+    def plain_transaction(self) -> Any:
+        """A connection of the driver as SQLAlchemy wants it, with a transaction that writes begun."""
+
     def commit(self, connection: Any) -> None:
         """Make a transaction true."""
 

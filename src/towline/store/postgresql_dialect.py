@@ -109,13 +109,17 @@ class PostgreSQLDialect:
             self._channel = f"towline_{row[0] if row else 0}"
         return PostgreSQLConnection(driver)
 
+    def plain_transaction(self) -> "psycopg.Connection[tuple[Any, ...]]":
+        """A connection with psycopg's own parameters and a transaction that writes begun."""
+        driver = psycopg.connect(**self._arguments())
+        driver.execute(f"SELECT pg_advisory_xact_lock({_LOCK}, hashtext(current_schema()))")
+        return driver
+
+    def _arguments(self) -> dict[str, Any]:
+        return {**_CONNECTION_DEFAULTS, **conninfo_to_dict(self._url)}
+
     def _connect(self) -> "psycopg.Connection[tuple[Any, ...]]":
-        given = conninfo_to_dict(self._url)
-        driver = psycopg.connect(
-            **{**_CONNECTION_DEFAULTS, **given},  # type: ignore[arg-type]  # texts and numbers, as libpq takes them
-            autocommit=True,
-            cursor_factory=psycopg.RawCursor,
-        )
+        driver = psycopg.connect(**self._arguments(), autocommit=True, cursor_factory=psycopg.RawCursor)
         # One type for all numbers: one prepared statement for each text.
         driver.adapters.register_dumper(int, Int8Dumper)
         driver.execute(

@@ -54,6 +54,16 @@ class SQLiteDialect:
         """Begin a transaction that writes."""
         connection.execute("BEGIN IMMEDIATE")
 
+    def plain_transaction(self) -> sqlite3.Connection:
+        """A connection with a transaction that writes begun."""
+        connection = self.connect()
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
+
     def commit(self, connection: sqlite3.Connection) -> None:
         """Make a transaction true."""
         connection.execute("COMMIT")
