@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from towline.configuration.projects import ConfigManager
     from towline.core.states import FlowState, JobState
     from towline.jobflow.command import command
+    from towline.jobflow.holds import hold
     from towline.jobflow.current import CURRENT_JOBDOC
     from towline.jobflow.run_config import set_run_config
     from towline.operations.controller import JobController
@@ -32,6 +33,7 @@ _HOME_OF = {
     "Runner": "towline.operations.controller.runner",
     "command": "towline.jobflow.command",
     "get_jobstore": "towline.operations.job_stores",
+    "hold": "towline.jobflow.holds",
     "set_run_config": "towline.jobflow.run_config",
     "submit_flow": "towline.operations.submission",
     "wait_flow": "towline.operations.waiting",
@@ -49,6 +51,7 @@ __all__ = [
     "__version__",
     "command",
     "get_jobstore",
+    "hold",
     "set_run_config",
     "submit_flow",
     "wait_flow",

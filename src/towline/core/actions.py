@@ -20,6 +20,8 @@ class Action(str, Enum):
     SET_RUN_PROPERTIES = "set"  #: change its worker, exec_config or resources
     SET_PRIORITY = "set priority"  #: change its priority
     DELETE_FILES = "files delete"  #: remove its run folder
+    APPROVE = "approve"  #: let the flow go on after a step that waits for a person
+    REJECT = "reject"  #: fail such a step
 
 
 class Destination(Enum):
@@ -29,6 +31,8 @@ class Destination(Enum):
     BY_PARENTS = "by parents"  #: READY when every parent has finished, else WAITING
     PREVIOUS = "previous"  #: the state whose action failed
     PAUSED = "PAUSED"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
     USER_STOPPED = "USER_STOPPED"
     GONE = "gone"  #: the job leaves the queue
 
@@ -103,6 +107,9 @@ EFFECTS: Mapping[Action, Mapping[JobState, Effect]] = {
     Action.SET_RUN_PROPERTIES: _each(frozenset(JobState) - IN_FLIGHT, _IN_PLACE),
     Action.SET_PRIORITY: _each(frozenset(JobState), _IN_PLACE),
     Action.DELETE_FILES: _each(FINAL | {_S.REMOTE_ERROR}, _IN_PLACE),
+    # Of steps that wait for a person alone: towline.store.holds.
+    Action.APPROVE: {_S.READY: Effect(Destination.COMPLETED)},
+    Action.REJECT: {_S.READY: Effect(Destination.FAILED)},
 }
 
 #: What else becomes possible with force.
@@ -138,6 +145,18 @@ _ADVICE: Mapping[Action, Mapping[JobState, str]] = {
     Action.SET_RUN_PROPERTIES: dict.fromkeys(IN_FLIGHT, "Stop it first: tow job stop ID"),
     Action.SET_PRIORITY: {},
     Action.DELETE_FILES: dict.fromkeys(IN_FLIGHT, "Stop it first: tow job stop ID"),
+    Action.APPROVE: {
+        _S.WAITING: "What comes before it has not finished: tow job info ID",
+        _S.FAILED: "To have it decided again: tow job rerun ID",
+        _S.COMPLETED: "It was approved; to have it decided again: tow job rerun --force ID",
+        **dict.fromkeys(HELD, "Let it go on first: tow job resume ID"),
+    },
+    Action.REJECT: {
+        _S.WAITING: "What comes before it has not finished: tow job info ID",
+        _S.FAILED: "It was rejected; to have it decided again: tow job rerun ID",
+        _S.COMPLETED: "To have it decided again: tow job rerun --force ID",
+        **dict.fromkeys(HELD, "Let it go on first: tow job resume ID"),
+    },
 }
 
 

@@ -10,10 +10,11 @@ from jobflow import Flow, Job, OnMissing
 from monty.json import jsanitize
 
 from towline.core.documents import STRICT, UnwritableValue, encode, path_text
-from towline.core.records import NewFlow, NewJob
+from towline.core.records import HOLD, PERSON, NewFlow, NewJob
 from towline.errors import InvalidFlow
 from towline.jobflow.command import command_payload, is_command
 from towline.jobflow.graph import in_order, jobs_of, order_edges
+from towline.jobflow.holds import hold_payload, is_hold
 from towline.jobflow.job_document import JobWriter, WrittenJob
 from towline.jobflow.local_modules import folders_beside_the_script, local_files
 from towline.jobflow.main_module import MainObjects, UnpicklableMain, can_be_sent, data_classes, is_installed
@@ -144,6 +145,9 @@ def _payloads(jobs: Mapping[str, Job], written: Mapping[str, WrittenJob]) -> dic
         if is_command(jobs[uuid]):
             payloads[uuid] = command_payload(jobs[uuid])
             continue
+        if is_hold(jobs[uuid]):
+            payloads[uuid] = hold_payload(jobs[uuid])
+            continue
         modules = frozenset(item.modules)
         if modules not in local:
             local[modules] = local_files(modules)
@@ -180,13 +184,13 @@ def _new_job(job: Job, payload: bytes, parents: Sequence[str], references: Seque
     return NewJob(
         uuid=job.uuid,
         name=str(job.name),
-        payload_kind="command" if is_command(job) else "jobflow",
+        payload_kind="command" if is_command(job) else HOLD if is_hold(job) else "jobflow",
         payload=payload,
         index=job.index,
         parents=tuple(parents),
         references=tuple(references) if needs_outputs else (),
         accepts_failed_parents=config.on_missing_references != OnMissing.ERROR,
-        worker=_setting(job, manager_config, "worker", str),
+        worker=PERSON if is_hold(job) else _setting(job, manager_config, "worker", str),
         priority=_setting(job, manager_config, "priority", int),
         resources=_mapping_setting(job, manager_config, "resources"),
         exec_config=_exec_config(job, manager_config),

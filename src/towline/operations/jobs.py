@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING
 
 from towline.core.actions import Action, Refusal, decide
 from towline.core.run_folder import ERROR_FILE, OUTPUT_FILE
-from towline.core.states import HELD, IN_FLIGHT, JobState
+from towline.core.states import IN_FLIGHT, JobState
 from towline.errors import NoSuchJob
 from towline.operations.job_outputs import delete_outputs, identities_of
+from towline.operations.job_waits import advice, runner_seems_active, waits_for
 from towline.operations.run_folders import delete_files, delete_run_folders
-from towline.store import actions, deletions, job_history, job_search, leases
+from towline.store import actions, deletions, job_history, job_search
 from towline.store.actions import RunProperties
 from towline.store.affected import ActionResult
 from towline.store.database import Transaction
 from towline.store.job_info import JobInfo
 from towline.store.job_search import JobFilter, Page, Sort
 from towline.store.reruns import rerun
+from towline.store.retired_jobs import RetiredJob, made_earlier
 
 if TYPE_CHECKING:
     from towline.operations.compose import OpenProject
@@ -90,6 +92,10 @@ class JobReport:
     ending: tuple[int, ...]
     #: Standard output and standard error, when the job has a run folder.
     logs: tuple[str, ...]
+    #: What keeps it from running, beside its parents: a slot, a worker, a time, a person.
+    waits: tuple[str, ...]
+    #: Jobs that its earlier attempts made, which left the queue.
+    made_earlier: tuple[RetiredJob, ...]
     #: What to type next.
     advice: str | None
 
@@ -157,14 +163,10 @@ def job_info(opened: "OpenProject", row: int) -> JobReport:
         earlier_attempts=tuple(job_history.earlier_attempts(database, row)),
         ending=tuple(job_history.attempts_to_end(database, row)),
         logs=tuple(str(Path(job.run_dir) / name) for name in (OUTPUT_FILE, ERROR_FILE)) if job.run_dir else (),
-        advice=_advice(opened, job),
+        waits=waits_for(opened, job),
+        made_earlier=tuple(made_earlier(database, row)),
+        advice=advice(opened, job),
     )
-
-
-def runner_seems_active(opened: "OpenProject") -> bool:
-    """Whether a runner holds an unexpired lease; cheaper than a look at its process."""
-    record = leases.holder(opened.database)
-    return record is not None and record.expires_at > opened.database.clock()
 
 
 def rerun_jobs(
@@ -391,27 +393,3 @@ def _check(opened: "OpenProject", properties: RunProperties) -> None:
 
 def _db_ids(opened: "OpenProject", rows: Sequence[int]) -> tuple[str, ...]:
     return tuple(f"{opened.db_id_prefix}{row}" for row in rows)
-
-
-def _advice(opened: "OpenProject", job: JobInfo) -> str | None:
-    """What to type next."""
-    db_id = job.db_id
-    if job.state is JobState.FAILED:
-        return f"what it printed: tow job queue-out {db_id}; to run it again: tow job rerun {db_id}"
-    if job.state is JobState.REMOTE_ERROR:
-        return f"to repeat what failed: tow job retry {db_id}; to start anew: tow job rerun {db_id}"
-    if job.state in HELD:
-        return f"to let it run: tow job resume {db_id}"
-    if job.state is JobState.COMPLETED:
-        return f"its result: tow job output {db_id}"
-    if job.state is JobState.WAITING:
-        for stuck in job_history.stuck_ancestors(opened.database, job.id, _STUCK):
-            culprit = f"{opened.db_id_prefix}{stuck.id}"
-            return f"it cannot start: job {culprit}, before it, is {stuck.state.value}: tow job info {culprit}"
-    if not runner_seems_active(opened):
-        return "no runner is active, so nothing moves: tow runner start"
-    return None
-
-
-#: States in which a job needs the user before those after it can run.
-_STUCK = HELD | {JobState.FAILED, JobState.REMOTE_ERROR}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from towline.configuration.choice import load_project
 from towline.configuration.job_stores import jobstore_document
 from towline.configuration.model import Project
-from towline.core.records import NewFlow
+from towline.core.records import PERSON, NewFlow
 from towline.errors import ConfigurationError, InvalidFlow
 from towline.operations.compose import OpenProject, open_given
 from towline.store.jobs import Defaults, insert_flow
@@ -137,7 +137,7 @@ def plain_mapping(what: str, value: object) -> Mapping[str, Any] | None:
 def _check(project: Project, flow: NewFlow, defaults: Defaults) -> None:
     """Refuse now what the runner would only find out later."""
     workers = {defaults.worker, *(job.worker for job in flow.jobs if job.worker is not None)}
-    for name in workers:
+    for name in workers - {PERSON}:
         project.worker(name)
     for config in _names([defaults.exec_config, *(job.exec_config for job in flow.jobs)]):
         project.execution_config(config)

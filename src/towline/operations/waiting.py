@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import orjson
 
+from towline.core.records import PERSON
 from towline.core.states import FINAL, JobState
 from towline.errors import NoSuchFlow, NoSuchJob, WaitTimedOut
 from towline.operations.compose import OpenProject, open_project
 from towline.store.database import Database
+from towline.store.holds import waiting_holds
 
 #: Naps between two looks: short at first, because many jobs take milliseconds; later the database is asked whether
 #: anything changed, which costs microseconds.
@@ -78,7 +80,7 @@ def wait_jobs(
     timeout_seconds: float | None = None,
     progress: Callable[[Mapping[JobState, int]], None] | None = None,
 ) -> Waited:
-    """Wait until each of these jobs is COMPLETED, FAILED, stopped, or needs its user."""
+    """Wait until each of these jobs is COMPLETED, FAILED, stopped, or needs its user, as a hold does."""
     return _wait(opened.database, lambda: _job_states(opened.database, job_ids), timeout_seconds, progress)
 
 
@@ -134,7 +136,9 @@ def _flow_states(database: Database, flow_ids: Sequence[int]) -> tuple[dict[JobS
         (orjson.dumps(list(flow_ids)).decode(),),
     )
     states = {JobState(state): jobs for state, jobs in rows}
-    if not set(states) <= FINAL | _NEEDS_USER | {JobState.WAITING}:
+    if not set(states) <= FINAL | _NEEDS_USER | {JobState.WAITING, JobState.READY}:
+        return states, False
+    if JobState.READY in states and len(waiting_holds(database, flow_ids)) < states[JobState.READY]:
         return states, False
     # Nothing moves in these flows: a job that waits, waits for one that never will, unless that is in another flow.
     return states, JobState.WAITING not in states or not _waits_for_others(database, flow_ids)
@@ -159,9 +163,22 @@ def _job_states(database: Database, job_ids: Sequence[int]) -> tuple[dict[JobSta
         (orjson.dumps(list(job_ids)).decode(),),
     )
     states = {JobState(state): jobs for state, jobs in rows}
-    if not set(states) <= FINAL | _NEEDS_USER | {JobState.WAITING}:
+    if not set(states) <= FINAL | _NEEDS_USER | {JobState.WAITING, JobState.READY}:
+        return states, False
+    if JobState.READY in states and _any_for_a_worker(database, job_ids):
         return states, False
     return states, JobState.WAITING not in states or not _something_moves_before(database, job_ids)
+
+
+def _any_for_a_worker(database: Database, job_ids: Sequence[int]) -> bool:
+    """Whether one of these jobs is READY for a worker: the others that are READY wait for a person."""
+    return bool(
+        database.read(
+            "SELECT 1 FROM job WHERE id IN (SELECT value FROM json_each(?)) AND state = 'READY' AND worker <> ? "
+            "LIMIT 1",
+            (orjson.dumps(list(job_ids)).decode(), PERSON),
+        )
+    )
 
 
 def _something_moves_before(database: Database, job_ids: Sequence[int]) -> bool:
@@ -172,7 +189,8 @@ def _something_moves_before(database: Database, job_ids: Sequence[int]) -> bool:
         database.read(
             "WITH RECURSIVE above (id) AS (SELECT value FROM json_each(?) UNION SELECT parent_id FROM above "
             "JOIN job ON job.id = above.id AND job.state = 'WAITING' JOIN edge ON edge.child_id = job.id) "
-            f"SELECT 1 FROM above JOIN job ON job.id = above.id WHERE job.state IN ({moving}) LIMIT 1",
-            (orjson.dumps(list(job_ids)).decode(),),
+            f"SELECT 1 FROM above JOIN job ON job.id = above.id WHERE job.state IN ({moving}) AND job.worker <> ? "
+            "LIMIT 1",
+            (orjson.dumps(list(job_ids)).decode(), PERSON),
         )
     )

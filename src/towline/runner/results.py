@@ -72,13 +72,13 @@ def _failure_of_process(run_dir: Path, exit_record: ExitRecord) -> Failure:
             "together with what watched it, or the machine was restarted. `tow job rerun` starts it again.",
             details,
         )
+    why = f": {exit_record.message}" if exit_record.message else ""
     if exit_record.signal is not None:
-        return Failure(
-            "signal", f"the job was ended by signal {exit_record.signal} ({_name(exit_record.signal)})", details
-        )
+        name = _name(exit_record.signal)
+        return Failure("signal", f"the job was ended by signal {exit_record.signal} ({name}){why}", details)
     return Failure(
         "exit_code",
-        f"the process of the job ended with exit code {exit_record.exit_code} before it had a result",
+        f"the process of the job ended with exit code {exit_record.exit_code} before it had a result{why}",
         details,
     )
 

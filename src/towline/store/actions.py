@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from towline.core.actions import Action, Refusal, decide
+from towline.core.records import PERSON
 from towline.core.states import HELD, IN_FLIGHT, NOT_STARTED, JobState
 from towline.errors import IllegalMove
 from towline.store.affected import ActionResult, AffectedJob, affected, move, request_cancellation
@@ -124,6 +125,8 @@ def set_run_properties(
         Put mappings in the place of the old ones, instead of merging them key by key.
     """
     jobs, refused = sort_out(affected(transaction, job_ids), Action.SET_RUN_PROPERTIES)
+    refused.update(_refused_holds(jobs, properties))
+    jobs = [job for job in jobs if job.id not in refused]
     settings = _settings(transaction, [job.id for job in jobs])
     for job in jobs:
         settings[job.id] = _changed_settings(settings[job.id], job, properties, replace)
@@ -172,6 +175,17 @@ def _changed_settings(
     if properties.worker is not None and not _may_move(job):
         changed["next_worker"] = properties.worker
     return changed
+
+
+def _refused_holds(jobs: Iterable[AffectedJob], properties: RunProperties) -> dict[int, IllegalMove]:
+    return {
+        job.id: IllegalMove(
+            f"job {job.id} waits for a person, on no worker. To decide it: tow job approve {job.id}, or "
+            f"tow job reject {job.id}"
+        )
+        for job in jobs
+        if job.worker == PERSON and properties.worker is not None
+    }
 
 
 def _may_move(job: AffectedJob) -> bool:

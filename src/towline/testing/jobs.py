@@ -9,6 +9,8 @@ from typing import Any
 
 from jobflow import Flow, Job, Response, job
 
+from towline.jobflow.holds import hold
+
 
 @job
 def add(a: float, b: float) -> float:
@@ -152,3 +154,9 @@ def continue_from_checkpoint() -> list[str]:
 def add_failing_job() -> "Response[Any]":
     """Add a job that fails."""
     return Response(addition=end_process(exit_code=1))
+
+
+@job
+def add_hold() -> "Response[Any]":
+    """Add a step that waits for a person."""
+    return Response(addition=hold("Go on?"))

@@ -20,6 +20,8 @@ POSSIBLE = {
     Action.SET_RUN_PROPERTIES: ("WAITING READY REMOTE_ERROR FAILED COMPLETED PAUSED STOPPED USER_STOPPED", ""),
     Action.SET_PRIORITY: (" ".join(state.value for state in JobState), ""),
     Action.DELETE_FILES: ("REMOTE_ERROR FAILED COMPLETED STOPPED USER_STOPPED", "WAITING READY PAUSED"),
+    Action.APPROVE: ("READY", ""),
+    Action.REJECT: ("READY", ""),
 }  # fmt: skip
 
 

@@ -64,6 +64,8 @@ def report_document(report: JobReport, prefix: str) -> dict[str, Any]:
         "waits_for": [
             {**asdict(parent), "id": f"{prefix}{parent.id}", "state": parent.state.value} for parent in report.blocking
         ],
+        "waits": list(report.waits),
+        "made_by_earlier_attempts": [asdict(job) for job in report.made_earlier],
         "events": [asdict(event) for event in report.events],
         "earlier_attempts": [asdict(attempt) for attempt in report.earlier_attempts],
         "attempts_to_end": list(report.ending),
@@ -120,7 +122,7 @@ def _remote(report: JobReport) -> Iterator[tuple[str, Any]]:
 def _parents(report: JobReport, prefix: str) -> Any:
     from rich.text import Text  # drawn here only
 
-    lines = [
+    lines = [Text(wait) for wait in report.waits] + [
         Text(f"{prefix}{parent.id} {parent.name} ").append_text(state_text(parent.state)) for parent in report.blocking
     ]
     return Text("\n").join(lines) if lines else None
@@ -148,4 +150,8 @@ def _print_history(report: JobReport) -> None:
         write_out(f"{local_time(event.at)}  {move}by {event.actor}{note}\n")
     for attempt in report.earlier_attempts:
         where = f"  {attempt.run_dir}" if attempt.run_dir else ""
-        write_out(f"attempt {attempt.attempt}: {attempt.state.value} on {attempt.worker}{where}\n")
+        reason = f" ({attempt.outcome['reason']})" if attempt.outcome.get("reason") else ""
+        after = f"; {attempt.outcome['followed_by']}" if attempt.outcome.get("followed_by") else ""
+        write_out(f"attempt {attempt.attempt}: {attempt.state.value}{reason} on {attempt.worker}{where}{after}\n")
+    for job in report.made_earlier:
+        write_out(f"made by an earlier attempt: job {job.id} {job.name}, {job.state.value}\n")

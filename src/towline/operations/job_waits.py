@@ -1,0 +1,105 @@
+"""What a job waits for, in sentences, and what to type next."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import orjson
+
+from towline.core.records import PERSON
+from towline.core.states import HELD, IN_FLIGHT, JobState
+from towline.store import job_history, leases
+from towline.store.holds import hold_text
+from towline.store.job_info import JobInfo
+
+if TYPE_CHECKING:
+    from towline.operations.compose import OpenProject
+
+#: States in which a job needs the user before those after it can run.
+_STUCK = HELD | {JobState.FAILED, JobState.REMOTE_ERROR}
+
+
+def waits_for(opened: "OpenProject", job: JobInfo) -> tuple[str, ...]:
+    """Everything that keeps a job that could run from running; its parents are told elsewhere."""
+    if job.state is JobState.READY:
+        return tuple(_ready(opened, job))
+    if job.state in (JobState.CHECKED_OUT, JobState.UPLOADED, JobState.SUBMITTED):
+        return tuple(_handed_over(opened, job))
+    return ()
+
+
+def advice(opened: "OpenProject", job: JobInfo) -> str | None:
+    """What to type next."""
+    db_id = job.db_id
+    if job.state is JobState.READY and job.worker == PERSON:
+        return f"to decide it: tow job approve {db_id}, or tow job reject {db_id} --message WHY"
+    by_state = {
+        JobState.FAILED: f"what it printed: tow job queue-out {db_id}; to run it again: tow job rerun {db_id}",
+        JobState.REMOTE_ERROR: f"to repeat what failed: tow job retry {db_id}; to start anew: tow job rerun {db_id}",
+        JobState.COMPLETED: f"its result: tow job output {db_id}",
+        **dict.fromkeys(HELD, f"to let it run: tow job resume {db_id}"),
+    }
+    if job.state in by_state:
+        return by_state[job.state]
+    if job.state is JobState.WAITING:
+        for stuck in job_history.stuck_ancestors(opened.database, job.id, _STUCK):
+            culprit = f"{opened.db_id_prefix}{stuck.id}"
+            return f"it cannot start: job {culprit}, before it, is {stuck.state.value}: tow job info {culprit}"
+    if not runner_seems_active(opened):
+        return "no runner is active, so nothing moves: tow runner start"
+    return None
+
+
+def runner_seems_active(opened: "OpenProject") -> bool:
+    """Whether a runner holds an unexpired lease; cheaper than a look at its process."""
+    record = leases.holder(opened.database)
+    return record is not None and record.expires_at > opened.database.clock()
+
+
+def _ready(opened: "OpenProject", job: JobInfo) -> Iterator[str]:
+    question = hold_text(opened.database, job.id) if job.worker == PERSON else None
+    if question is not None:
+        yield f"your decision: {question}"
+        return
+    for attempt in job_history.attempts_to_end(opened.database, job.id):
+        yield f"the end of its attempt {attempt}, which was asked for and is not confirmed"
+    due = job.remote.retry_time_limit
+    if due is not None and due > datetime.now(UTC):
+        yield f"the time of its next attempt, {due.astimezone():%Y-%m-%d %H:%M:%S}"
+    yield from _worker(opened, job)
+
+
+def _handed_over(opened: "OpenProject", job: JobInfo) -> Iterator[str]:
+    due = job.remote.retry_time_limit
+    if due is not None and due > datetime.now(UTC):
+        yield f"the next try of a step that failed, {due.astimezone():%Y-%m-%d %H:%M:%S}"
+    yield from _worker_trouble(opened, job)
+    yield f"a free slot on the worker {job.worker}"
+
+
+def _worker(opened: "OpenProject", job: JobInfo) -> Iterator[str]:
+    config = opened.project.workers.get(job.worker)
+    if config is None:
+        yield f"a worker called {job.worker}: the project has {', '.join(opened.project.workers) or 'none'}"
+        return
+    if config.job_limit == 0:
+        yield f"the worker {job.worker} to take jobs again: its max_jobs is 0"
+        return
+    yield from _worker_trouble(opened, job)
+    states = ", ".join(f"'{state.value}'" for state in sorted(IN_FLIGHT))
+    rows = opened.database.read(
+        f"SELECT sum(jobs) FROM worker_count WHERE worker = ? AND state IN ({states})", (job.worker,)
+    )
+    taken = int(rows[0][0] or 0)
+    if taken >= config.job_limit:
+        yield f"a free slot on the worker {job.worker}: {taken} jobs are there, {config.job_limit} may run at once"
+
+
+def _worker_trouble(opened: "OpenProject", job: JobInfo) -> Iterator[str]:
+    record = leases.holder(opened.database)
+    if record is None or record.expires_at <= opened.database.clock():
+        yield "a runner: none is active"
+        return
+    status = {} if record.status is None else orjson.loads(record.status).get(job.worker, {})
+    if status.get("problem"):
+        yield f"the worker {job.worker}, which does not answer: {status['problem']}"
