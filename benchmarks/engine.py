@@ -16,8 +16,8 @@ from typing import Any
 import psutil
 
 TOW = str(Path(sys.executable).with_name("tow"))
-#: Where homes are made, and left: ext4 without a journal searches past the inodes of files that were deleted in the last
-#: minutes, so deleting the thousands of files of one repeat would slow down the next ones tenfold.
+#: Where homes are made, and left: ext4 without a journal searches past the inodes of files that were deleted in the
+#: last minutes, so deleting the thousands of files of one repeat would slow down the next ones tenfold.
 SCRATCH_VARIABLE = "TOWLINE_BENCHMARK_SCRATCH"
 
 #: For a whole flow of a benchmark; none takes nearly as long.

@@ -11,8 +11,8 @@ RESULT_FILE = "towline_result.jsonl"
 #: before it could write; pid null when the attempt is never to run. `process_started_at` is a mark to be compared.
 STARTED_FILE = "towline_started.json"
 
-#: :class:`towline.core.records.ExitRecord`; appears whole, by rename, last. A short job that left the result of a success
-#: has none: that file says the same.
+#: :class:`towline.core.records.ExitRecord`; appears whole, by rename, last. A short job that left the result of a
+#: success has none: that file says the same.
 EXIT_FILE = "towline_exit.json"
 
 #: Script of a job that needs a shell.

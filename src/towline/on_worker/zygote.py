@@ -4,7 +4,8 @@ A fork copies the page tables of its process, and a process whose memory lies on
 that is written while a child lives takes a huge page apart, though, and the pilot writes all over its memory. The
 zygote writes hardly any.
 
-It always has one fork ready, which waits for its job: between the end of one job and the start of the next there is no fork.
+It always has one fork ready, which waits for its job: between the end of one job and the start of the next there is no
+fork.
 
 It talks with the pilot over two sockets, in lines of JSON: one takes requests and answers each with a process id, the
 other tells how children ended. The zygote ends when the pilot does; its children then belong to the keeper.
