@@ -1,5 +1,6 @@
 """Run a jobflow Job in this process: :func:`run_payload`."""
 
+import faulthandler
 import functools
 import logging
 import platform
@@ -28,6 +29,10 @@ from towline.jobflow.reference_store import CapturingJobStore
 from towline.jobflow.responses import UnusableResponse, requests
 
 _logger = logging.getLogger("jobflow.core.job")
+
+# A job that dies of a signal (a segmentation fault in compiled code) leaves its traceback in queue.err. Only processes
+# that run jobs import this module; the descriptor is that of stderr in each of their forks.
+faulthandler.enable(2)
 
 #: An output with one of these needs more than JSON to become a value.
 _OBJECT_SIGNS = (b'"@module"', b'"@class"', b'{"$')
@@ -115,7 +120,11 @@ class _Running:
         answer = _undecorated(job.function)(*arguments, **keywords)
         output = self._plain_output(job, answer)
         if output is None:
-            return self._run_whole(_answering(job, answer))
+            try:
+                return self._run_whole(_answering(job, answer))
+            except RecursionError:  # the function has returned: it is what it returned
+                failure = output_failure(job, (), "is nested too deeply or contains itself")
+                return Result(failure=failure, environment=environment())
         if _logger.isEnabledFor(logging.INFO):
             _logger.info("Finished job - %s (%s)", job.name, job.uuid)
         return Result(output=output, environment=environment())

@@ -217,6 +217,8 @@ class Endings:
         self._settle(attempt, record)
 
     def _settle(self, attempt: Attempt, record: ExitRecord) -> None:
+        if record.exit_code != 0 and record.message is None and not os.path.isdir(attempt.run_dir):  # noqa: PTH112 - text
+            record = replace(record, message="its run folder was deleted while it ran, and with it what it wrote")
         if attempt.stop_reason is not None or attempt.is_command:
             with contextlib.suppress(OSError):
                 Path(attempt.run_dir, PENDING_EXIT_FILE).unlink()
