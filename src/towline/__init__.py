@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from towline.operations.controller import JobController
     from towline.operations.controller.daemon import DaemonManager, DaemonStatus
     from towline.operations.controller.runner import Runner
+    from towline.operations.events import events
     from towline.operations.job_stores import get_jobstore
     from towline.operations.submission import submit_flow
     from towline.operations.waiting import wait_flow
@@ -32,6 +33,7 @@ _HOME_OF = {
     "JobState": "towline.core.states",
     "Runner": "towline.operations.controller.runner",
     "command": "towline.jobflow.command",
+    "events": "towline.operations.events",
     "get_jobstore": "towline.operations.job_stores",
     "hold": "towline.jobflow.holds",
     "set_run_config": "towline.jobflow.run_config",
@@ -50,6 +52,7 @@ __all__ = [
     "Runner",
     "__version__",
     "command",
+    "events",
     "get_jobstore",
     "hold",
     "set_run_config",

@@ -11,13 +11,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from towline.configuration.choice import load_project
 from towline.configuration.files import project_stamp
 from towline.configuration.model import Project
 from towline.errors import ConfigurationError, LeaseLost, RunnerAlreadyActive, TowlineError
 from towline.operations.compose import runner_setup
+from towline.operations.hooks import Hooks
 from towline.operations.processes import process_started_at, runs
 from towline.runner.loop import LEASE_SECONDS, Loop
 from towline.runner.setup import Setup
@@ -62,18 +62,19 @@ def running(project: Project, only_job_id: int | None = None) -> Iterator[Loop]:
             )
         database.actor = f"runner {runner_id}"
         alarm = Alarm(project.daemon_dir)
-        setup = runner_setup(project)
-        loop = Loop(database, setup, runner_id, alarm, _reloader(project, setup), only_job_id)
+        setup, hooks = runner_setup(project), Hooks(project)
+        loop = Loop(database, setup, runner_id, alarm, _reloader(project, setup, hooks), only_job_id)
         try:
             yield loop
         finally:
             loop.close()
+            hooks.close()
             alarm.close()
     finally:
         database.close()
 
 
-def _reloader(project: Project, setup: Setup) -> Callable[[], Setup | None]:
+def _reloader(project: Project, setup: Setup, hooks: Hooks) -> Callable[[], Setup | None]:
     """Looks whether the project file changed, and makes a new setup then; a file that is wrong changes nothing."""
     stamp, present = project_stamp(project), setup
 
@@ -84,7 +85,9 @@ def _reloader(project: Project, setup: Setup) -> Callable[[], Setup | None]:
             return None
         stamp = newest
         try:
-            present = runner_setup(load_project(project.name), present)
+            changed = load_project(project.name)
+            present = runner_setup(changed, present)
+            hooks.use(changed)
         except ConfigurationError as error:
             logger.error("the changed configuration is not used: %s", error)
             return None
@@ -102,7 +105,14 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         project = load_project(options.project)
-        _log_to(project.log_dir / "runner.log", options.log_level or project.log_level)
+    except ConfigurationError as error:
+        return _refuse(error, EXIT_CONFIGURATION)
+    with logging_to(project, options.log_level):
+        return _run(project)
+
+
+def _run(project: Project) -> int:
+    try:
         with running(project) as loop:
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: loop.request_stop())
@@ -128,15 +138,31 @@ def _refuse(error: TowlineError, exit_code: int) -> int:
     return exit_code
 
 
-def _log_to(path: Path, level: str) -> None:
+@contextmanager
+def logging_to(project: Project, level: str | None = None) -> Iterator[None]:
+    """What a runner in this process says goes into the log of the project.
+
+    Parameters
+    ----------
+    level
+        error, warn, info or debug; as the project says when None.
+    """
+    path = project.log_dir / "runner.log"
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.handlers.RotatingFileHandler(path, maxBytes=_LOG_BYTES, backupCount=_LOG_FILES)
     formatter = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     formatter.converter = time.localtime
     handler.setFormatter(formatter)
     root = logging.getLogger()
+    before = root.level
     root.addHandler(handler)
-    root.setLevel(_LEVELS[level])
+    root.setLevel(_LEVELS[level or project.log_level])
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(before)
+        handler.close()
 
 
 if __name__ == "__main__":

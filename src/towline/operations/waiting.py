@@ -88,11 +88,12 @@ def flows_of(opened: OpenProject, ids: Sequence[str]) -> list[int]:
     """Row ids of the flows with these uuids, or of the jobs with these db_ids or uuids."""
     prefix = opened.db_id_prefix
     numbers = [int(text) for item in ids if (text := item.removeprefix(prefix)).isdigit()]
+    listed = orjson.dumps(list(ids)).decode()
     rows = opened.database.read(
-        "SELECT DISTINCT flow_id FROM job WHERE id IN (SELECT value FROM json_each(?1)) "
-        "OR uuid IN (SELECT value FROM json_each(?2)) UNION SELECT id FROM flow "
-        "WHERE uuid IN (SELECT value FROM json_each(?2))",
-        (orjson.dumps(numbers).decode(), orjson.dumps(list(ids)).decode()),
+        "SELECT DISTINCT flow_id FROM job WHERE id IN (SELECT value FROM json_each(?)) "
+        "OR uuid IN (SELECT value FROM json_each(?)) UNION SELECT id FROM flow "
+        "WHERE uuid IN (SELECT value FROM json_each(?))",
+        (orjson.dumps(numbers).decode(), listed, listed),
     )
     if not rows:
         error = NoSuchJob if numbers else NoSuchFlow
@@ -150,9 +151,9 @@ def _waits_for_others(database: Database, flow_ids: Sequence[int]) -> bool:
     return bool(
         database.read(
             "SELECT 1 FROM job JOIN edge ON edge.child_id = job.id JOIN job AS parent ON parent.id = edge.parent_id "
-            "WHERE job.flow_id IN (SELECT value FROM json_each(?1)) AND job.state = 'WAITING' "
-            f"AND parent.flow_id NOT IN (SELECT value FROM json_each(?1)) AND parent.state IN ({moving}) LIMIT 1",
-            (listed,),
+            "WHERE job.flow_id IN (SELECT value FROM json_each(?)) AND job.state = 'WAITING' "
+            f"AND parent.flow_id NOT IN (SELECT value FROM json_each(?)) AND parent.state IN ({moving}) LIMIT 1",
+            (listed, listed),
         )
     )
 

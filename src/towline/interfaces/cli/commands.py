@@ -18,11 +18,15 @@ class Leaf:
     help: str
     #: Works, but is not listed.
     hidden: bool = False
+    #: Name of its function.
+    function: str = "command"
+    #: Comes from a plugin: the name of the module is a full one.
+    is_foreign: bool = False
 
     @property
     def module_name(self) -> str:
         """Full name of its module."""
-        return f"{_PACKAGE}.{self.module}"
+        return self.module if self.is_foreign else f"{_PACKAGE}.{self.module}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ COMMANDS = Branch(
     {
         "submit": Leaf("submit", "Put a flow from a Python or JSON file into the queue."),
         "wait": Leaf("wait", "Wait until jobs or flows have ended."),
+        "events": Leaf("events", "What happened to jobs and flows, as a stream."),
         "job": Branch(
             "Jobs: look at them, steer them, get their results.",
             {
@@ -102,10 +107,13 @@ COMMANDS = Branch(
                 "start": Leaf("runner.start", "Start the runner in the background."),
                 "stop": Leaf("runner.stop", "Stop the runner; jobs go on running."),
                 "shutdown": Leaf("runner.stop", "Another name of stop."),
+                "stop-processes": Leaf("runner.stop", "Another name of stop.", hidden=True),
                 "kill": Leaf("runner.kill", "End the runner at once; nothing is lost."),
                 "restart": Leaf("runner.restart", "Stop the runner and start it again."),
                 "status": Leaf("runner.status", "Whether a runner is active."),
                 "info": Leaf("runner.info", "The runner and its workers."),
+                "reset": Leaf("runner.reset", "Forget the registered runner."),
+                "update-status": Leaf("runner.update_status", "Ask once what became of jobs in flight."),
                 "run": Leaf("runner.run", "Be the runner, in this terminal."),
                 "foreground": Leaf("runner.foreground", "Follow what the runner logs."),
             },
@@ -116,7 +124,13 @@ COMMANDS = Branch(
                 "list": Leaf("project.list", "List the projects."),
                 "generate": Leaf("project.generate", "Write the file of a new project."),
                 "check": Leaf("project.check", "Check that everything in a project works."),
+                "check-conflicts": Leaf("project.check_conflicts", "Look for what projects share."),
                 "show": Leaf("project.show", "Show every value in force."),
+                "schema": Leaf("project.schema", "The JSON schema of project files."),
+                "edit": Branch(
+                    "Change project files.",
+                    {"replace": Leaf("project.edit.replace", "Replace text, after a look at the difference.")},
+                ),
                 "remove": Leaf("project.remove", "Remove a project."),
                 "exec_config": Branch(
                     "Environments of the project.",
@@ -127,6 +141,15 @@ COMMANDS = Branch(
                     {"list": Leaf("project.worker.list", "List the workers.")},
                 ),
             },
+        ),
+        "plugin": Branch(
+            "Plugins: packages that add commands.",
+            {"list": Leaf("plugin.list", "List the plugins.")},
+        ),
+        "execution": Branch(
+            "What workers do.",
+            {"run": Leaf("execution.run", "Run the job of a run folder.", hidden=True)},
+            hidden=True,
         ),
     },
 )
