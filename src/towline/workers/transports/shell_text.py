@@ -104,7 +104,7 @@ def absolute(path: str, home: str) -> str:
     return home if path == "~" else f"{home}/{path.removeprefix('~/')}"
 
 
-_WILDCARDS = re.compile(r"(\[[^]/]*\]|[*?])")
+_WILDCARDS = re.compile(r"(\[[!^]?\]?[^]/]*\]|[*?])")
 
 
 def pattern_text(pattern: str) -> str:

@@ -206,11 +206,11 @@ class SshConnection:
             code = _waited(process, 2.0 * self.settings.connect_seconds + 10)
             words.seek(0)
             said = words.read().decode(errors="replace")
-        self.connections += 1
         if code is None:
             raise self.diagnose(f"{said}\nConnection timed out during the login")
         if code or not self.control("check"):
             raise self.diagnose(said)
+        self.connections += 1
         self._opened_here = True
 
     def _verify_keys(self) -> None:
