@@ -15,6 +15,8 @@ from towline.errors import ConfigurationError
 PREFIX = "TOWLINE_"
 SETTINGS_FILE = "settings.yaml"
 
+DEFAULT_LOG_LEVEL = "warn"
+
 _LOG_LEVELS = ("error", "warn", "info", "debug")
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off", "")
@@ -33,9 +35,11 @@ class Settings:
     #: Suggest what to type next.
     cli_suggestions: bool = True
     #: Least level of messages on the command line: error, warn, info or debug.
-    cli_log_level: str = "warn"
+    cli_log_level: str = DEFAULT_LOG_LEVEL
     #: Columns of `tow job list`; None for the usual ones.
     cli_job_list_columns: tuple[str, ...] | None = None
+    #: Whether commands of plugins are there.
+    cli_load_plugins: bool = True
 
 
 def towline_home(environment: Mapping[str, str] = os.environ) -> Path:
@@ -60,8 +64,27 @@ def towline_home(environment: Mapping[str, str] = os.environ) -> Path:
     return home
 
 
+def settings_file(home: Path, environment: Mapping[str, str] = os.environ) -> Path:
+    """The file of the settings: ``$TOWLINE_CONFIG_FILE``, or ``settings.yaml`` in the home.
+
+    Raises
+    ------
+    ConfigurationError
+        The named file is not there, or is no YAML, TOML or JSON file.
+    """
+    named = environment.get("TOWLINE_CONFIG_FILE")
+    if not named:
+        return home / SETTINGS_FILE
+    path = Path(named).expanduser()
+    if not path.is_file() or path.suffix not in (".yaml", ".yml", ".toml", ".json"):
+        raise ConfigurationError(
+            f"TOWLINE_CONFIG_FILE is {named!r}, which is no YAML, TOML or JSON file; type: unset TOWLINE_CONFIG_FILE"
+        )
+    return path
+
+
 def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """The settings from the file ``settings.yaml`` in the home and from ``TOWLINE_<NAME>`` variables, which win.
+    """The settings from the file ``settings.yaml`` in the home (or ``$TOWLINE_CONFIG_FILE``) and from ``TOWLINE_<NAME>`` variables, which win.
 
     Raises
     ------
@@ -70,7 +93,7 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         :func:`setting_problems`.
     """
     home = towline_home(environment)
-    path = home / SETTINGS_FILE
+    path = settings_file(home, environment)
     values: dict[str, Any] = {}
     for name, value in _from_file(path).items():
         if name in _READERS and value is not None:
@@ -84,12 +107,17 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
 
 def setting_problems(environment: Mapping[str, str] = os.environ) -> list[str]:
     """What is wrong with the settings: unknown variables and keys with the names that are near, impossible values."""
-    variables = [PREFIX + name.upper() for name in ("home", *_READERS)]
+    variables = [PREFIX + name.upper() for name in ("home", "config_file", *_READERS)]
+    other = [name for name in environment if name.startswith("JFREMOTE_")]
     # What towline itself sets for jobs and for its own processes is not the user's mistake.
     unknown = [name for name in sorted(environment) if name.startswith(PREFIX) and name not in (*variables, *_OWN)]
     problems = [f"the variable {name} is no setting{_near(name, variables)}" for name in unknown]
+    problems += [
+        f"{name} is a setting of jobflow-remote; here it is called {_TRANSLATED.get(name, PREFIX + name[9:])}"
+        for name in sorted(other)
+    ]
     try:
-        path = towline_home(environment) / SETTINGS_FILE
+        path = settings_file(towline_home(environment), environment)
         keys = _from_file(path)
         load_settings(environment)
     except ConfigurationError as error:
@@ -99,6 +127,9 @@ def setting_problems(environment: Mapping[str, str] = os.environ) -> list[str]:
         f"the key {key} in {path} is no setting{_near(key, names)}" for key in keys if key not in _READERS
     ]
 
+
+#: Settings of jobflow-remote that have another name here.
+_TRANSLATED = {"JFREMOTE_PROJECTS_FOLDER": "TOWLINE_HOME"}
 
 #: Variables that are no settings: a job finds them in its environment, or the worker's side reads them.
 _OWN = ("TOWLINE_JOB", "TOWLINE_RUN_DIR", "TOWLINE_EXTRA_PAYLOADS")
@@ -154,4 +185,5 @@ _READERS: dict[str, Callable[[object, str], Any]] = {
     "cli_suggestions": _truth,
     "cli_log_level": _log_level,
     "cli_job_list_columns": _columns,
+    "cli_load_plugins": _truth,
 }

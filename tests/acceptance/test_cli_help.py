@@ -138,7 +138,7 @@ def completed(*words: str, shell: str = "bash") -> list[str]:
 
 def test_commands_options_and_states_are_completed() -> None:
     assert completed("jo") == ["job"]
-    assert completed("job", "re") == ["rerun", "retry", "resume", "report"]
+    assert {"rerun", "retry", "resume", "report"} <= set(completed("job", "re"))
     assert "--flow-id" in completed("job", "list", "--flow")
     assert completed("job", "list", "-s", "fa") == ["FAILED"]
     assert completed("job", "list", "--worker", "") == ["local"]

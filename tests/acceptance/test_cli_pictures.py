@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from towline.core.states import JobState
-from towline.operations.compose import OpenProject, open_project
+from towline.operations.compose import open_project
 from towline.operations.flow_layout import layout
 from towline.testing.command_line import tow
 from towline.testing.queue import add_flow, put_in_state

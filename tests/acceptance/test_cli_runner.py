@@ -253,3 +253,50 @@ def test_the_log_of_the_runner_is_followed(tow: CommandLine) -> None:
     tow("runner", "stop")
     _, _ = follower.communicate(timeout=60)
     assert follower.returncode == 0
+
+
+def test_a_runner_is_looked_at_restarted_and_stopped_in_every_project(tow: CommandLine, tmp_path: Path) -> None:
+    tow("runner", "start", "--log-level", "debug")
+    eventually(lambda: tow.json("runner", "info")["workers"]["local"]["connected"], 8)
+    info = tow.json("runner", "info")
+    assert {process["role"] for process in info["processes"]} >= {"supervisor", "runner", "pilot of local"}
+    shown = tow("runner", "info", "--pings", "-v").stdout
+    assert "silent for" in shown
+    assert "keeper of local" in shown
+    refused = tow("runner", "update-status", code=1)
+    assert "runs this project" in refused.stderr
+
+    restarted = tow("runner", "restart").stdout
+    assert "RUNNING" in restarted
+    runner = tow.json("runner", "status")["pid"]
+    assert psutil.Process(runner).cmdline()[-2:] == ["--log-level", "debug"]
+
+    written = tmp_path / "stopped.json"
+    tow("runner", "stop", "--all", "--json", str(written))
+    assert [status["state"] for status in orjson.loads(written.read_bytes())] == ["SHUT_DOWN"]
+    assert tow("runner", "stop", "--all").stderr == "no runner is active for any project\n"
+    assert orjson.loads(tow("runner", "stop", "--all", "--json").stdout) == []
+    assert tow("runner", "reset", "--yes").stdout == "no runner is registered\n"
+
+
+def test_a_runner_that_was_forgotten_ends_by_itself(tow: CommandLine) -> None:
+    tow("runner", "start")
+    runner = tow.json("runner", "status")["pid"]
+    assert "nothing was changed" in tow("runner", "reset", code=1).stderr
+    assert tow("runner", "reset", "--yes").stdout == "the runner is forgotten\n"
+    eventually(lambda: not psutil.pid_exists(runner))
+    eventually(lambda: tow.json("runner", "status")["state"] == "SHUT_DOWN")
+
+
+def test_jobs_in_flight_are_asked_about_without_a_runner(tow: CommandLine) -> None:
+    tow("runner", "start")
+    (running,) = tow.submit("endless")
+    eventually(lambda: tow.state(running) == "RUNNING")
+    job = tow.json("job", "info", running)
+    tow("runner", "kill")
+    os.killpg(int(job["remote"]["process_id"]), signal.SIGKILL)
+    ready = tow.submit("chain")[0]
+    updated = tow.json("runner", "update-status")
+    assert updated["asked_about"] == 1
+    assert updated["now"] == {"FAILED": 1}
+    assert tow.state(ready) == "READY"

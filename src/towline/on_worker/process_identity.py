@@ -43,6 +43,22 @@ def is_running(pid: int, mark: str | None) -> bool:
         return False
 
 
+def seconds_at_start(pid: int) -> float | None:
+    """When a process started, on Linux in seconds since the start of the machine, elsewhere since the epoch.
+
+    Setting the clock does not change it. None when there is no such process.
+    """
+    if sys.platform == "linux":
+        fields = stat_fields(pid)
+        return None if fields is None else int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    import psutil  # see start_mark
+
+    try:
+        return float(psutil.Process(pid).create_time())
+    except psutil.Error:
+        return None
+
+
 def stat_fields(pid: int) -> list[bytes] | None:
     """Fields of ``/proc/<pid>/stat`` from the third one (the state) on; None when there is no such process."""
     try:

@@ -1,13 +1,24 @@
-"""Processes by pid: whether one runs, and whether it is the same one."""
+"""Processes by pid: whether one runs, what it is, what it takes."""
 
-import os
-import sys
-from pathlib import Path
+from dataclasses import dataclass
 
 import psutil
 
+from towline.on_worker.process_identity import is_running, seconds_at_start
+
 #: The start times that the system gives for one process differ by rounding.
 _SAME_START_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a process takes."""
+
+    pid: int
+    #: Seconds since the epoch.
+    started_at: float
+    cpu_seconds: float
+    memory_bytes: int
 
 
 def process_started_at(pid: int) -> float:
@@ -20,31 +31,40 @@ def process_started_at(pid: int) -> float:
     psutil.NoSuchProcess
         There is no such process.
     """
-    if sys.platform != "linux":
-        return float(psutil.Process(pid).create_time())
-    try:
-        content = Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError) as error:
-        raise psutil.NoSuchProcess(pid) from error
-    # The name of the program, in parentheses, may contain anything; field 22 is the 20th after it.
-    return int(content.rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+    started = seconds_at_start(pid)
+    if started is None:
+        raise psutil.NoSuchProcess(pid)
+    return started
 
 
 def runs(pid: int, started_at: float | None = None) -> bool:
     """Whether the process `pid` runs, and, with `started_at`, is the one that :func:`process_started_at` told of."""
-    try:
-        if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-            return False
-        return started_at is None or abs(process_started_at(pid) - started_at) < _SAME_START_SECONDS
-    except psutil.NoSuchProcess:
+    if not is_running(pid, None):
         return False
-    except psutil.AccessDenied:
+    if started_at is None:
         return True
+    started = seconds_at_start(pid)
+    return started is not None and abs(started - started_at) < _SAME_START_SECONDS
+
+
+def command_line(pid: int) -> list[str]:
+    """The words that a process was started with; empty when they cannot be known."""
+    try:
+        return list(psutil.Process(pid).cmdline())
+    except psutil.Error:
+        return []
 
 
 def is_running_program(pid: int, program: str) -> bool:
-    """Whether the process `pid` has `program` among its arguments: a pid file may name a process of somebody else."""
+    """Whether the process `pid` names `program` in its arguments: a pid file may name a process of somebody else."""
+    return any(program in word for word in command_line(pid))
+
+
+def measured(pid: int) -> Usage | None:
+    """What a process takes; None when it cannot be known."""
     try:
-        return program in psutil.Process(pid).cmdline()
+        process = psutil.Process(pid)
+        times = process.cpu_times()
+        return Usage(pid, process.create_time(), times.user + times.system, process.memory_info().rss)
     except psutil.Error:
-        return False
+        return None

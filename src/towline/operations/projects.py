@@ -85,6 +85,11 @@ def list_projects() -> list[ProjectSummary]:
     return summaries
 
 
+def project_names() -> list[str]:
+    """Names of all valid projects, the built-in one with them."""
+    return [summary.name for summary in list_projects() if summary.problem is None and summary.name is not None]
+
+
 def show_project(name: str | None = None) -> dict[str, Any]:
     """Every value that is in force in a project, secrets masked."""
     return shown_document(load_project(name))
@@ -95,6 +100,14 @@ def show_project_text(name: str | None = None) -> str:
     document = show_project(name)
     source = document.pop("source")
     return f"# {'the built-in project' if source is None else source}\n{yaml_text(document)}"
+
+
+def project_schema() -> dict[str, Any]:
+    """The JSON schema of project files."""
+    # Loads pydantic, which nothing else here needs.
+    from towline.configuration.schema import project_json_schema
+
+    return project_json_schema()
 
 
 def list_workers(name: str | None = None) -> Mapping[str, Mapping[str, Any]]:

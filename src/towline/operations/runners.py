@@ -16,15 +16,20 @@ import orjson
 
 from towline.configuration.choice import load_project
 from towline.configuration.model import Project
+from towline.core.states import IN_FLIGHT, JobState
 from towline.errors import RunnerAlreadyActive, RunnerError, RunnerNotActive, WaitTimedOut
-from towline.operations.compose import OpenProject, open_given
-from towline.operations.processes import is_running_program, runs
+from towline.operations.compose import OpenProject, open_given, worker_state_dir
+from towline.operations.jobs import JobFilter, list_jobs
+from towline.operations.processes import command_line, is_running_program, measured, runs
+from towline.operations.runner_process import logging_to, running
 from towline.operations.runner_process import main as run_process
 from towline.store import leases
 
 _START_SECONDS = 30.0
 _STOP_SECONDS = 30.0
 _NAP_SECONDS = 0.02
+#: Workers that have told nothing new for so long have told everything.
+_QUIET_SECONDS = 2.0
 
 
 class RunnerState(str, Enum):
@@ -89,6 +94,37 @@ def status_of(opened: OpenProject) -> RunnerStatus:
         log_file=_log_file(project),
         workers={} if record.status is None else orjson.loads(record.status),
     )
+
+
+@dataclass(frozen=True)
+class ProcessInfo:
+    """A process of a project on this machine."""
+
+    #: supervisor, runner, or what a worker keeps running: "keeper of NAME", "pilot of NAME".
+    role: str
+    pid: int
+    started_at: datetime
+    cpu_seconds: float
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """What came of a restart."""
+
+    status: RunnerStatus
+    #: Whether there was a runner before.
+    was_active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Updated:
+    """What the workers told about the jobs in flight."""
+
+    #: How many jobs were in flight.
+    asked_about: int
+    #: In which states these jobs are now; those that are gone are missing.
+    states: Mapping[JobState, int]
 
 
 def start(project_name: str | None = None, log_level: str | None = None) -> RunnerStatus:
@@ -166,8 +202,13 @@ def _is_there(opened: OpenProject, runner: RunnerStatus) -> bool:
     return (found.active and found.runner_id == runner.runner_id) or found.state is RunnerState.STARTING
 
 
-def kill(project_name: str | None = None) -> RunnerStatus:
+def kill(project_name: str | None = None, wait_seconds: float | None = _STOP_SECONDS) -> RunnerStatus:
     """End the runner of this machine at once, with SIGKILL. Jobs go on running, and the next runner takes over.
+
+    Parameters
+    ----------
+    wait_seconds
+        How long to wait until it is gone; 0 does not wait, None waits for ever.
 
     Raises
     ------
@@ -186,10 +227,114 @@ def kill(project_name: str | None = None) -> RunnerStatus:
         if present.host != os.uname().nodename:
             raise RunnerError(f"the runner is on {present.host}; use `tow runner stop`, or `tow runner kill` there")
         os.kill(present.pid, signal.SIGKILL)
-        deadline = time.monotonic() + _STOP_SECONDS
-        while status_of(opened).state is not RunnerState.LOST and time.monotonic() < deadline:
+        deadline = None if wait_seconds is None else time.monotonic() + wait_seconds
+        while status_of(opened).state is not RunnerState.LOST and (deadline is None or time.monotonic() < deadline):
             time.sleep(_NAP_SECONDS)
         return status_of(opened)
+
+
+def restart(
+    project_name: str | None = None, wait_seconds: float | None = _STOP_SECONDS, log_level: str | None = None
+) -> Restarted:
+    """Stop the runner, if there is one, and start it again with the same options.
+
+    Parameters
+    ----------
+    log_level
+        How much it logs; as before when None.
+
+    Raises
+    ------
+    WaitTimedOut, RunnerError
+        As :func:`stop` and :func:`start`.
+    """
+    level = log_level or _log_level_of(load_project(project_name))
+    try:
+        stop(project_name, wait_seconds)
+        was_active = True
+    except RunnerNotActive:
+        was_active = False
+    return Restarted(start(project_name, level), was_active)
+
+
+def _log_level_of(project: Project) -> str | None:
+    """What the present runner was told about logging, from the command line of its supervisor."""
+    pid = _supervisor_pid(project)
+    words = [] if pid is None else command_line(pid)
+    return words[words.index("--log-level") + 1] if "--log-level" in words[:-1] else None
+
+
+def forget_runner(opened: OpenProject) -> bool:
+    """Take the lease from whoever holds it; a runner that lives notices, and ends. False when there was none."""
+    with opened.database.transaction() as transaction:
+        found = leases.holder(opened.database)
+        if found is not None:
+            leases.release(transaction, found.id)
+    opened.wake_runner()
+    return found is not None
+
+
+def update_states(project_name: str | None = None, log_level: str | None = None) -> Updated:
+    """Ask the workers once what became of the jobs in flight, as the runner, without starting any job.
+
+    Raises
+    ------
+    RunnerAlreadyActive
+        A runner does that all the time.
+    """
+    project = load_project(project_name)
+    with open_given(project) as opened:
+        flying = {job.id for job in list_jobs(opened, JobFilter(states=tuple(IN_FLIGHT)))}
+
+        def states() -> dict[JobState, int]:
+            wanted = JobFilter(db_ids=tuple(flying) or (0,))
+            counts: dict[JobState, int] = {}
+            for job in list_jobs(opened, wanted):
+                counts[job.state] = counts.get(job.state, 0) + 1
+            return counts
+
+        last, quiet_since = states(), time.monotonic()
+
+        def is_quiet() -> bool:
+            nonlocal last, quiet_since
+            newest = states()
+            if newest != last:
+                last, quiet_since = newest, time.monotonic()
+            return time.monotonic() - quiet_since > (_QUIET_SECONDS if flying else 0)
+
+        # No job has the number 0: nothing is claimed.
+        with logging_to(project, log_level), running(project, only_job_id=0) as loop:
+            loop.run(is_quiet)
+    return Updated(len(flying), last)
+
+
+def processes_of(opened: OpenProject, status: RunnerStatus) -> list[ProcessInfo]:
+    """The processes of a project on this machine: supervisor, runner, and what the workers keep running."""
+    project = opened.project
+    pids = {"supervisor": _supervisor_pid(project)}
+    if status.host == os.uname().nodename:
+        pids["runner"] = status.pid
+    for name in project.workers:
+        pids[f"keeper of {name}"] = _keeper_of(worker_state_dir(project, name))
+        # As the runner told it; a runner on another machine has its pilots there.
+        pids[f"pilot of {name}"] = status.workers.get(name, {}).get("pilot_process_id") if "runner" in pids else None
+    found = [(role, measured(pid)) for role, pid in pids.items() if pid is not None]
+    return [
+        ProcessInfo(
+            role, usage.pid, datetime.fromtimestamp(usage.started_at, UTC), usage.cpu_seconds, usage.memory_bytes
+        )
+        for role, usage in found
+        if usage is not None
+    ]
+
+
+def _keeper_of(state_dir: Path) -> int | None:
+    """The process that keeps the pilot of a worker running, if there is one."""
+    try:
+        pid = int((state_dir / "keeper.lock").read_text())
+    except (OSError, ValueError):
+        return None
+    return pid if runs(pid) and is_running_program(pid, str(state_dir)) else None
 
 
 def run_in_foreground(project_name: str | None = None, log_level: str | None = None) -> int:

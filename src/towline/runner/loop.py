@@ -31,6 +31,9 @@ logger = logging.getLogger(__name__)
 
 LEASE_SECONDS = 30.0
 
+#: Time to the next sign of life while a worker is being connected.
+_UNSETTLED_SECONDS = 0.5
+
 #: How long the runner sleeps at most; a change that came without a call of :func:`towline.runner.wake.wake` is noticed
 #: then, and so is a new configuration.
 _LONGEST_SLEEP_SECONDS = 1.0
@@ -363,8 +366,10 @@ class Loop:
     def _renew_lease(self, transaction: Transaction) -> None:
         if transaction.now < self._clocks.renew_lease:
             return
-        self._clocks.renew_lease = transaction.now + LEASE_SECONDS / 3
         status = {name: dict(place.worker.status()) for name, place in self._setup.places.items()}
+        # What is told about a worker that is just being connected would be wrong for the whole time between two signs.
+        settled = all(facts.get("connected", True) or facts.get("problem") for facts in status.values())
+        self._clocks.renew_lease = transaction.now + (LEASE_SECONDS / 3 if settled else _UNSETTLED_SECONDS)
         leases.renew(transaction, self._runner_id, LEASE_SECONDS, orjson.dumps(status))
 
     def _longest_sleep(self) -> float:

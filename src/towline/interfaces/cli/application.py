@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from towline.errors import TowlineError, WaitTimedOut
+from towline.interfaces.cli import display
 from towline.interfaces.cli.commands import COMMANDS, Branch, Node
 from towline.interfaces.cli.outline import help_text
 from towline.interfaces.cli.parameters import HELP_NAMES, command_of
@@ -45,11 +46,13 @@ class CommandGroup(click.Group):
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """The command that is named, or an error with the names that are near."""
         name = args[0]
+        if name not in self.branch.children and not name.startswith("-"):
+            _load_plugins(ctx)
         if name not in self.branch.children and not name.startswith("-") and not ctx.resilient_parsing:
             near = difflib.get_close_matches(name, self.branch.children, n=3)
             where = " ".join(["tow", *self.path])
             hint = f"Did you mean {' or '.join(near)}?" if near else f"To see what there is: {where} --help"
-            ctx.fail(f"there is no command {name!r} in `{where}`. {hint}")
+            ctx.fail(f"there is no command {name!r} in `{where}`." + (f" {hint}" if display.suggesting else ""))
         return super().resolve_command(ctx, args)
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -81,6 +84,7 @@ def root() -> CommandGroup:
         params=[
             click.Option(["--project", "-p"], metavar="NAME", shell_complete=_complete_project),
             click.Option(["--full-exc", "-fe"], is_flag=True),
+            click.Option(["--profile", "-prof"], is_flag=True, hidden=True),
             click.Option(["--warn-project", "-wp"], is_flag=True),
             click.Option(["--install-completion"], is_flag=True, is_eager=True, callback=_install_completion),
             click.Option(["--show-completion"], is_flag=True, is_eager=True, callback=_show_completion),
@@ -88,12 +92,36 @@ def root() -> CommandGroup:
     )
 
 
-def _begin(project: str | None, full_exc: bool, warn_project: bool, **_: bool) -> None:
-    click.get_current_context().obj.begin(project, full_exc=full_exc, warn_project=warn_project)
+def _begin(project: str | None, full_exc: bool, warn_project: bool, profile: bool, **_: bool) -> None:
+    context = click.get_current_context()
+    context.obj.begin(project, full_exc=full_exc, warn_project=warn_project)
+    if profile:
+        from towline.interfaces.cli.profile import profiled  # rare
+
+        context.with_resource(profiled())
 
 
 def _complete_project(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     return Session.complete_project(context, incomplete)
+
+
+def _load_plugins(context: click.Context) -> None:
+    """Add the commands of plugins; what is wrong with one is said."""
+    # Looking for plugins takes longer than most commands; see there.
+    from towline.interfaces.cli.plugins import load_plugins
+    from towline.settings import load_settings
+
+    session: Session = context.find_root().obj
+    if session.plugins_loaded or not load_settings().cli_load_plugins:
+        return
+    session.plugins_loaded = True
+    for plugin in load_plugins(COMMANDS):
+        if plugin.problem is not None and not context.resilient_parsing:
+            print(
+                f"tow: the plugin {plugin.name} ({plugin.package}) cannot be used: {plugin.problem}; "
+                "to see where: tow plugin list --error",
+                file=sys.stderr,
+            )
 
 
 def _install_completion(context: click.Context, parameter: click.Parameter, value: bool) -> None:
@@ -115,4 +143,5 @@ def _show_completion(context: click.Context, parameter: click.Parameter, value: 
 def _command(node: Node, path: tuple[str, ...]) -> click.Command:
     if isinstance(node, Branch):
         return CommandGroup(path, node, no_args_is_help=True)
-    return command_of(import_module(node.module_name).command, path[-1], hidden=node.hidden)
+    function = getattr(import_module(node.module_name), node.function)
+    return command_of(function, path[-1], hidden=node.hidden)

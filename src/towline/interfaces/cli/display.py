@@ -45,6 +45,10 @@ _STYLES: Mapping[str, str] = {
 }
 
 
+#: Whether to say what to type next; the setting `cli_suggestions`.
+suggesting = True
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column of a table."""
@@ -121,6 +125,12 @@ def print_fields(fields: Iterable[tuple[str, Any]]) -> None:
 def say(text: str) -> None:
     """Print a message for the user; it is no part of the output."""
     print(text, file=sys.stderr)
+
+
+def suggest(text: str) -> None:
+    """Say what to type next, unless the user does not want to be told."""
+    if suggesting:
+        say(text)
 
 
 def write_out(text: str) -> None:

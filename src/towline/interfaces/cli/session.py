@@ -4,7 +4,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from towline.errors import TowlineError
-from towline.settings import load_settings
+from towline.interfaces.cli import display
+from towline.settings import DEFAULT_LOG_LEVEL, load_settings
 
 if TYPE_CHECKING:
     import click
@@ -19,13 +20,19 @@ class Session:
         #: Name of the project; None for the chosen or only one.
         self.project: str | None = None
         self.full_exc = False
+        #: Whether the commands of plugins were looked for.
+        self.plugins_loaded = False
 
     def begin(self, project: str | None, *, full_exc: bool, warn_project: bool) -> None:
         """Take the options over."""
         self.project = project
         # Settings that are wrong must not hide the error that they cause later.
         self.full_exc = full_exc
-        self.full_exc = full_exc or load_settings().cli_full_exc
+        settings = load_settings()
+        self.full_exc = full_exc or settings.cli_full_exc
+        display.suggesting = settings.cli_suggestions
+        if settings.cli_log_level != DEFAULT_LOG_LEVEL:
+            _log_to_terminal(settings.cli_log_level)
         if warn_project:
             _warn_of_projects()
 
@@ -62,6 +69,15 @@ def project_of(context: "click.Context") -> str | None:
     """Name of the project that the command is about; None for the chosen or only one."""
     session: Session = context.find_root().obj
     return session.project
+
+
+def _log_to_terminal(level: str) -> None:
+    """Show what the parts of towline log; warnings and errors are shown without that."""
+    import logging  # nobody else needs it
+
+    name = {"warn": "WARNING"}.get(level, level.upper())
+    logging.basicConfig(stream=sys.stderr, format="tow: %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("towline").setLevel(name)
 
 
 def _warn_of_projects() -> None:

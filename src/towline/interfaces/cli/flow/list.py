@@ -4,7 +4,7 @@ from typing import Annotated
 
 import click
 
-from towline.interfaces.cli.display import plural, print_json, print_table, say, write_out
+from towline.interfaces.cli.display import plural, print_json, print_table, suggest, write_out
 from towline.interfaces.cli.documents import flow_columns, flow_document
 from towline.interfaces.cli.options import FlowQuery, Json, Sorting, Verbosity
 from towline.interfaces.cli.parameters import Option
@@ -35,4 +35,4 @@ def command(
         return
     print_table(flow_columns(verbosity), flows)
     if number > len(flows):
-        say(f"{len(flows)} of {plural(number, 'flow')}; for all of them: --max-results 0")
+        suggest(f"{len(flows)} of {plural(number, 'flow')}; for all of them: --max-results 0")

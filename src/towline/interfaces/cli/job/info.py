@@ -12,8 +12,8 @@ from towline.interfaces.cli.display import (
     local_time,
     print_fields,
     print_json,
-    say,
     state_text,
+    suggest,
     write_out,
 )
 from towline.interfaces.cli.documents import detailed_job_document
@@ -53,7 +53,7 @@ def command(
         print_fields([("job", payload)])
         _print_history(report)
     if report.advice:
-        say(f"\n{report.advice}")
+        suggest(f"\n{report.advice}")
 
 
 def report_document(report: JobReport, prefix: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import click
 
 from towline.core.states import IN_FLIGHT
 from towline.errors import InvalidRequest
-from towline.interfaces.cli.display import Column, console, plural, print_json, say, table, write_out
+from towline.interfaces.cli.display import Column, console, plural, print_json, suggest, table, write_out
 from towline.interfaces.cli.documents import (
     detailed_job_document,
     job_column_names,
@@ -134,4 +134,4 @@ def _tell_of_more(opened: "OpenProject", wanted: JobFilter, page: Page, jobs: Se
         return
     number = count_jobs(opened, wanted)
     if number > len(jobs):
-        say(f"{len(jobs)} of {plural(number, 'job')}; for all of them: --max-results 0")
+        suggest(f"{len(jobs)} of {plural(number, 'job')}; for all of them: --max-results 0")

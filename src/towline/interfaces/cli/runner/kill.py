@@ -2,12 +2,11 @@
 
 import click
 
-from towline.interfaces.cli.display import write_out
-from towline.interfaces.cli.runner.reports import describe
-from towline.interfaces.cli.session import project_of
+from towline.interfaces.cli.runner.halting import halt
+from towline.interfaces.cli.runner.options import Halt
 from towline.operations.runners import kill
 
 
-def command(context: click.Context) -> None:
+def command(context: click.Context, how: Halt) -> None:
     """End the runner of this machine at once, with SIGKILL. Nothing is lost: jobs go on, the next runner takes over."""
-    write_out(describe(kill(project_of(context))) + "\n")
+    halt(context, how, kill)

@@ -1,5 +1,6 @@
 """Options that several commands about the runner share."""
 
+from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated
 
@@ -26,3 +27,30 @@ LogLevelOption = Annotated[
 MaxWait = Annotated[
     float, Option("--max-wait", "-m", help="Seconds to wait at most; 0 is for ever.", metavar="SECONDS", min=0)
 ]
+Interactive = Annotated[
+    bool,
+    Option(
+        "--connect-interactive", "-i", refused="is for workers on other machines; there are none here: leave it out"
+    ),
+]
+SetPid = Annotated[
+    bool, Option("--set-pid", "-pid", refused="is not needed: every runner is registered with its process id")
+]
+
+
+@dataclass
+class Halt:
+    """How a runner is brought to an end."""
+
+    wait: Annotated[bool, Option("--wait/--no-wait", "-w", help="Wait until it has ended.")] = True
+    everything: Annotated[bool, Option("--all", "-a", help="The runners of all projects.")] = False
+    json: Annotated[
+        str | None,
+        Option("--json", "-j", help="Write JSON into this file; without a name, print it.", metavar="[PATH]", bare="-"),
+    ] = None
+    max_wait: MaxWait = 120
+
+    @property
+    def seconds(self) -> float | None:
+        """How long to wait; None is for ever."""
+        return (self.max_wait or None) if self.wait else 0
