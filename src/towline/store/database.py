@@ -166,6 +166,8 @@ class Database:
         Seconds since the epoch.
     upgrade
         Whether to bring an older schema to the newest one; without it, such a database can be read at most.
+    create
+        Whether to make the tables where there are none.
 
     Raises
     ------
@@ -183,6 +185,7 @@ class Database:
         patience_seconds: float = 30.0,
         clock: Callable[[], float] = time.time,
         upgrade: bool = True,
+        create: bool = True,
     ) -> None:
         self.dialect = dialect_for(where, patience_seconds)
         self.actor = actor
@@ -190,7 +193,7 @@ class Database:
         self.clock = clock
         self._local = threading.local()
         self._connections: list[Any] = []
-        self._prepare(upgrade)
+        self._prepare(upgrade, create)
 
     @property
     def place(self) -> str:
@@ -287,14 +290,20 @@ class Database:
         self._local.connection = None
         return True
 
-    def plain_transaction(self) -> Any:
-        """A connection of the driver, in a transaction that writes, for migrations."""
-        return self._patiently(self.dialect.plain_transaction)
+    def plain_connection(self) -> Any:
+        """A connection of the driver as SQLAlchemy wants it, for migrations."""
+        return self._patiently(self.dialect.plain_connection)
 
-    def _prepare(self, upgrade: bool) -> None:
+    def begin_plain(self, driver: Any) -> None:
+        """Begin a transaction that writes on such a connection."""
+        self._patiently(lambda: self.dialect.begin_plain(driver))
+
+    def _prepare(self, upgrade: bool, create: bool) -> None:
         """Make the tables of a new database, upgrade an older one, refuse one that a newer towline wrote."""
         version = self.schema_version()
         if version is None:
+            if not create:
+                return
             self._create()
         elif version < SCHEMA_VERSION and upgrade:
             # Alembic takes 0.4 s to load; it is needed once for each new schema.

@@ -30,8 +30,11 @@ class Dialect(Protocol):
     def begin(self, connection: Any) -> None:
         """Begin a transaction that writes; writers take turns."""
 
-    def plain_transaction(self) -> Any:
-        """A connection of the driver as SQLAlchemy wants it, with a transaction that writes begun."""
+    def plain_connection(self) -> Any:
+        """A connection of the driver as SQLAlchemy wants it."""
+
+    def begin_plain(self, driver: Any) -> None:
+        """Begin a transaction that writes on such a connection."""
 
     def commit(self, connection: Any) -> None:
         """Make a transaction true."""

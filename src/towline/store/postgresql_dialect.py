@@ -109,11 +109,13 @@ class PostgreSQLDialect:
             self._channel = f"towline_{row[0] if row else 0}"
         return PostgreSQLConnection(driver)
 
-    def plain_transaction(self) -> "psycopg.Connection[tuple[Any, ...]]":
-        """A connection with psycopg's own parameters and a transaction that writes begun."""
-        driver = psycopg.connect(**self._arguments())
+    def plain_connection(self) -> "psycopg.Connection[tuple[Any, ...]]":
+        """A connection with psycopg's own parameters, that begins transactions by itself."""
+        return psycopg.connect(**self._arguments())
+
+    def begin_plain(self, driver: "psycopg.Connection[tuple[Any, ...]]") -> None:
+        """Wait for the turn to write."""
         driver.execute(f"SELECT pg_advisory_xact_lock({_LOCK}, hashtext(current_schema()))")
-        return driver
 
     def _arguments(self) -> dict[str, Any]:
         return {**_CONNECTION_DEFAULTS, **conninfo_to_dict(self._url)}

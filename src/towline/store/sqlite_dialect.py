@@ -54,15 +54,13 @@ class SQLiteDialect:
         """Begin a transaction that writes."""
         connection.execute("BEGIN IMMEDIATE")
 
-    def plain_transaction(self) -> sqlite3.Connection:
-        """A connection with a transaction that writes begun."""
-        connection = self.connect()
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.Error:
-            connection.close()
-            raise
-        return connection
+    def plain_connection(self) -> sqlite3.Connection:
+        """A connection like any other."""
+        return self.connect()
+
+    def begin_plain(self, driver: sqlite3.Connection) -> None:
+        """Begin a transaction that writes."""
+        self.begin(driver)
 
     def commit(self, connection: sqlite3.Connection) -> None:
         """Make a transaction true."""

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+#: Where the revisions are.
+VERSIONS = Path(__file__).parent / "versions"
+
 _URLS = {"sqlite": "sqlite://", "postgresql": "postgresql+psycopg://"}
 
 
@@ -73,10 +76,12 @@ def upgrade(
     StoreError
         A revision failed; nothing was changed.
     """
-    driver = database.plain_transaction()
+    driver = database.plain_connection()
     engine = create_engine(_URLS[database.dialect.kind], creator=lambda: driver, poolclass=StaticPool)
     try:
         with engine.connect() as connection:
+            # Only now: SQLAlchemy begins by rolling back whatever is there.
+            database.begin_plain(driver)
             done = _upgrade(connection, database, target, dry_run, force)
             if dry_run:
                 connection.rollback()
@@ -111,8 +116,7 @@ def _upgrade(connection: Connection, database: "Database", target: int, dry_run:
 
 def revisions() -> list[Script]:
     """Every revision, the first one first."""
-    folder = Path(__file__).parent
-    directory = ScriptDirectory(str(folder), version_locations=[str(folder / "versions")])
+    directory = ScriptDirectory(str(VERSIONS.parent), version_locations=[str(VERSIONS)])
     return list(reversed(list(directory.walk_revisions())))
 
 
@@ -153,11 +157,8 @@ def _copy(database: "Database", version: int) -> Path | None:
     if not isinstance(database.dialect, SQLiteDialect):
         return None
     original = database.dialect.path
-    copy = next(
-        path
-        for number in range(1, 1000)
-        if not (path := original.with_name(f"{original.name}.before-schema-{version}{f'.{number}' * (number > 1)}")).exists()
-    )
+    names = (f"{original.name}.before-schema-{version}{end}" for end in ("", *(f".{again}" for again in range(2, 1000))))
+    copy = next(path for name in names if not (path := original.with_name(name)).exists())
     source = database.dialect.connect()
     try:
         with contextlib.closing(sqlite3.connect(copy)) as target:
