@@ -82,16 +82,11 @@ CONTROLLER = {
     "delete_flow": f"flow_id {_DELETE} cancel_processes=True {_LOCK}",
     "delete_flows": f"flow_ids=None max_limit=10 {_DELETE} cancel_processes=True raise_on_error=False {_LOCK}",
     "safe_delete_files": "jobs_info",
-    "unlock_jobs": _JOBS,
-    "unlock_flows": f"{_IDS} start_date=None end_date=None name=None",
-    "unlock_runner": "",
     "get_batches": "process_id=None batch_uid=None worker=None batch_state=None job_ids=None db_ids=None limit=20 "
     "sort=None",
     "get_running_runner": "",
     "clean_running_runner": "break_lock=False",
     "reset": "reset_output=False max_limit=25 validation=None",
-    "backup_dump": "dir_path='.' mongo_bin_path=None compress=False python=False",
-    "backup_restore": "dir_path='.' mongo_bin_path=None compress=None python=False",
 }
 
 RUNNER = {

@@ -3,6 +3,8 @@
 `wait` and `break_lock` are accepted and have no meaning: there are no locks to wait for or to break.
 """
 
+from datetime import date
+
 from towline.operations import flows
 from towline.operations.controller.queue import ProjectQueue, Texts, listed
 from towline.store.flow_search import FlowFilter
@@ -58,3 +60,34 @@ class FlowActions(ProjectQueue):
         rows = flows.flow_rows(self._opened, wanted)
         deleted = flows.delete_flows(self._opened, rows, max_limit=max_limit, outputs=delete_output, files=delete_files)
         return list(deleted.flow_ids)
+
+    def set_flow_store(
+        self,
+        store: str | None,
+        db_id: str | None = None,
+        job_id: str | None = None,
+        flow_id: str | None = None,
+    ) -> None:
+        """Choose the optional job store for the outputs of a flow that has not begun; None is the project's own."""
+        flows.set_flow_store(self._opened, self._flow_row(job_id, db_id, flow_id), store)
+
+    def reset(self, reset_output: bool = False, max_limit: int = 25, validation: str | None = None) -> bool:
+        """Take all flows out of the queue; what runs is ended.
+
+        Parameters
+        ----------
+        reset_output
+            Delete the outputs of all jobs too.
+        max_limit
+            With more flows than this, nothing is done unless `validation` is the date of today, as ``2024-03-01``;
+            0 is no limit.
+
+        Returns
+        -------
+        Whether it was done.
+        """
+        rows = flows.flow_rows(self._opened, FlowFilter())
+        if max_limit and len(rows) > max_limit and validation != date.today().isoformat():
+            return False
+        flows.delete_flows(self._opened, rows, outputs=reset_output)
+        return True

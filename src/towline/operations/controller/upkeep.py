@@ -16,7 +16,7 @@ from towline.operations.controller.queue import (
     states_of,
 )
 from towline.operations.reports import Interval, count_trends
-from towline.operations.runners import RunnerState, status_of
+from towline.operations.runners import RunnerState, forget_runner, status_of
 from towline.store.migrations import SCHEMA_VERSION
 
 
@@ -43,6 +43,10 @@ class Upkeep(ProjectQueue):
             "start_time": found.started_at,
             "last_pinged": found.heartbeat_at,
         }
+
+    def clean_running_runner(self, break_lock: bool = False) -> None:
+        """Take the lease from whoever holds it; a runner that lives notices, and ends."""
+        forget_runner(self._opened)
 
     def get_trends(
         self,

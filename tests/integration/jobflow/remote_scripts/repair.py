@@ -78,5 +78,11 @@ assert jc.delete_flow(flow.uuid, delete_output=True)
 assert not jc.delete_flow(flow.uuid)
 assert jc.delete_flows(flow_ids=[more.uuid]) == [more.uuid]
 assert jc.count_jobs() == jc.count_flows() == 0
+submit_flow(Flow([shout("d")]))
+submit_flow(Flow([shout("e")]))
+assert not jc.reset(max_limit=1, validation="1999-01-01")
+assert jc.reset(reset_output=True)
+assert jc.count_jobs() == jc.count_flows() == 0
+jc.clean_running_runner()
 jc.close()
 print("done")
