@@ -58,12 +58,11 @@ _SHAPES: tuple[tuple[str, str | None, str | None], ...] = (
 )
 
 #: Sections that change how a run is carried out, not what it computes.
-_IGNORED = {
+IGNORED_SECTIONS = {
     "Adaptivity": "the mesh stays as it is; Mesh/uniform_refine makes it finer everywhere",
     "Executioner/Adaptivity": "the mesh stays as it is; Mesh/uniform_refine makes it finer everywhere",
     "Preconditioning": "the embedded solver has its own preconditioner",
     "Debug": "there is nothing to debug in this way",
-    "GlobalParams": "",
 }
 
 #: Systems of MOOSE without which an input means something else.
@@ -145,7 +144,9 @@ def blocks_of(tree: Section) -> tuple[list[Block], list[Problem]]:
 
 def _visit(section: Section, blocks: list[Block], problems: list[Problem]) -> None:
     path = section.path
-    if path in _IGNORED:
+    if path == "GlobalParams":
+        return
+    if path in IGNORED_SECTIONS:
         problems += _ignored(section)
         return
     shape = next((one for one in _SHAPES if _fits(one[0], path)), None)
@@ -183,10 +184,8 @@ def _block(section: Section, system: str, default_type: str | None) -> Block:
 def _ignored(section: Section) -> Iterator[Problem]:
     if section.name == "Preconditioning" and len(section.sections) > 1:
         yield Problem("More than one active Preconditioner detected", section.position)
-    if reason := _IGNORED[section.path]:
-        yield Problem(
-            f"section '[{section.path}]' is ignored by the embedded solver: {reason}", section.position, WARNING
-        )
+    text = f"section '[{section.path}]' is ignored by the embedded solver: {IGNORED_SECTIONS[section.path]}"
+    yield Problem(text, section.position, WARNING)
 
 
 def _unknown(section: Section) -> Problem:

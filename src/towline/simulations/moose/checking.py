@@ -1,17 +1,25 @@
 """The check of an input against the registry; what comes out is the tree that the solver reads.
 
-In the checked tree every parameter stands where its object is: deprecated names are rewritten, GlobalParams are filled
-in, and so are the defaults. A solver looks only at fields, and finds all of them valid.
+In the checked tree deprecated names are rewritten, and what the embedded solver ignores is taken out: whatever it finds
+there it has to use, or to refuse. Defaults and GlobalParams are filled in for the checks, and taken out again.
 """
 
 from dataclasses import dataclass
 
-from towline.simulations.moose.blocks import Block, blocks_of
+from towline.simulations.moose.blocks import IGNORED_SECTIONS, Block, blocks_of
 from towline.simulations.moose.consistency import check_consistency
 from towline.simulations.moose.conversion import check_value
 from towline.simulations.moose.problems import COMMAND_LINE, ERROR, WARNING, Position, Problem, suggestion
 from towline.simulations.moose.references import check_references, scope_of
-from towline.simulations.moose.registry import IGNORED, REFUSED, ObjectType, Parameter, Registry, known_objects
+from towline.simulations.moose.registry import (
+    IGNORED,
+    REFUSED,
+    SUPPORTED,
+    ObjectType,
+    Parameter,
+    Registry,
+    known_objects,
+)
 from towline.simulations.moose.tree import Field, Section, quoted
 
 _NOT_PARAMETERS = ("type", "active", "inactive")
@@ -19,9 +27,9 @@ _NOT_PARAMETERS = ("type", "active", "inactive")
 
 @dataclass(frozen=True)
 class CheckedInput:
-    """A complete tree, and what is wrong with the input."""
+    """What a solver reads, and what is wrong with the input."""
 
-    #: With defaults and GlobalParams in every object.
+    #: Without what is ignored, in the names that are not deprecated.
     tree: Section
     problems: tuple[Problem, ...]
 
@@ -52,6 +60,8 @@ class _Check:
         self._tree = tree
         self._registry = registry
         self._problems: list[Problem] = []
+        self._filled: list[tuple[Section, Field]] = []
+        self._ignored: list[tuple[Section, Field | Section]] = []
         self._globals = next((one for one in tree.sections if one.name == "GlobalParams"), Section())
 
     def run(self) -> CheckedInput:
@@ -68,6 +78,12 @@ class _Check:
         for block, object_type in known:
             self._problems += check_references(block, object_type.parameters.values(), scope)
         self._problems += check_consistency(supported, scope)
+        for section, node in (*self._filled, *self._ignored):
+            section.remove(node)
+        for path in IGNORED_SECTIONS:
+            ignored = self._tree.section(path)
+            if ignored is not None and ignored.parent is not None:
+                ignored.parent.remove(ignored)
         return CheckedInput(self._tree, tuple(sorted(self._problems, key=_place)))
 
     def _complain(self, text: str, position: Position, severity: str = ERROR) -> None:
@@ -87,6 +103,8 @@ class _Check:
             self._complain(f"'{block.type}' is not supported by the embedded solver ('{section.path}')", position)
         elif found.support == IGNORED:
             self._complain(f"'{block.type}' is ignored by the embedded solver", position, WARNING)
+            if section.parent is not None:
+                self._ignored.append((section.parent, section))
         elif block.type in found.old_names and one is not None:
             self._complain(f"'{block.type}' is deprecated: it is called {found.name}", position, WARNING)
             one.text = one.raw = found.name
@@ -120,8 +138,10 @@ class _Check:
             return
         if one.name != parameter.name:
             self._rename(one, parameter)
-        one.used = True
         self._problems += check_value(one, parameter)
+        # What is refused unless it has its default has it, or the input does not run.
+        if parameter.support != SUPPORTED and one.parent is not None:
+            self._ignored.append((one.parent, one))
 
     def _rename(self, one: Field, parameter: Parameter) -> None:
         told = f"The parameter '{one.name}' is deprecated. Use '{parameter.name}' instead ('{one.path}')."
@@ -142,6 +162,9 @@ class _Check:
                 copy.name = parameter.name
                 section.append(copy)
                 self._problems += check_value(copy, parameter)
+                # A solver looks into GlobalParams itself, but not for deprecated names.
+                if name == parameter.name or parameter.support != SUPPORTED:
+                    self._filled.append((section, copy))
                 return
         if parameter.name == "variable" and section.name == "InitialCondition" and section.parent is not None:
             self._append(section, parameter.name, section.parent.name)
@@ -151,7 +174,9 @@ class _Check:
             self._complain(f"missing required parameter '{section.path}/{parameter.name}'", section.position)
 
     def _append(self, section: Section, name: str, text: str) -> None:
-        section.append(Field(name, text, quoted(text), position=Position("default")))
+        one = Field(name, text, quoted(text), position=Position("default"))
+        section.append(one)
+        self._filled.append((section, one))
 
     def _check_unused(self) -> None:
         """Complain about values that nobody read: at the root, and in GlobalParams."""

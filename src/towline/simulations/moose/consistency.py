@@ -92,7 +92,8 @@ def _piecewise(block: Block, scope: Scope) -> Iterator[Problem]:
 
 def _families(block: Block, scope: Scope) -> Iterator[Problem]:
     order, family = block.text("order").upper(), block.text("family").upper()
-    if family and (order, family) not in (("FIRST", "LAGRANGE"), ("CONSTANT", "MONOMIAL")):
+    known = order in ("FIRST", "CONSTANT") and family in ("LAGRANGE", "MONOMIAL")  # others are refused by name
+    if known and (order, family) not in (("FIRST", "LAGRANGE"), ("CONSTANT", "MONOMIAL")):
         text = f"'{block.section.path}': {order} {family} is not supported by the embedded solver"
         yield _problem(block, f"{text}: FIRST LAGRANGE or CONSTANT MONOMIAL", "order")
     elif family == "MONOMIAL" and block.system != "AuxVariables":

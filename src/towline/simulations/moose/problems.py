@@ -83,6 +83,6 @@ def nearest_name(name: str, candidates: Iterable[str]) -> str | None:
 
 
 def suggestion(name: str, candidates: Iterable[str]) -> str:
-    """Return ``; did you mean`` with the nearest candidate, or nothing."""
+    """Return a question with the nearest candidate, or nothing."""
     near = nearest_name(name, candidates)
-    return f"; Did you mean '{near}'?" if near else ""
+    return f". Did you mean '{near}'?" if near else ""

@@ -243,7 +243,7 @@ def check_symbols(block: Block, scope: Scope) -> list[Problem]:
 
 
 def _requested_properties(block: Block, scope: Scope) -> tuple[list[Problem], set[str]]:
-    """Return the names that ``material_property_names`` gives to properties: ``f``, ``D[f,c]``, ``Old[x]``, ``a:=b``."""
+    """Return the names that ``material_property_names`` gives: ``f``, ``D[f,c]``, ``Old[x]``, ``a:=b``."""
     one = block.section.own_field("material_property_names")
     problems: list[Problem] = []
     names: set[str] = set()

@@ -15,7 +15,8 @@ SUPPORTED, IGNORED, REFUSED = "supported", "ignored", "refused"
 _HEADER = re.compile(r"(?:(ignored|refused) )?(\w+)/(\w+|\*)(?: \(([\w ]+)\))?(?: < (\w+)/(\w+|\*))?")
 _PARAMETER = re.compile(
     r"  (?:(?P<support>ignored|refused) )?(?P<name>\w+)(?: \((?P<old>[\w ]+)\))?: (?P<kind>\w+)"
-    r"(?: \{(?P<range>[^}]*)\})?(?: \[(?P<options>[^\]]*)\])?(?P<required> !)?(?: = (?P<default>.*?))?(?:  # (?P<remark>.*))?"
+    r"(?: \{(?P<range>[^}]*)\})?(?: \[(?P<options>[^\]]*)\])?(?P<required> !)?"
+    r"(?: = (?P<default>.*?))?(?:  # (?P<remark>.*))?"
 )
 
 
