@@ -12,6 +12,7 @@ from towline.errors import ConnectionFailed, ConnectionReason, OutcomeUnknown, W
 from towline.workers.transports.shell_text import Shell
 from towline.workers.transports.shell_transport import ShellTransport
 from towline.workers.transports.ssh_connection import NO_MASTER, SshConnection, client_environment
+from towline.workers.transports.ssh_diagnosis import reason_of
 from towline.workers.transports.ssh_login import Ask, log_in
 from towline.workers.transports.ssh_settings import SshSettings
 from towline.workers.transports.transport import Health
@@ -136,7 +137,7 @@ class SshTransport(ShellTransport):
             )
         if NO_MASTER in said and "request_session" not in said:
             return _NoMaster(f"{self.name}: the connection is not open")
-        if code == _SSH_FAILED and "mux_client" not in said and "closed" not in said.lower():
+        if code == _SSH_FAILED and reason_of(said) in self._connection.client_reasons:
             return self._connection.diagnose(said)
         if code is None or code >= 128:
             return OutcomeUnknown(

@@ -79,6 +79,17 @@ class SshConnection:
         master = () if self._users_own else ("-S", str(self.socket), "-o", _NEVER_DIRECT)
         return [*self._ssh(self._config), *master, "-T", "--", self.settings.host, command]
 
+    @property
+    def client_reasons(self) -> frozenset[ConnectionReason]:
+        """Reasons for which a client of the master fails before a script has begun.
+
+        One of the user's own master connects by itself when that master has gone, so that it can fail in every way;
+        that a connection was closed does not say when.
+        """
+        if not self._users_own:
+            return frozenset({ConnectionReason.MISCONFIGURED})
+        return frozenset(ConnectionReason) - {ConnectionReason.CLOSED, ConnectionReason.OTHER}
+
     def open(self, *, now: bool = False) -> None:
         """See to it that there is a master.
 

@@ -101,7 +101,8 @@ def configuration_text(settings: SshSettings, *, batch: bool) -> str:
     ]
     lines += _host_lines(settings)
     files = [settings.config_file] if settings.config_file else [Path("~/.ssh/config"), _SYSTEM_CONFIG]
-    lines += [f'Include "{file}"' for file in files]
+    # An Include counts only for the hosts of the block that it stands in, and the gateways need it as well.
+    lines += ["Host *", *(f'  Include "{file}"' for file in files)]
     lines += [
         "Host *",
         f"  ServerAliveInterval {_KEEPALIVE_SECONDS}",
