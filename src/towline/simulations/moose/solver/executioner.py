@@ -1,0 +1,338 @@
+"""Steady solves and the loop over time steps, in the order and with the decisions of MOOSE."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from towline.errors import InvalidRequest
+from towline.simulations.moose.solver.blocks import Block
+from towline.simulations.moose.solver.fields import Fields
+from towline.simulations.moose.solver.mesh import Array
+from towline.simulations.moose.solver.newton import LinearMethod, Monitor, NewtonResult, Tolerances, solve
+from towline.simulations.moose.solver.problem import SimulationProblem
+from towline.simulations.moose.solver.spectral import ConstantCoefficientSolver
+from towline.simulations.moose.solver.state import Moment
+from towline.simulations.moose.solver.time_steppers import StepRecord, TimeStepper
+from towline.simulations.moose.solver.weak_form import Jacobian
+
+Preconditioner = Callable[[Array], Array]
+
+
+class Reporter(Monitor, Protocol):
+    """Told what happens; console and files, in a run."""
+
+    def output(self, moment: Moment) -> None:
+        """Write the values of now."""
+
+    def step(self, number: int, time: float, size: float) -> None:
+        """Tell that a step begins."""
+
+    def line(self, text: str) -> None:
+        """Tell anything else."""
+
+
+@dataclass(frozen=True)
+class TimeSettings:
+    """Parameters of a transient run, by their names in the Executioner block."""
+
+    start_time: float = 0.0
+    end_time: float = 1e30
+    num_steps: int | None = None
+    dtmin: float = 1e-12
+    dtmax: float = 1e30
+    tolerance: float = 1e-12
+    bdf2: bool = False
+    abort_on_solve_fail: bool = False
+    steady_state_detection: bool = False
+    steady_state_tolerance: float = 1e-8
+    steady_state_start_time: float = 0.0
+    #: Times that outputs ask for.
+    sync_times: tuple[float, ...] = ()
+
+
+def read_tolerances(block: Block) -> Tolerances:
+    """Read when iterations end."""
+    numbers = {
+        name: block.number(name, default=getattr(Tolerances, name))
+        for name in ("nl_rel_tol", "nl_abs_tol", "nl_rel_step_tol", "nl_div_tol", "l_tol", "l_abs_tol")
+    }
+    search = block.text("line_search", default="default").lower() not in ("none", "basic")
+    out = Tolerances(
+        **numbers,
+        nl_max_its=block.integer("nl_max_its", default=50),
+        l_max_its=block.integer("l_max_its", default=10000),
+        line_search=search,
+    )
+    options = block.words("petsc_options_iname", default=()), block.words("petsc_options_value", default=())
+    method = dict(zip(*options, strict=False)).get("-ksp_type", "gmres")
+    return replace(out, linear_method=LinearMethod.BICGSTAB if method in ("bcgs", "bcgsl") else LinearMethod.GMRES)
+
+
+def read_time_settings(block: Block, sync_times: tuple[float, ...]) -> TimeSettings:
+    """Read the parameters of a transient run."""
+    integrator = next((child for child in block.children if child.name == "TimeIntegrator"), None)
+    if integrator is not None and block.has("scheme"):
+        raise block.refused("You cannot specify time_scheme in the Executioner and independently add a TimeIntegrator.")
+    scheme = (
+        integrator.type.lower() if integrator is not None else block.text("scheme", default="implicit-euler").lower()
+    )
+    if scheme not in ("implicit-euler", "impliciteuler", "bdf2"):
+        raise block.refused(f"the embedded solver has the schemes implicit-euler and bdf2, not {scheme}", "scheme")
+    return TimeSettings(
+        start_time=block.number("start_time", default=0.0),
+        end_time=block.number("end_time", default=1e30),
+        num_steps=block.integer("num_steps") if block.has("num_steps") else None,
+        dtmin=block.number("dtmin", default=1e-12),
+        dtmax=block.number("dtmax", default=1e30),
+        tolerance=block.number("timestep_tolerance", default=1e-12),
+        bdf2=scheme == "bdf2",
+        abort_on_solve_fail=block.flag("abort_on_solve_fail", default=False),
+        steady_state_detection=block.flag("steady_state_detection", "trans_ss_check", default=False),
+        steady_state_tolerance=block.number("steady_state_tolerance", "ss_check_tol", default=1e-8),
+        steady_state_start_time=block.number("steady_state_start_time", "ss_tmin", default=0.0),
+        sync_times=sync_times,
+    )
+
+
+def time_derivative(problem: SimulationProblem, *, bdf2: bool) -> tuple[float, Array]:
+    """Return (a, h) of u̇ = a·u + h for the step that is being made.
+
+    BDF2 with variable steps; its first step is an implicit Euler step.
+    """
+    state = problem.state
+    size, before = state.time_step_size, state.old_time_step_size
+    if not bdf2 or state.step <= 1 or before <= 0:
+        return 1 / size, -state.old / size
+    total = size + before
+    history = -(total / before) * state.old + (size**2 / (before * total)) * state.older
+    return (1 + size / total) / size, history / size
+
+
+class Solver:
+    """Solves the equations of one time, and remembers the preconditioner."""
+
+    def __init__(self, problem: SimulationProblem, tolerances: Tolerances, monitor: Monitor) -> None:
+        self._problem, self._tolerances, self._monitor = problem, tolerances, monitor
+        self._coefficients: tuple[Array, Array] | None = None
+        self._preconditioner: Preconditioner | None = None
+
+    def solve(self, factor: float, history: Array) -> NewtonResult:
+        """Find the unknowns at the time of the state, where u̇ = factor·u + history; the fields are left as they were."""
+        problem = self._problem
+        fields, time = problem.state.fields, problem.state.time
+
+        def with_unknowns(unknowns: Array) -> Fields:
+            return Fields(fields.mesh, fields.names, unknowns, fields.nodal, fields.elemental)
+
+        def residual(unknowns: Array) -> Array:
+            with np.errstate(all="ignore"):
+                return problem.form.residual(with_unknowns(unknowns), factor * unknowns + history, time)
+
+        def linearise(unknowns: Array) -> tuple[Jacobian, Preconditioner]:
+            with np.errstate(all="ignore"):
+                jacobian = problem.form.linearised(with_unknowns(unknowns), factor, time)
+            return jacobian, self._preconditioned(jacobian)
+
+        return solve(residual, linearise, fields.unknowns.copy(), self._tolerances, self._monitor)
+
+    def _preconditioned(self, jacobian: Jacobian) -> Preconditioner:
+        typical = jacobian.typical_coefficients()
+        mass, stiffness = typical.mass, typical.stiffness
+        known = self._coefficients
+        if (
+            known is None
+            or self._preconditioner is None
+            or not _close(mass, known[0])
+            or not _close(stiffness, known[1])
+        ):
+            self._coefficients = (mass, stiffness)
+            self._preconditioner = _masked(
+                ConstantCoefficientSolver(self._problem.basis, mass, stiffness), self._problem
+            )
+        return self._preconditioner
+
+
+def _close(matrix: Array, other: Array) -> bool:
+    """Return whether a preconditioner of the other coefficients still serves."""
+    return bool(np.all(np.abs(matrix - other) <= 0.02 * np.abs(other).max()))
+
+
+def _masked(inverse: Preconditioner, problem: SimulationProblem) -> Preconditioner:
+    """Leave prescribed nodes alone."""
+    fixed = problem.form.fixed
+    if fixed is None:
+        return inverse
+
+    def apply(residual: Array) -> Array:
+        out = inverse(np.where(fixed, 0.0, residual))
+        out[fixed] = residual[fixed]
+        return out
+
+    return apply
+
+
+def run_steady(problem: SimulationProblem, tolerances: Tolerances, reporter: Reporter) -> bool:
+    """Solve once; returns whether that converged."""
+    state = problem.state
+    state.old = state.older = np.zeros_like(state.fields.unknowns)
+    problem.compute(Moment.INITIAL)
+    reporter.output(Moment.INITIAL)
+    state.step, state.time = 1, 1.0
+    if problem.solves:
+        problem.impose(0.0)
+        state.time = 0.0
+        result = Solver(problem, tolerances, reporter).solve(0.0, np.zeros_like(state.fields.unknowns))
+        reporter.line(" Solve Converged!" if result.converged else " Solve Did NOT Converge!")
+        state.time = 1.0
+        if not result.converged:
+            reporter.line(
+                f"Nonlinear solve did not converge due to {result.reason} iterations {result.nonlinear_iterations}"
+            )
+            return False
+        state.fields.unknowns[...] = result.solution
+        state.nonlinear_iterations, state.linear_iterations = result.nonlinear_iterations, result.linear_iterations
+    problem.compute(Moment.TIMESTEP_END)
+    reporter.output(Moment.TIMESTEP_END)
+    state.time = 2.0
+    problem.compute(Moment.FINAL)
+    reporter.output(Moment.FINAL)
+    return True
+
+
+class TransientRun:
+    """The loop over time steps."""
+
+    def __init__(
+        self,
+        problem: SimulationProblem,
+        settings: TimeSettings,
+        stepper: TimeStepper,
+        tolerances: Tolerances,
+        reporter: Reporter,
+    ) -> None:
+        self._problem, self._settings, self._stepper = problem, settings, stepper
+        self._reporter = reporter
+        self._solver = Solver(problem, tolerances, reporter)
+        self._finished = False
+
+    def run(self) -> None:
+        """Step until the end.
+
+        Raises
+        ------
+        InvalidRequest
+            A step failed and cannot become smaller, or the input says to stop then.
+        """
+        state = self._problem.state
+        state.time = self._settings.start_time
+        state.old = state.older = state.fields.unknowns.copy()
+        state.old = state.fields.unknowns.copy()
+        self._problem.compute(Moment.INITIAL)
+        self._flush_messages()
+        self._reporter.output(Moment.INITIAL)
+        failed_size: float | None = None
+        while not self._at_end():
+            failed_size = self._step(failed_size)
+        self._problem.compute(Moment.FINAL)
+        self._reporter.output(Moment.FINAL)
+
+    def _at_end(self) -> bool:
+        state, settings = self._problem.state, self._settings
+        done = settings.num_steps is not None and state.step >= settings.num_steps
+        return self._finished or done or state.time >= settings.end_time - settings.tolerance
+
+    def _step(self, failed_size: float | None) -> float | None:
+        """Try one step; returns the size that failed and has to be made smaller, or None."""
+        state = self._problem.state
+        begin, number = state.time, state.step + 1
+        size = self._size(begin, number, failed_size)
+        before = state.fields.unknowns.copy()
+        size_before = state.time_step_size
+        state.step, state.time, state.time_step_size = number, begin + size, size
+        state.old_time_step_size = size_before
+        if number == 1:
+            state.older = before
+        self._reporter.step(number, state.time, size)
+        self._problem.compute(Moment.TIMESTEP_BEGIN)
+        if not self._solved():
+            return self._rejected(before, begin, size, size_before)
+        self._problem.compute(Moment.TIMESTEP_END)
+        self._flush_messages()
+        if self._terminated():
+            return self._rejected(before, begin, size, size_before)
+        record = StepRecord(state.time, size, state.nonlinear_iterations, state.linear_iterations)
+        self._stepper.accepted(record)
+        self._reporter.output(Moment.TIMESTEP_END)
+        self._detect_steady_state()
+        # What was current becomes old. The tracker has exchanged grains in the old fields too.
+        state.older, state.old = state.old, state.fields.unknowns.copy()
+        return None
+
+    def _size(self, time: float, number: int, failed_size: float | None) -> float:
+        settings = self._settings
+        if failed_size is not None:
+            size = self._stepper.failed(failed_size, settings.dtmin)
+        else:
+            size = self._stepper.initial() if number == 1 else self._stepper.proposed(time)
+        size = max(min(size, settings.dtmax), settings.dtmin)
+        for point in (settings.end_time, *settings.sync_times):
+            if time + settings.tolerance < point < time + size + settings.tolerance:
+                size = point - time
+        return self._stepper.limited(size, time, number)
+
+    def _solved(self) -> bool:
+        problem, state = self._problem, self._problem.state
+        if not problem.solves:
+            self._reporter.line(" Solve Skipped!")
+            return True
+        factor, history = time_derivative(problem, bdf2=self._settings.bdf2)
+        problem.impose(state.time)
+        result = self._solver.solve(factor, history)
+        state.nonlinear_iterations, state.linear_iterations = result.nonlinear_iterations, result.linear_iterations
+        if not result.converged:
+            count = result.nonlinear_iterations
+            self._reporter.line(f"Nonlinear solve did not converge due to {result.reason} iterations {count}")
+            self._reporter.line(" Solve Did NOT Converge!")
+            return False
+        self._reporter.line(" Solve Converged!")
+        state.fields.unknowns[...] = result.solution
+        return True
+
+    def _rejected(self, before: Array, begin: float, size: float, size_before: float) -> float:
+        if self._settings.abort_on_solve_fail:
+            raise InvalidRequest("Aborting as solve did not converge and input selected to abort")
+        self._reporter.line("Aborting as solve did not converge")
+        self._reporter.line("Solve failed, cutting timestep.")
+        state = self._problem.state
+        state.fields.unknowns[...] = before
+        state.step, state.time, state.time_step_size = state.step - 1, begin, size_before
+        return size
+
+    def _terminated(self) -> bool:
+        """Carry out the terminators; returns whether the step is rejected."""
+        for one in self._problem.terminators:
+            if Moment.TIMESTEP_END in one.execute_on and one.holds(self._problem.state):
+                self._reporter.line(one.message or f"Terminator '{one.name}' is causing the execution to terminate.")
+                if one.soft:
+                    self._reporter.line("Aborting by a Terminator")
+                    return True
+                self._finished = True
+        return False
+
+    def _flush_messages(self) -> None:
+        state = self._problem.state
+        for message in state.messages:
+            self._reporter.line(message)
+        state.messages.clear()
+
+    def _detect_steady_state(self) -> None:
+        settings, state = self._settings, self._problem.state
+        if not settings.steady_state_detection or state.time < settings.steady_state_start_time:
+            return
+        change = float(np.linalg.norm(state.fields.unknowns - state.old))
+        norm = float(np.linalg.norm(state.fields.unknowns))
+        if change / (norm or 1.0) < settings.steady_state_tolerance * state.time_step_size:
+            self._reporter.line(f"Steady-State Solution Achieved at time: {state.time:g}")
+            self._finished = True

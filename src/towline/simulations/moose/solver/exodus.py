@@ -1,0 +1,159 @@
+"""Exodus files of a run: written step by step, whole after every step."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import scipy.io
+
+from towline.simulations.moose.solver.mesh import SIDES, Array, UniformMesh
+
+_NAME_LENGTH = 33
+_ELEMENTS = {1: "EDGE2", 2: "QUAD4", 3: "HEX8"}
+#: Corners of an element in the order of Exodus, as steps along x, y, z.
+_CORNERS = {
+    1: ((0,), (1,)),
+    2: ((0, 0), (1, 0), (1, 1), (0, 1)),
+    3: ((0, 0, 0), (1, 0, 0), (1, 1, 0), (0, 1, 0), (0, 0, 1), (1, 0, 1), (1, 1, 1), (0, 1, 1)),
+}
+#: The side of an element that lies on a side of the mesh, in the order of Exodus.
+_FACES = {
+    "left": {1: 1, 2: 4, 3: 4},
+    "right": {1: 2, 2: 2, 3: 2},
+    "bottom": {2: 1, 3: 1},
+    "top": {2: 3, 3: 3},
+    "back": {3: 5},
+    "front": {3: 6},
+}
+
+
+class ExodusFile:
+    """A file that grows by one record per output.
+
+    The classic netCDF format keeps all records behind the header: a step is appended, flushed, and only then counted in the
+    header. Who kills the run finds all steps that were counted.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        mesh: UniformMesh,
+        nodal: Sequence[str],
+        elemental: Sequence[str],
+        numbers: Sequence[str],
+        title: str,
+    ) -> None:
+        self._path, self._mesh = path, mesh
+        self._nodal, self._elemental, self._numbers = tuple(nodal), tuple(elemental), tuple(numbers)
+        self._order = np.argsort(mesh.element_ids.ravel())
+        self._records = 0
+        with scipy.io.netcdf_file(path, "w", version=2) as file:
+            self._describe(file, title)
+
+    def _describe(self, file: "scipy.io.netcdf_file", title: str) -> None:
+        file.title = title[:80]
+        file.api_version, file.version = np.float32(5.14), np.float32(5.14)
+        file.floating_point_word_size, file.file_size = np.int32(8), np.int32(1)
+        file.createDimension("time_step", None)
+        sizes = {
+            "len_string": _NAME_LENGTH, "len_line": 81, "four": 4, "num_dim": self._mesh.dimension,
+            "num_nodes": self._mesh.node_count, "num_elem": self._mesh.element_count, "num_el_blk": 1,
+            "num_el_in_blk1": self._mesh.element_count, "num_nod_per_el1": 2**self._mesh.dimension,
+            "num_side_sets": len(SIDES[self._mesh.dimension]),
+        }  # fmt: skip
+        for name, size in sizes.items():
+            file.createDimension(name, size)
+        self._mesh_variables(file)
+        self._side_sets(file)
+        self._value_variables(file)
+
+    def _mesh_variables(self, file: "scipy.io.netcdf_file") -> None:
+        mesh = self._mesh
+        for axis, grid in zip("xyz", np.broadcast_arrays(*mesh.full_node_coordinates()), strict=False):
+            _fill(file, f"coord{axis}", "d", ("num_nodes",), grid.ravel())
+        _fill(file, "coor_names", "c", ("num_dim", "len_string"), _texts(list("xyz"[: mesh.dimension])))
+        _fill(file, "eb_status", "i", ("num_el_blk",), [1])
+        _fill(file, "eb_prop1", "i", ("num_el_blk",), [0]).name = "ID"
+        _fill(file, "eb_names", "c", ("num_el_blk", "len_string"), _texts([""]))
+        corners = self._connectivity()[self._order]
+        _fill(file, "connect1", "i", ("num_el_in_blk1", "num_nod_per_el1"), corners).elem_type = _ELEMENTS[
+            mesh.dimension
+        ]
+
+    def _connectivity(self) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+        mesh = self._mesh
+        index = [one.ravel() for one in np.indices(mesh.element_shape)][::-1]
+        columns = []
+        for corner in _CORNERS[mesh.dimension]:
+            node, stride = np.ones_like(index[0]), 1
+            for position, step, count in zip(index, corner, mesh.counts, strict=True):
+                node = node + (position + step) * stride
+                stride *= count + 1
+            columns.append(node)
+        return np.stack(columns, axis=1)
+
+    def _side_sets(self, file: "scipy.io.netcdf_file") -> None:
+        mesh, sides = self._mesh, SIDES[self._mesh.dimension]
+        numbers = np.empty(mesh.element_count, dtype=np.int64)
+        numbers[self._order] = np.arange(1, mesh.element_count + 1)
+        grid = numbers.reshape(mesh.element_shape)
+        _fill(file, "ss_status", "i", ("num_side_sets",), [1] * len(sides))
+        _fill(file, "ss_prop1", "i", ("num_side_sets",), range(len(sides))).name = "ID"
+        _fill(file, "ss_names", "c", ("num_side_sets", "len_string"), _texts([name for name, _, _ in sides]))
+        for place, (name, direction, upper) in enumerate(sides, start=1):
+            edge = mesh.counts[direction] - 1 if upper else 0
+            elements = grid.take(edge, axis=mesh.dimension - 1 - direction).ravel()
+            file.createDimension(f"num_side_ss{place}", len(elements))
+            _fill(file, f"elem_ss{place}", "i", (f"num_side_ss{place}",), elements)
+            _fill(
+                file, f"side_ss{place}", "i", (f"num_side_ss{place}",), [_FACES[name][mesh.dimension]] * len(elements)
+            )
+
+    def _value_variables(self, file: "scipy.io.netcdf_file") -> None:
+        # The records hold the variables in the order of their definition: time, nodal, elemental, numbers.
+        file.createVariable("time_whole", "d", ("time_step",))
+        groups = (("nod", self._nodal, "num_nodes"), ("elem", self._elemental, "num_el_in_blk1"))
+        for kind, names, dimension in groups:
+            if not names:
+                continue
+            file.createDimension(f"num_{kind}_var", len(names))
+            _fill(file, f"name_{kind}_var", "c", (f"num_{kind}_var", "len_string"), _texts(names))
+            for place in range(1, len(names) + 1):
+                suffix = "" if kind == "nod" else "eb1"
+                file.createVariable(f"vals_{kind}_var{place}{suffix}", "d", ("time_step", dimension))
+        if self._numbers:
+            file.createDimension("num_glo_var", len(self._numbers))
+            _fill(file, "name_glo_var", "c", ("num_glo_var", "len_string"), _texts(self._numbers))
+            file.createVariable("vals_glo_var", "d", ("time_step", "num_glo_var"))
+
+    def write(
+        self, time: float, nodal: Mapping[str, Array], elemental: Mapping[str, Array], numbers: Mapping[str, float]
+    ) -> None:
+        """Append the values at a time; nodal ones at all nodes, elemental ones per element, both as on the mesh."""
+        parts = [np.array([time])]
+        parts += [nodal[name].ravel() for name in self._nodal]
+        parts += [elemental[name].ravel()[self._order] for name in self._elemental]
+        parts.append(np.array([numbers[name] for name in self._numbers]))
+        self._records += 1
+        with self._path.open("r+b") as file:
+            file.seek(0, 2)
+            for part in parts:
+                file.write(np.ascontiguousarray(part, dtype=">f8").tobytes())
+            file.flush()
+            # The number of records stands behind the four bytes that name the format.
+            file.seek(4)
+            file.write(self._records.to_bytes(4, "big"))
+
+
+def _fill(file: "scipy.io.netcdf_file", name: str, kind: str, dimensions: tuple[str, ...], values: object) -> "object":
+    variable = file.createVariable(name, kind, dimensions)
+    variable[:] = values
+    return variable
+
+
+def _texts(words: Sequence[str]) -> np.ndarray[tuple[int, ...], np.dtype[np.bytes_]]:
+    out = np.zeros((len(words), _NAME_LENGTH), dtype="S1")
+    for row, word in zip(out, words, strict=True):
+        encoded = word.encode()[: _NAME_LENGTH - 1]
+        row[: len(encoded)] = [encoded[i : i + 1] for i in range(len(encoded))]
+    return out
