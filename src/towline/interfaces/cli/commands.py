@@ -95,6 +95,8 @@ COMMANDS = Branch(
                 "report": Leaf("flow.report", "How the flows fare: numbers and trends."),
                 "clean": Leaf("flow.clean", "Delete the run folders of flows."),
                 "delete": Leaf("flow.delete", "Take flows out of the queue."),
+                "export": Leaf("flow.export", "Write a flow with outputs and files to an archive."),
+                "import": Leaf("flow.import_", "Put an exported flow into this project."),
                 "set": Branch(
                     "Change what belongs to a flow.",
                     {"store": Leaf("flow.set.store", "Choose where its outputs go.")},
