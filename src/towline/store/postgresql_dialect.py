@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import psycopg
+from psycopg.abc import Buffer
+from psycopg.adapt import Loader
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.numeric import Int8Dumper
 
@@ -44,6 +46,14 @@ _BUSY = ("55P03", "40001", "40P01")  # lock_not_available, serialization_failure
 _FULL = ("53100",)
 # admin_shutdown, crash_shutdown, cannot_connect_now, too_many_connections, idle_in_transaction_session_timeout
 _AWAY = ("57P01", "57P02", "57P03", "53300", "25P03")
+
+
+class _SumLoader(Loader):
+    """What `sum` gives for whole numbers is a whole number."""
+
+    def load(self, data: Buffer) -> int | float:
+        text = bytes(data)
+        return float(text) if b"." in text else int(text)
 
 
 class PostgreSQLConnection:
@@ -124,6 +134,7 @@ class PostgreSQLDialect:
         driver = psycopg.connect(**self._arguments(), autocommit=True, cursor_factory=psycopg.RawCursor)
         # One type for all numbers: one prepared statement for each text.
         driver.adapters.register_dumper(int, Int8Dumper)
+        driver.adapters.register_loader("numeric", _SumLoader)
         driver.execute(
             f"SET lock_timeout = {max(1, round(self._patience_seconds * 1000))}; "
             f"SET idle_in_transaction_session_timeout = '{_IDLE_LIMIT_SECONDS}s'; SET client_min_messages = warning"

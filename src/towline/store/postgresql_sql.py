@@ -5,6 +5,7 @@ Statements in `store/` are in the SQL that SQLite and PostgreSQL share, but for 
 =========================================================  ===========================================================
 ``?``                                                      ``$1``, ``$2``, ...
 ``X IN (SELECT value FROM json_each(?))``, and ``NOT IN``  ``= ANY`` and ``<> ALL`` of an array
+``SELECT value FROM json_each(?)`` elsewhere               the rows of an array of numbers
 ``X IS ?``, ``X IS NOT ?``                                 ``IS [NOT] DISTINCT FROM``
 ``X GLOB ?``                                               a regular expression
 ``json_extract(CAST(X AS TEXT), ?) IS ?``, ``= json(?)``   jsonb, with ``X`` a column that holds a document
@@ -46,6 +47,7 @@ class Statement(NamedTuple):
 
 
 _LISTED = re.compile(r"([\w.]+) (NOT )?IN \(SELECT value FROM json_each\(\?\)\)")
+_NUMBERS = "SELECT value FROM json_each(?)"
 _COMPARED = re.compile(r"\bIS (NOT )?\?")
 _GLOB = re.compile(r"\bGLOB \?")
 _HINT = re.compile(r"(?<=[ (])\+(?=job\.)")
@@ -68,6 +70,7 @@ def translated(sql: str) -> Statement:
     simple = _SIMPLE_INSERT.fullmatch(sql)
     text = _DOCUMENT.sub(_document, sql)
     text = _LISTED.sub(lambda found: f"{found[1]} {'<> ALL' if found[2] else '= ANY'} ({_LIST})", text)
+    text = text.replace(_NUMBERS, "SELECT CAST(jsonb_array_elements_text(CAST(? AS JSONB)) AS BIGINT)")
     text = _GLOB.sub(f"~ {_PATTERN}", text)
     text = _COMPARED.sub(lambda found: f"IS {'' if found[1] else 'NOT '}DISTINCT FROM ?", text)
     text = _HINT.sub("", text)

@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -16,29 +15,33 @@ from towline.configuration.choice import load_project
 from towline.on_worker.keeper import LOCK_FILE as KEEPER_LOCK_FILE
 from towline.on_worker.pilot_files import ADDRESS_FILE
 from towline.operations.compose import open_project, worker_state_dir
+from towline.store.database import Database
 
 
 class Engine:
-    """The default project in a private home."""
+    """The default project in a private home, with its queue in a file, or at the URL `queue_url`."""
 
-    def __init__(self, home):
+    def __init__(self, home, queue_url=None):
         self.home = home
+        self.queue = {} if queue_url is None else {"queue": {"store": {"url": queue_url}}}
+        if queue_url is not None:
+            self.configure()
 
     def configure(self, **project):
         """Write the project file."""
         self.home.mkdir(parents=True, exist_ok=True)
-        (self.home / "default.json").write_text(json.dumps({"name": "default", **project}))
+        (self.home / "default.json").write_text(json.dumps({"name": "default", **self.queue, **project}))
 
     @contextlib.contextmanager
     def locked_database(self):
         """Another process holds the database."""
-        connection = sqlite3.connect(load_project().queue_path, isolation_level=None)
-        connection.execute("BEGIN IMMEDIATE")
+        database = Database(load_project().queue_place)
+        database.dialect.begin(database.connection)
         try:
             yield
         finally:
-            connection.execute("ROLLBACK")
-            connection.close()
+            database.dialect.roll_back(database.connection)
+            database.close()
 
     def submit(self, flow, **options):
         return towline.submit_flow(flow, **options)
@@ -98,9 +101,9 @@ class Engine:
 
 
 @pytest.fixture
-def engine(tmp_path, monkeypatch):
+def engine(tmp_path, monkeypatch, queue_place):
     home = tmp_path / "towline home"
     monkeypatch.setenv("TOWLINE_HOME", str(home))
-    engine = Engine(home)
+    engine = Engine(home, queue_place if isinstance(queue_place, str) else None)
     yield engine
     engine.end_processes()

@@ -157,8 +157,9 @@ def _copy(database: "Database", version: int) -> Path | None:
     if not isinstance(database.dialect, SQLiteDialect):
         return None
     original = database.dialect.path
-    names = (f"{original.name}.before-schema-{version}{end}" for end in ("", *(f".{again}" for again in range(2, 1000))))
-    copy = next(path for name in names if not (path := original.with_name(name)).exists())
+    ends = ("", *(f".{again}" for again in range(2, 1000)))
+    paths = [original.with_name(f"{original.name}.before-schema-{version}{end}") for end in ends]
+    copy = next(path for path in paths if not path.exists())
     source = database.dialect.connect()
     try:
         with contextlib.closing(sqlite3.connect(copy)) as target:
