@@ -42,7 +42,7 @@ class Table:
         if name not in self.columns:
             known = ", ".join(self.columns)
             raise UnreadableOutput(
-                f"{self.path} has no column '{name}'{suggestion(name, self.columns)}. It has: {known}"
+                f"{self.path} has no column '{name}'{suggestion(name, self.columns) or '.'} It has: {known}"
             )
         return self.columns[name]
 

@@ -76,7 +76,8 @@ def edit_distance(left: str, right: str) -> int:
 
 def nearest_name(name: str, candidates: Iterable[str]) -> str | None:
     """Return the candidate with the smallest edit distance that is at most 1 + a fifth of the length, or None."""
-    limit = 1 + len(name) // 5
+    # A name of one letter is not near to every other one.
+    limit = min(1 + len(name) // 5, len(name) - 1)
     near = [(edit_distance(name, other), other) for other in candidates if abs(len(other) - len(name)) <= limit]
     distance, found = min(near, default=(limit + 1, ""))
     return found if distance <= limit else None
