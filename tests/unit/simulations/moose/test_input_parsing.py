@@ -59,7 +59,7 @@ texts = st.lists(items(), max_size=6).map("".join)
 @given(texts)
 @example("[a]b=1 c='2' '3' # d\n[../]e=${f\n")
 @example("a = # before\n 'x' # behind")
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 def test_writing_and_reading_again_gives_the_same_tree(text: str) -> None:
     first = parse(text)
     assert first.problems == ()
@@ -74,7 +74,7 @@ def test_writing_and_reading_again_gives_the_same_tree(text: str) -> None:
 @example("[a]" * 3000)
 @example("a " * 3000)
 @example("x = " + "${" * 3000)
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 def test_what_no_input_is_leads_to_problems_with_places_and_never_to_an_accident(text: str) -> None:
     found = parse(text, "fuzz.i")
     for problem in found.problems:
@@ -204,7 +204,7 @@ def test_inactive_sections_are_left_out_at_their_level_only() -> None:
         max_leaves=8,
     )
 )
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 def test_a_tree_built_in_python_is_read_back_as_it_was(content: dict[str, object]) -> None:
     root = Section()
     _build(root, content)
