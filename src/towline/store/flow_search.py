@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from towline.core.states import FlowState, JobState
+from towline.store.attention import attention
 from towline.store.conditions import NO_LIMIT, Conditions, name_condition
 from towline.store.database import Database
 from towline.store.job_info import FlowInfo, JobInfo
@@ -69,7 +70,10 @@ def find_flows(
         [*conditions.parameters, page.limit or NO_LIMIT, page.skip],
     )
     counts = _state_counts(database, [row[0] for row in rows])
-    flows = [_flow_info(row, counts.get(row[0], {}), prefix) for row in rows]
+    reasons = attention(database, counts, prefix)
+    flows = [
+        replace(_flow_info(row, counts.get(row[0], {}), prefix), attention=reasons.get(row[0], ())) for row in rows
+    ]
     return with_job_lists(database, flows, prefix=prefix) if with_jobs else flows
 
 

@@ -116,6 +116,9 @@ class FlowInfo:
     flow_metadata: Mapping[str, Any]
     #: Id of its row.
     id: int
+    #: Why it needs somebody, in sentences: failed actions and jobs, steps that wait for a person, ends that are not
+    #: confirmed.
+    attention: tuple[str, ...] = ()
     db_ids: tuple[str, ...] = ()
     job_ids: tuple[str, ...] = ()
     job_indexes: tuple[int, ...] = ()
@@ -134,8 +137,8 @@ class FlowInfo:
 
     @property
     def needs_attention(self) -> bool:
-        """Whether a job waits for the user because an action of the runner failed, or failed itself."""
-        return bool(self.state_counts.get(JobState.REMOTE_ERROR) or self.state_counts.get(JobState.FAILED))
+        """Whether something in it does not go on without somebody: `attention` says what."""
+        return bool(self.attention)
 
     @property
     def ids_mapping(self) -> dict[str, dict[int, str]]:

@@ -160,3 +160,10 @@ def add_failing_job() -> "Response[Any]":
 def add_hold() -> "Response[Any]":
     """Add a step that waits for a person."""
     return Response(addition=hold("Go on?"))
+
+
+@job
+def add_two_in_a_row() -> "Response[Any]":
+    """Add two jobs, one after the other."""
+    first = add(1, 1)
+    return Response(addition=Flow([first, add(first.output, 1)]))

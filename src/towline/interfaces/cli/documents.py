@@ -78,6 +78,7 @@ def flow_document(flow: "FlowInfo") -> dict[str, Any]:
         "name": flow.name,
         "state": flow.state.value,
         "needs_attention": flow.needs_attention,
+        "attention": list(flow.attention),
         "jobs": flow.job_count,
         "state_counts": {state.value: count for state, count in flow.state_counts.items()},
         "created_on": flow.created_on,

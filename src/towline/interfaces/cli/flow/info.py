@@ -61,6 +61,7 @@ def command(
             ("flow", flow.flow_id),
             ("name", flow.name),
             ("state", state_text(flow.state)),
+            ("needs attention", "\n".join(flow.attention) or None),
             ("jobs", ", ".join(f"{count} {state.value}" for state, count in flow.state_counts.items())),
             ("created on", local_time(flow.created_on)),
             ("updated on", local_time(flow.updated_on)),

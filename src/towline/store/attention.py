@@ -1,0 +1,69 @@
+"""Flows that need somebody: what does not go on by itself, and what was asked for and has not happened."""
+
+from collections.abc import Mapping, Sequence
+
+from towline.core.records import PERSON
+from towline.core.states import FINAL, JobState
+from towline.store.database import Database
+from towline.store.readiness import id_list
+
+#: After this time, an end that was asked for and is not confirmed is worth a look.
+_CANCELLATION_SECONDS = 60.0
+
+_QUIET = FINAL | {JobState.WAITING, JobState.PAUSED, JobState.REMOTE_ERROR}
+
+
+def attention(
+    database: Database, counts: Mapping[int, Mapping[JobState, int]], prefix: str = ""
+) -> dict[int, tuple[str, ...]]:
+    """Why each of these flows needs somebody; flows that do not are missing.
+
+    Parameters
+    ----------
+    counts
+        How many jobs each flow has in each state.
+    """
+    found: dict[int, list[str]] = {}
+    for flow_id, states in counts.items():
+        for reason in _of_states(states):
+            found.setdefault(flow_id, []).append(reason)
+    for job_id, flow_id, name in _holds(database, list(counts)):
+        found.setdefault(flow_id, []).append(f"job {prefix}{job_id} ({name}) waits for a person")
+    for job_id, flow_id, attempt, seconds in _unconfirmed(database, list(counts)):
+        found.setdefault(flow_id, []).append(
+            f"the end of attempt {attempt} of job {prefix}{job_id} was asked for {seconds:.0f} s ago "
+            "and is not confirmed"
+        )
+    return {flow_id: tuple(reasons) for flow_id, reasons in found.items()}
+
+
+def _of_states(states: Mapping[JobState, int]) -> list[str]:
+    reasons = []
+    errors, failed = states.get(JobState.REMOTE_ERROR, 0), states.get(JobState.FAILED, 0)
+    if errors:
+        reasons.append(f"{errors} in REMOTE_ERROR: an action of the runner failed, which `tow job retry` repeats")
+    if failed:
+        reasons.append(f"{failed} FAILED")
+    waiting = states.get(JobState.WAITING, 0)
+    if waiting and set(states) <= _QUIET and len(states) > 1 and set(states) != {JobState.WAITING, JobState.COMPLETED}:
+        reasons.append(f"{waiting} WAITING for jobs that do not go on by themselves")
+    return reasons
+
+
+def _holds(database: Database, flow_ids: Sequence[int]) -> list[tuple[int, int, str]]:
+    return database.read(
+        "SELECT id, flow_id, name FROM job WHERE state = 'READY' AND worker = ? "
+        "AND flow_id IN (SELECT value FROM json_each(?)) ORDER BY id",
+        (PERSON, id_list(flow_ids)),
+    )
+
+
+def _unconfirmed(database: Database, flow_ids: Sequence[int]) -> list[tuple[int, int, int, float]]:
+    now = database.clock()
+    rows = database.read(
+        "SELECT job_id, flow_id, cancellation.attempt, requested_at FROM cancellation "
+        "JOIN job ON job.id = cancellation.job_id WHERE requested_at < ? "
+        "AND flow_id IN (SELECT value FROM json_each(?)) ORDER BY job_id",
+        (now - _CANCELLATION_SECONDS, id_list(flow_ids)),
+    )
+    return [(job_id, flow_id, attempt, now - requested_at) for job_id, flow_id, attempt, requested_at in rows]
