@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from towline.testing.debian import NotPossibleHere
+from towline.testing.grid_engine import GridEngine
 from towline.testing.slurm_cluster import SlurmCluster
 
 
@@ -15,5 +16,16 @@ def slurm_cluster() -> Iterator[SlurmCluster]:
         cluster = SlurmCluster()
     except NotPossibleHere as reason:
         pytest.skip(f"no Slurm for tests: {reason}")
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def grid_engine() -> Iterator[GridEngine]:
+    """A Grid Engine of one node."""
+    try:
+        cluster = GridEngine()
+    except NotPossibleHere as reason:
+        pytest.skip(f"no Grid Engine for tests: {reason}")
     yield cluster
     cluster.stop()

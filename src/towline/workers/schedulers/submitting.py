@@ -55,7 +55,10 @@ towline_try() { # try script
   fi
   towline_text="$(cat "towline_error.$$") $towline_output"; rm -f "towline_error.$$"
   case $towline_code in 0|124|129|130|137|143) towline_say undecided "" "" $towline_code "$towline_text"; return;; esac
-  if towline_is_unclear "$towline_text"; then towline_say undecided "" "" $towline_code "$towline_text"; return; fi
+  # A program that cannot be run has submitted nothing, whatever is said about it.
+  if [ $towline_code != 126 ] && [ $towline_code != 127 ] && towline_is_unclear "$towline_text"; then
+    towline_say undecided "" "" $towline_code "$towline_text"; return
+  fi
   rm -f "towline_submit.$1"
   towline_say refused "" "" $towline_code "$towline_text"
 }
