@@ -28,7 +28,7 @@ import pytest
 
 from towline.errors import InvalidRequest, OutcomeUnknown, TransferFailed
 from towline.testing.worker_contract import HOSTILE_NAMES
-from towline.workers.transports.transport import Content, Existing, Selection, Transport, Tree
+from towline.workers.transports.transport import Content, Existing, Selection, Source, Transport, Tree
 
 #: More than the system takes as one argument.
 _LONG_SCRIPT_BYTES = 300_000
@@ -141,7 +141,7 @@ class TransportContract:
             (source / name).write_text(name)
             (source / name).chmod(mode)
         (source / "link").symlink_to("run")
-        content = {"bytes": b"\0\1", "x/y/z": Content(b"#!/bin/sh\n", 0o755), "copy": source}
+        content: dict[str, Source] = {"bytes": b"\0\1", "x/y/z": Content(b"#!/bin/sh\n", 0o755), "copy": source}
         transport.send(str(place), [Tree("a/b/tree", content), Tree("single", b"alone")])
         tree = place / "a/b/tree"
         assert (tree / "bytes").read_bytes() == b"\0\1"

@@ -7,6 +7,7 @@ import selectors
 import signal
 import subprocess
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -40,48 +41,72 @@ class Limits:
 
 @dataclass(slots=True)
 class _Stream:
-    """One of the two outputs, as far as it was read."""
+    """One of the two outputs, as far as it was read. Pieces are handed on as they came, because copies take time."""
 
     marks: Marks
-    #: Between the marks; what may be the beginning of the end mark is held back.
-    payload: bytearray = field(default_factory=bytearray)
-    pending: bytearray = field(default_factory=bytearray)
+    #: Between the marks, and how many bytes that is.
+    pieces: deque[bytes] = field(default_factory=deque)
+    size: int = 0
+    #: What may be the beginning of a mark.
+    pending: bytes = b""
     begun: bool = False
     #: What follows the marks in their lines.
     begin_text: bytes = b""
     end_text: bytes | None = None
 
     def feed(self, data: bytes) -> None:
-        self.pending += data
+        """Take note of what was read."""
+        data = self.pending + data if self.pending else data
+        self.pending = b""
         if not self.begun:
-            self._find_begin()
+            data = self._after_begin(data)
         if self.begun and self.end_text is None:
-            self._find_end()
+            self._until_end(data)
 
-    def _find_begin(self) -> None:
-        at = self.pending.find(self.marks.begin)
-        stop = self.pending.find(b"\n", at + len(self.marks.begin)) if at >= 0 else -1
+    def take(self, limit: int) -> bytes:
+        """The first piece, or so much of it."""
+        piece = self.pieces.popleft()
+        if len(piece) > limit:
+            self.pieces.appendleft(piece[limit:])
+            piece = piece[:limit]
+        self.size -= len(piece)
+        return piece
+
+    def drop(self, kept: int) -> None:
+        """Forget what came first, until about so many bytes are left."""
+        while self.size > kept:
+            self.take(self.size - kept)
+
+    def everything(self) -> bytes:
+        """What was read and not taken, a mark that is not complete included."""
+        return b"".join(self.pieces) + self.pending
+
+    def _after_begin(self, data: bytes) -> bytes:
+        mark = self.marks.begin
+        at = data.find(mark)
+        stop = data.find(b"\n", at + len(mark)) if at >= 0 else -1
+        if stop < 0:
+            self.pending = data if at >= 0 else data[-_NOISE_BYTES:]
+            return b""
+        self.begun = True
+        self.begin_text = data[at + len(mark) : stop]
+        return data[stop + 1 :]
+
+    def _until_end(self, data: bytes) -> None:
+        mark = self.marks.end
+        at = data.find(mark)
+        stop = data.find(b"\n", at + len(mark)) if at >= 0 else -1
         if stop >= 0:
-            self.begun = True
-            self.begin_text = bytes(self.pending[at + len(self.marks.begin) : stop])
-            del self.pending[: stop + 1]
-        elif at < 0 and len(self.pending) > _NOISE_BYTES:
-            del self.pending[: -_NOISE_BYTES // 2]
-
-    def _find_end(self) -> None:
-        at = self.pending.find(self.marks.end)
+            self.end_text = data[at + len(mark) : stop]
+        elif at < 0:
+            # The mark may be cut between two pieces; only its first byte is a line end.
+            at = data.rfind(b"\n", max(0, len(data) - len(mark)))
         if at >= 0:
-            stop = self.pending.find(b"\n", at + len(self.marks.end))
-            if stop >= 0:
-                self.end_text = bytes(self.pending[at + len(self.marks.end) : stop])
-                self.payload += self.pending[:at]
-                self.pending.clear()
-            return
-        # The mark may be cut between two pieces; only its first byte, a line end, has to be looked for.
-        held = self.pending.rfind(b"\n", max(0, len(self.pending) - len(self.marks.end)))
-        certain = held if held >= 0 else len(self.pending)
-        self.payload += self.pending[:certain]
-        del self.pending[:certain]
+            self.pending = b"" if stop >= 0 else data[at:]
+            data = data[:at]
+        if data:
+            self.pieces.append(data)
+            self.size += len(data)
 
 
 class Channel:
@@ -155,11 +180,24 @@ class Channel:
             The connection ended or time ran out before the script did.
         """
         out = self._out
-        while len(out.payload) < size and out.end_text is None:
+        while out.size < size and out.end_text is None:
             self._pump()
-        data = bytes(memoryview(out.payload)[:size])
-        del out.payload[:size]
-        return data
+        taken: list[bytes] = []
+        left = size
+        while left and out.pieces:
+            taken.append(out.take(left))
+            left -= len(taken[-1])
+        return taken[0] if len(taken) == 1 else b"".join(taken)
+
+    def read_piece(self, limit: int) -> bytes:
+        """Standard output as it comes, at least one byte and at most `limit`; empty at its end.
+
+        Raises as :meth:`read` does.
+        """
+        out = self._out
+        while not out.pieces and out.end_text is None:
+            self._pump()
+        return out.take(limit) if out.pieces else b""
 
     def finish(self) -> tuple[int, bytes]:
         """Wait for the end of the script; return its exit code and its standard error.
@@ -167,13 +205,13 @@ class Channel:
         What it says on standard output from now on is dropped.
         """
         while self._out.end_text is None:
-            self._out.payload.clear()
+            self._out.drop(0)
             self._pump()
         late = time.monotonic() + _LAST_WORD_SECONDS
         while self._err.end_text is None and self._stderr in self._open and time.monotonic() < late:
             self._pump(least_seconds=0.05)
         code = int(self._out.end_text)
-        errors = bytes(self._err.payload + self._err.pending)
+        errors = self._err.everything()
         self._leave(_LEAVING_SECONDS)
         return code, errors
 
@@ -245,8 +283,8 @@ class Channel:
             self._drop(descriptor)
             return
         stream.feed(data)
-        if stream is self._err and len(stream.payload) > _NOISE_BYTES:
-            del stream.payload[: -_NOISE_BYTES // 2]
+        if stream is self._err:
+            stream.drop(_NOISE_BYTES)
 
     def _drop(self, descriptor: int) -> None:
         if descriptor in self._open:
@@ -265,8 +303,8 @@ class Channel:
         with contextlib.suppress(subprocess.TimeoutExpired):
             code = self._process.wait(_LEAVING_SECONDS)
         # Before its first word a shell may complain on standard output as well.
-        noise = b"" if self._out.begun else bytes(self._out.pending)
-        said = (bytes(self._err.payload + self._err.pending) + noise).decode(errors="replace")
+        noise = b"" if self._out.begun else self._out.pending
+        said = (self._err.everything() + noise).decode(errors="replace")
         begun = self._out.begun
         self.abandon()
         raise self._explain(begun, code, said)

@@ -8,17 +8,16 @@ import posixpath
 import re
 import shlex
 import tarfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from towline.errors import InvalidRequest, TransferFailed
+from towline.workers.transports.channel import Channel
 from towline.workers.transports.shell_text import absolute, path_text, pattern_text
 from towline.workers.transports.transport import Fetched, Progress, Selection
 
 _CHUNK_BYTES = 1 << 20
-#: The reader of tar streams copies what is left of a piece for every file in it.
-_PIECE_BYTES = 1 << 16
 _DEEP = re.compile(r"(?:(?P<folder>.+)/)?\*\*/(?P<name>[^/]+)\Z")
 _LINK_REASON = "a link that leads out of the folder"
 
@@ -126,21 +125,21 @@ class Unpacking:
 
     Parameters
     ----------
-    read
-        Gives up to so many bytes of the stream, fewer only at its end.
-    home
-        Home folder of the worker.
+    channel
+        Gives the stream.
+    token
+        For names of files that are not complete.
     """
 
     def __init__(
         self,
         selections: Sequence[Selection],
-        read: Callable[[int], bytes],
-        home: str,
+        channel: Channel,
         token: str,
         progress: Progress | None = None,
     ) -> None:
-        self._stream = _Stream(read, progress)
+        home = channel.home
+        self._stream = _Stream(channel, progress)
         self._token = token
         self._arrivals = [
             _Arrivals(item, _stream_folder(item.folder, home), os.path.realpath(item.target)) for item in selections
@@ -159,9 +158,9 @@ class Unpacking:
             A file cannot be written here.
         """
         try:
-            with tarfile.open(fileobj=self._stream, mode="r|", bufsize=_PIECE_BYTES) as archive:
+            with tarfile.open(fileobj=self._stream, mode="r:") as archive:
                 while (member := archive.next()) is not None:
-                    self._take(archive, member)
+                    self._take(member)
                     # The archive remembers every member it has seen.
                     archive.members.clear()  # type: ignore[attr-defined]
         except tarfile.TarError as error:
@@ -169,7 +168,7 @@ class Unpacking:
         self._stream.drain()
         return [item.told() for item in self._arrivals]
 
-    def _take(self, archive: tarfile.TarFile, member: tarfile.TarInfo) -> None:
+    def _take(self, member: tarfile.TarInfo) -> None:
         name = posixpath.normpath("/" + member.name)
         if ".." in member.name.split("/"):
             raise TransferFailed(f"the worker sent {member.name!r}, which is not in the folder that was asked for")
@@ -178,15 +177,15 @@ class Unpacking:
             if folder == "/":
                 raise TransferFailed(f"the worker sent {name!r}, which nobody asked for")
             folder = posixpath.dirname(folder)
-        self._put(archive, member, self._by_prefix[folder], name[len(folder) :].lstrip("/"))
+        self._put(member, self._by_prefix[folder], name[len(folder) :].lstrip("/"))
 
-    def _put(self, archive: tarfile.TarFile, member: tarfile.TarInfo, item: _Arrivals, relative: str) -> None:
+    def _put(self, member: tarfile.TarInfo, item: _Arrivals, relative: str) -> None:
         if member.isdir():
             self._folder(item, relative)
             item.folders.add(relative or ".")
         elif member.isreg() and not member.issparse():
             self._folder(item, posixpath.dirname(relative))
-            self._write(archive, member, item, relative)
+            self._write(member, item, relative)
             item.files[relative] = member.size
         elif member.issym():
             self._link(member, item, relative)
@@ -209,29 +208,34 @@ class Unpacking:
             raise TransferFailed(f"{folder} is or goes through a link to {real}; remove it, or fetch to another folder")
         Path(folder).mkdir(parents=True, exist_ok=True)
 
-    def _write(self, archive: tarfile.TarFile, member: tarfile.TarInfo, item: _Arrivals, relative: str) -> None:
+    def _write(self, member: tarfile.TarInfo, item: _Arrivals, relative: str) -> None:
         place = f"{item.target}/{relative}"
-        folder, name = os.path.split(place)
+        folder = os.path.dirname(place)  # noqa: PTH120 - called for every file
         partial = f"{folder}/.{self._token}.{len(item.files)}"
-        source = archive.extractfile(member)
-        assert source is not None
         mode = (member.mode | 0o600) & 0o777
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         try:
             try:
-                left = member.size
-                while left and (data := source.read(min(left, _CHUNK_BYTES))):
-                    left -= os.write(descriptor, data)
+                self._copy(member.size, descriptor)
             finally:
                 os.close(descriptor)
-            if left:
-                raise TransferFailed(f"{name} arrived only in part")
             os.utime(partial, (member.mtime, member.mtime))
             os.replace(partial, place)  # noqa: PTH105 - called for every file
         except BaseException:
             with contextlib.suppress(OSError):
                 os.unlink(partial)  # noqa: PTH108
             raise
+
+    def _copy(self, size: int, descriptor: int) -> None:
+        # The stream stands at the content of the file: it is read without the reader of tar streams, which copies.
+        while size:
+            piece = self._stream.read_piece(min(size, _CHUNK_BYTES))
+            if not piece:
+                raise TransferFailed("the stream of files was cut")
+            size -= len(piece)
+            left = memoryview(piece)
+            while left:
+                left = left[os.write(descriptor, left) :]
 
     def _link(self, member: tarfile.TarInfo, item: _Arrivals, relative: str) -> None:
         if not _stays_inside(posixpath.dirname(relative), member.linkname):
@@ -258,26 +262,42 @@ def _stays_inside(folder: str, link: str) -> bool:
 
 
 class _Stream(io.RawIOBase):
-    """What the reader of tar streams reads from."""
+    """What comes from the channel, as a file in which one can only go forward."""
 
-    def __init__(self, read: Callable[[int], bytes], progress: Progress | None) -> None:
+    def __init__(self, channel: Channel, progress: Progress | None) -> None:
         super().__init__()
-        self._read = read
+        self._channel = channel
         self._progress = progress
-        self._done = 0
+        self._at = 0
 
-    def read(self, size: int = _PIECE_BYTES) -> bytes:
-        """Up to `size` bytes, fewer only at the end."""
-        data = self._read(size)
-        self._done += len(data)
-        if self._progress and data:
-            self._progress(self._done, None)
-        return data
+    def read(self, size: int = -1) -> bytes:
+        """`size` bytes, fewer only at the end."""
+        return self._count(self._channel.read(size))
+
+    def read_piece(self, limit: int) -> bytes:
+        """What there is, at most `limit` bytes; empty at the end."""
+        return self._count(self._channel.read_piece(limit))
+
+    def tell(self) -> int:
+        """How many bytes were read."""
+        return self._at
+
+    def seek(self, position: int, whence: int = os.SEEK_SET) -> int:
+        """Drop what stands before a position."""
+        while self._at < position and self.read_piece(position - self._at):
+            pass
+        return self._at
 
     def drain(self) -> None:
         """Read to the end: a tar stream may be followed by empty blocks."""
-        while self._read(_CHUNK_BYTES):
+        while self.read_piece(_CHUNK_BYTES):
             pass
+
+    def _count(self, data: bytes) -> bytes:
+        self._at += len(data)
+        if self._progress and data:
+            self._progress(self._at, None)
+        return data
 
 
 def check_apart(selections: Sequence[Selection], home: str) -> None:

@@ -100,7 +100,7 @@ def _receive(channel: Channel, partial: Path, start: int, size: int, progress: P
         os.ftruncate(descriptor, start)
         os.lseek(descriptor, start, os.SEEK_SET)
         done = start
-        while data := channel.read(_CHUNK_BYTES):
+        while data := channel.read_piece(_CHUNK_BYTES):
             # A file that grows meanwhile is fetched as it was.
             view = memoryview(data)[: max(0, size - done)]
             while view:

@@ -13,7 +13,7 @@ from towline.errors import InvalidRequest
 from towline.workers.transports.shell_text import path_text
 from towline.workers.transports.transport import Content, Existing, Progress, Source, Tree
 
-_CHUNK_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 18
 _BLOCK_BYTES = 512
 #: The last entry of the stream; without it the stream was cut.
 _COMPLETE = "complete"
@@ -93,10 +93,13 @@ def tar_stream(trees: Sequence[Tree], progress: Progress | None = None) -> Itera
     for number, tree in enumerate(trees):
         for name, source in _members(str(number), tree.content):
             for data in _entry(name, source):
-                piece += data
-                if len(piece) >= _PIECE_BYTES:
+                if len(data) < _PIECE_BYTES:
+                    piece += data
+                if len(piece) >= _PIECE_BYTES or len(data) >= _PIECE_BYTES:
                     yield bytes(piece)
                     piece.clear()
+                if len(data) >= _PIECE_BYTES:
+                    yield data
             if progress and source is not None:
                 done += _size(source)
                 progress(done, total)

@@ -143,7 +143,7 @@ class ShellTransport(ABC):
             return []
         with self.channel(packing_script(selections)) as channel:
             check_apart(selections, channel.home)
-            arrived = Unpacking(selections, channel.read, channel.home, secrets.token_hex(8), progress).run()
+            arrived = Unpacking(selections, channel, secrets.token_hex(8), progress).run()
             code, errors = channel.finish()
         if code:
             said = errors.decode(errors="replace").strip()[-1000:] or f"exit code {code}"
