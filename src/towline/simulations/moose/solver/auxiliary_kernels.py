@@ -9,6 +9,7 @@ from towline.simulations.moose.expressions import InvalidExpression, parse
 from towline.simulations.moose.solver.blocks import Block
 from towline.simulations.moose.solver.fields import Points, PropertyValue
 from towline.simulations.moose.solver.flood_counters import find_counter
+from towline.simulations.moose.solver.functions import three
 from towline.simulations.moose.solver.mesh import Array
 from towline.simulations.moose.solver.state import Moment, PointFunction, State, moments
 
@@ -126,8 +127,7 @@ def _function(block: Block, state: State, elemental: bool, _: tuple[str, ...]) -
     def compute(now: State) -> Array:
         if elemental:
             return now.element_means(lambda points: function.value(points.time, points.coordinates))
-        x, y, z = (*now.mesh.node_coordinates(), *[np.zeros(())] * (3 - now.mesh.dimension))
-        return np.broadcast_to(function.value(now.time, (x, y, z)), now.mesh.node_shape)
+        return np.broadcast_to(function.value(now.time, three(now.mesh.node_coordinates())), now.mesh.node_shape)
 
     return compute
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from towline.simulations.moose.solver.blocks import Block
 from towline.simulations.moose.solver.fields import Fields
-from towline.simulations.moose.solver.functions import ConstantFunction, Function
+from towline.simulations.moose.solver.functions import ConstantFunction, Function, three
 from towline.simulations.moose.solver.kernels import Equations
 from towline.simulations.moose.solver.mesh import SIDES, Array, UniformMesh
 from towline.simulations.moose.solver.tensor_operators import lumped_weights
@@ -26,9 +26,8 @@ class PrescribedValue:
     def impose(self, fields: Fields, time: float) -> None:
         """Set the values of the side."""
         mesh = fields.mesh
-        full = [np.broadcast_to(one, mesh.node_shape)[self.where] for one in mesh.node_coordinates()]
-        x, y, z = (*full, *[np.zeros(())] * (3 - mesh.dimension))
-        fields.unknowns[self.row][self.where] = self.function.value(time, (x, y, z))
+        side = tuple(np.broadcast_to(one, mesh.node_shape)[self.where] for one in mesh.node_coordinates())
+        fields.unknowns[self.row][self.where] = self.function.value(time, three(side))
 
 
 def add_boundary_condition(block: Block, equations: Equations) -> list[PrescribedValue]:

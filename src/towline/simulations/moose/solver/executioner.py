@@ -54,13 +54,14 @@ class TimeSettings:
 
 def read_tolerances(block: Block) -> Tolerances:
     """Read when iterations end."""
-    numbers = {
-        name: block.number(name, default=getattr(Tolerances, name))
-        for name in ("nl_rel_tol", "nl_abs_tol", "nl_rel_step_tol", "nl_div_tol", "l_tol", "l_abs_tol")
-    }
     search = block.text("line_search", default="default").lower() not in ("none", "basic")
     out = Tolerances(
-        **numbers,
+        nl_rel_tol=block.number("nl_rel_tol", default=1e-8),
+        nl_abs_tol=block.number("nl_abs_tol", default=1e-50),
+        nl_rel_step_tol=block.number("nl_rel_step_tol", default=0.0),
+        nl_div_tol=block.number("nl_div_tol", default=1e10),
+        l_tol=block.number("l_tol", default=1e-5),
+        l_abs_tol=block.number("l_abs_tol", default=1e-50),
         nl_max_its=block.integer("nl_max_its", default=50),
         l_max_its=block.integer("l_max_its", default=10000),
         line_search=search,
@@ -119,7 +120,7 @@ class Solver:
         self._preconditioner: Preconditioner | None = None
 
     def solve(self, factor: float, history: Array) -> NewtonResult:
-        """Find the unknowns at the time of the state, where u̇ = factor·u + history; the fields are left as they were."""
+        """Find the unknowns at the time of the state, where u̇ = factor·u + history; the fields stay."""
         problem = self._problem
         fields, time = problem.state.fields, problem.state.time
 

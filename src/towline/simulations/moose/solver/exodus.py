@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import scipy.io
+import scipy.io  # type: ignore[import-untyped]  # ships no types
 
 from towline.simulations.moose.solver.mesh import SIDES, Array, UniformMesh
 
@@ -30,8 +31,8 @@ _FACES = {
 class ExodusFile:
     """A file that grows by one record per output.
 
-    The classic netCDF format keeps all records behind the header: a step is appended, flushed, and only then counted in the
-    header. Who kills the run finds all steps that were counted.
+    The classic netCDF format keeps all records behind the header: a step is appended, flushed, and only then
+    counted in the header. Who kills the run finds all steps that were counted.
     """
 
     def __init__(
@@ -145,7 +146,7 @@ class ExodusFile:
             file.write(self._records.to_bytes(4, "big"))
 
 
-def _fill(file: "scipy.io.netcdf_file", name: str, kind: str, dimensions: tuple[str, ...], values: object) -> "object":
+def _fill(file: "scipy.io.netcdf_file", name: str, kind: str, dimensions: tuple[str, ...], values: object) -> "Any":
     variable = file.createVariable(name, kind, dimensions)
     variable[:] = values
     return variable

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import scipy.ndimage
+import scipy.ndimage  # type: ignore[import-untyped]  # ships no types
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+from scipy.sparse import coo_array  # type: ignore[import-untyped]
+from scipy.sparse.csgraph import connected_components  # type: ignore[import-untyped]
 
 from towline.simulations.moose.solver.mesh import SIDES, Array, UniformMesh
 
@@ -51,13 +51,13 @@ class Feature:
 
 
 def centroid_values(mesh: UniformMesh, nodal: Array) -> Array:
-    """Return a nodal variable at the element centres: the mean of the corners, which is also its mean over the element."""
+    """Return a nodal variable at the element centres: the mean of the corners, and of the element."""
     out = mesh.extended(nodal[None])[0]
     for axis in range(mesh.dimension):
         low, high = [slice(None)] * mesh.dimension, [slice(None)] * mesh.dimension
         low[axis], high[axis] = slice(None, -1), slice(1, None)
         out = 0.5 * (out[tuple(low)] + out[tuple(high)])
-    return out
+    return np.asarray(out)
 
 
 def flood(mesh: UniformMesh, values: list[Array], rule: FloodRule) -> tuple[Feature, ...]:
@@ -100,7 +100,7 @@ def _periodic_labels(mesh: UniformMesh, mask: NDArray[np.bool_]) -> tuple[NDArra
         return labels, int(count)
     first, second = np.concatenate(pairs, axis=1)
     graph = coo_array((np.ones(len(first)), (first, second)), shape=(count + 1, count + 1))
-    components, joined = connected_components(graph, directed=False)
+    _, joined = connected_components(graph, directed=False)
     # The background stays 0, whatever number its component has.
     joined = np.where(joined == joined[0], 0, joined + 1)
     _, dense = np.unique(joined, return_inverse=True)

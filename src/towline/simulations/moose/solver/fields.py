@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -19,8 +20,8 @@ PropertyValue = float | Array
 class Fields:
     """Values of all variables at one time.
 
-    ``unknowns`` has the shape ``(variables, *mesh.node_shape)``; auxiliary variables stand beside it, those of first order
-    at the nodes, the constant ones per element.
+    ``unknowns`` has the shape ``(variables, *mesh.node_shape)``; auxiliary variables stand beside it, those of first
+    order at the nodes, the constant ones per element.
     """
 
     mesh: UniformMesh
@@ -47,7 +48,7 @@ class Fields:
     def nodal_values(self, name: str) -> Array:
         """Return a variable at the unknown nodes."""
         if name in self.names:
-            return self.unknowns[self.names.index(name)]
+            return np.asarray(self.unknowns[self.names.index(name)])
         if name in self.nodal:
             return self.nodal[name]
         raise InvalidRequest(f"Variable '{name}' has no values at nodes, or does not exist")
@@ -85,7 +86,7 @@ def bands(mesh: UniformMesh, fields: int, *, elements_per_band: int = 32768) -> 
     height = max(1, elements_per_band // max(per_row, 1))
     count = -(-rows // height)
     edges = np.linspace(0, rows, count + 1).astype(int)
-    return [slice(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [slice(int(a), int(b)) for a, b in pairwise(edges)]
 
 
 class Points:
@@ -119,7 +120,7 @@ class Points:
     def value(self, name: str) -> Array:
         """Return a variable at the points."""
         if name in self.fields.names:
-            return self.unknowns[self.fields.names.index(name)]
+            return np.asarray(self.unknowns[self.fields.names.index(name)])
         if name not in self._auxiliary:
             self._auxiliary[name] = self._auxiliary_value(name)
         return self._auxiliary[name]
@@ -127,7 +128,7 @@ class Points:
     def _auxiliary_value(self, name: str) -> Array:
         if name in self.fields.elemental:
             return np.broadcast_to(self.fields.elemental[name][self.band], self.shape)
-        return values_at_points(self._corner_values(name), self.mesh.dimension)[0]
+        return np.asarray(values_at_points(self._corner_values(name), self.mesh.dimension)[0])
 
     def gradient(self, name: str) -> list[Array]:
         """Return the derivatives of a nodal variable by x, y, z."""

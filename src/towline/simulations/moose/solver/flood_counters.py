@@ -149,7 +149,7 @@ def build_counter(block: Block, state: State, order_parameters: tuple[str, ...])
         "use_single_map", "use_global_numbering", "op_num", "var_name_base", "polycrystal_ic_uo", "verbosity_level"
     )
     block.ignore("show_info", "bounding_box_sep", "max_remap_recursion_depth")
-    sides = [frozenset(block.words(name, default=())) for name in _SIDE_PARAMETERS]
+    primary, secondary, specified = (frozenset(block.words(name, default=())) for name in _SIDE_PARAMETERS)
     tracker = _tracker(block, state, rule) if tracked else None
     default = "initial timestep_end" if tracked else "timestep_end"
     return FloodCounter(
@@ -158,7 +158,9 @@ def build_counter(block: Block, state: State, order_parameters: tuple[str, ...])
         rule,
         moments(block, default),
         block.text("elem_avg_value", default=""),
-        *sides,
+        primary,
+        secondary,
+        specified,
         tracker,
         block.integer("tracking_step", default=0) if tracked else 0,
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -12,6 +13,12 @@ from towline.simulations.moose.solver.mesh import Array
 
 Coordinates = tuple[Array, Array, Array]
 ORIGIN: Coordinates = (np.zeros(()), np.zeros(()), np.zeros(()))
+
+
+def three(where: tuple[Array, ...]) -> tuple[Array, Array, Array]:
+    """Return x, y, z from the coordinates of a mesh; missing directions are zero."""
+    x, y, z = (where + (np.zeros(()),) * 3)[:3]
+    return x, y, z
 
 
 class Function(Protocol):
@@ -149,7 +156,7 @@ def _piecewise(block: Block, kind: str) -> PiecewiseFunction:
         points, values = block.numbers("x"), block.numbers("y")
     if len(points) != len(values) or not points:
         raise block.refused(f"{len(points)} points and {len(values)} values; both must be given, as many of each", "y")
-    if any(b <= a for a, b in zip(points[:-1], points[1:], strict=True)):
+    if any(b <= a for a, b in pairwise(points)):
         raise block.refused("x-values are not strictly increasing", "x")
     axis = "xyz".index(block.choice("axis", options=("x", "y", "z"))) if block.has("axis") else None
     return PiecewiseFunction(points, values, kind, axis, block.number("scale_factor", default=1.0))

@@ -1,7 +1,7 @@
 """The bulk term of multi-phase-field grain growth, for all order parameters at once.
 
-L μ (η_i³ − η_i + 2γ η_i Σ_{j≠i} η_j²) couples every order parameter to every other, but only through S = Σ η² and, in the
-derivative, through Σ_j η_j δ_j: the work grows with the number of order parameters, not with its square.
+L μ (η_i³ − η_i + 2γ η_i Σ_{j≠i} η_j²) couples every order parameter to every other, but only through S = Σ η² and, in
+the derivative, through Σ_j η_j δ_j: the work grows with the number of order parameters, not with its square.
 """
 
 from dataclasses import dataclass

@@ -31,12 +31,14 @@ class GrainTracker:
     """
 
     mesh: UniformMesh
-    rule: FloodRule = FloodRule(0.1, 0.09)
+    rule: FloodRule = field(default_factory=lambda: FloodRule(0.1, 0.09))
     halo_layers: int = 2
     remaps: bool = True
     reserved: int = 0
     error_on_creation: bool = False
     tolerates_failure: bool = False
+    #: Grains that may be moved out of the way of one that moves.
+    most_moves: int = 3
     #: What happened in the last update, in MOOSE's words.
     messages: list[str] = field(default_factory=list)
     features: tuple[Feature, ...] = ()
@@ -126,12 +128,12 @@ class GrainTracker:
                     break
                 first, second = pairs[0]
                 self.messages.append(f"Grain #{first} intersects Grain #{second} (variable index: {variable})")
-                move = self._move(first, second, variables)
-                if move is None:
+                found = self._separated(first, second, variables)
+                if found is None:
                     if self.tolerates_failure:
                         break
                     raise InvalidRequest(REMAPPING_FAILED)
-                moves.append(move)
+                moves += found
         return moves
 
     def _close_pairs(self, variable: int) -> list[tuple[int, int]]:
@@ -145,23 +147,51 @@ class GrainTracker:
             labels = spread(self.mesh, labels, pairs)
         return sorted(pairs)
 
-    def _move(self, first: int, second: int, variables: int) -> Remapping | None:
-        """Move the smaller of two grains to the variable whose grains are farthest away."""
+    def _separated(self, first: int, second: int, variables: int) -> list[Remapping] | None:
+        """Move one of two grains, the smaller one if possible, to another variable."""
         by_id = {feature.id: feature for feature in self.features}
         for grain in sorted((by_id[first], by_id[second]), key=lambda feature: len(feature.elements)):
-            halo = self._with_halo(grain, 2 * self.halo_layers + 1)
-            near = id_map(self.mesh, ()).ravel() != NOTHING
-            near[halo] = True
-            blocked = {other.variable for other in self.features if near[other.elements].any()}
-            free = [place for place in range(variables - self.reserved) if place not in blocked]
-            if free:
-                loads = {place: sum(feature.variable == place for feature in self.features) for place in free}
-                target = min(free, key=lambda place: (loads[place], place))
-                self.messages.append(f"Remapping grain #{grain.id} from variable index {grain.variable} to {target}")
-                moved = replace(grain, variable=target)
-                self.features = tuple(moved if feature.id == grain.id else feature for feature in self.features)
-                return Remapping(grain, target, self._with_halo(grain, self.halo_layers))
+            moves = self._moves(grain, variables, frozenset({grain.variable}), self.most_moves)
+            if moves is not None:
+                return moves
         return None
+
+    def _moves(self, grain: Feature, variables: int, closed: frozenset[int], depth: int) -> list[Remapping] | None:
+        """Move a grain to an open variable, after what is there has moved out of its way; None if that is too much."""
+        blockers: dict[int, list[Feature]] = {place: [] for place in range(variables - self.reserved)}
+        near = np.zeros(self.mesh.element_count, dtype=bool)
+        near[self._with_halo(grain, 2 * self.halo_layers)] = True
+        for other in self.features:
+            if other.id != grain.id and other.variable in blockers and near[other.elements].any():
+                blockers[other.variable].append(other)
+        counts = [sum(one.variable == place for one in self.features) for place in range(variables)]
+        targets = sorted(set(blockers) - closed, key=lambda place: (len(blockers[place]), counts[place], place))
+        for target in targets:
+            if len(blockers[target]) > depth:
+                return None
+            before = self.features
+            cleared = self._cleared(blockers[target], variables, closed | {target}, depth)
+            if cleared is not None:
+                return [*cleared, self._moved(grain, target)]
+            self.features = before
+        return None
+
+    def _cleared(
+        self, grains: list[Feature], variables: int, closed: frozenset[int], depth: int
+    ) -> list[Remapping] | None:
+        moves: list[Remapping] = []
+        for grain in grains:
+            found = self._moves(grain, variables, closed | {grain.variable}, depth - 1)
+            if found is None:
+                return None
+            moves += found
+        return moves
+
+    def _moved(self, grain: Feature, target: int) -> Remapping:
+        self.messages.append(f"Remapping grain #{grain.id} from variable index {grain.variable} to {target}")
+        moved = replace(grain, variable=target)
+        self.features = tuple(moved if one.id == grain.id else one for one in self.features)
+        return Remapping(grain, target, self._with_halo(grain, self.halo_layers))
 
     def _with_halo(self, grain: Feature, layers: int) -> NDArray[np.int64]:
         labels = id_map(self.mesh, (grain,))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from towline.simulations.moose.solver.blocks import Block
-from towline.simulations.moose.solver.functions import FunctionSet
+from towline.simulations.moose.solver.functions import FunctionSet, three
 from towline.simulations.moose.solver.mesh import Array, UniformMesh
 from towline.simulations.moose.solver.polycrystal import VoronoiPolycrystal, minimum_image
 
@@ -51,13 +51,8 @@ def _constant(values: InitialValues, block: Block, variable: str, where: tuple[A
 
 def _function(values: InitialValues, block: Block, variable: str, where: tuple[Array, ...]) -> Array:
     function = values.functions.find(block.text("function"), block, "function")
-    factor = block.number("scaling_factor", default=1.0)
-    return factor * function.value(0.0, _three(where))
-
-
-def _three(where: tuple[Array, ...]) -> tuple[Array, Array, Array]:
-    full = [*where, *[np.zeros_like(where[0])] * (3 - len(where))]
-    return full[0], full[1], full[2]
+    factor = block.number("scaling", default=1.0)
+    return factor * function.value(0.0, three(where))
 
 
 def _random(values: InitialValues, block: Block, variable: str, where: tuple[Array, ...]) -> Array:
@@ -168,12 +163,12 @@ def _polycrystal(values: InitialValues, block: Block, variable: str, where: tupl
 
 
 def _polycrystal_random(values: InitialValues, block: Block, variable: str, where: tuple[Array, ...]) -> Array:
-    kind = block.choice("random_type", "typ", options=("continuous", "discrete"))
+    kind = block.choice("random_type", options=("continuous", "discrete"), default="discrete")
     stream = values.global_stream(block.integer("rand_seed", default=0))
     numbers = stream.random_sample(where[0].shape)
     if kind == "continuous":
         return numbers
-    return (np.floor(block.integer("op_num") * numbers) == block.integer("op_index")).astype(float)
+    return np.asarray(np.floor(block.integer("op_num") * numbers) == block.integer("op_index"), dtype=float)
 
 
 _BUILDERS: dict[str, Callable[[InitialValues, Block, str, tuple[Array, ...]], Array]] = {

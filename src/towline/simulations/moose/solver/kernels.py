@@ -110,8 +110,8 @@ class Equations:
                 self.terms.append(GrainGrowthTerm(tuple(sorted(rows)), mobility))
                 continue
             for row in rows:
-                others = tuple(sorted(members - {names[row]}))
-                places = tuple((name, names.index(name) if name in names else None) for name in others)
+                rest = sorted(members - {names[row]})
+                places = tuple((name, names.index(name) if name in names else None) for name in rest)
                 self.terms.append(CoupledGrainSource(row, names[row], places, mobility))
 
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import solve_triangular
-from scipy.sparse.linalg import LinearOperator, bicgstab
+from scipy.linalg import solve_triangular  # type: ignore[import-untyped]  # ships no types
+from scipy.sparse.linalg import LinearOperator, bicgstab  # type: ignore[import-untyped]
 
 from towline.simulations.moose.solver.mesh import Array
 
@@ -97,7 +97,7 @@ def _cycle(
         if norms[-1] <= goal or length == 0:
             break
     weights = solve_triangular(hessenberg[:used, :used], remainder[:used])
-    correction = weights[0] * directions[0]
+    correction: Array = float(weights[0]) * directions[0]
     for weight, direction in zip(weights[1:], directions[1:], strict=True):
         correction += weight * direction
     return correction

@@ -206,7 +206,7 @@ class ParsedProperty:
 
     expression: Expression
     variables: tuple[str, ...]
-    #: For each symbol of the expression that is a property: its name, derivatives taken, and the variables it depends on.
+    #: For each symbol that is a property: its name, the derivatives taken, and the variables it depends on.
     properties: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]]
     _derivatives: dict[tuple[str, ...], tuple[Callable[..., PropertyValue], list[str]]] = field(default_factory=dict)
 

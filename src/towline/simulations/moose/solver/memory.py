@@ -15,7 +15,7 @@ _TRIM_THRESHOLD, _TOP_PAD, _MAP_THRESHOLD = -1, -2, -3
 def keep_freed_memory() -> bool:
     """Tell glibc to keep freed arrays for the next ones instead of returning their pages to the system.
 
-    Every array operation makes temporaries of some megabytes; clearing fresh pages for each costs more than the arithmetic.
+    Every array operation makes temporaries of some megabytes; clearing fresh pages costs more than the arithmetic.
     Returns False where the C library has no such setting.
     """
     if not sys.platform.startswith("linux"):
@@ -33,7 +33,7 @@ def estimated_bytes(mesh: UniformMesh, unknowns: int, auxiliaries: int, krylov_v
     nodes, elements = mesh.node_count, mesh.element_count
     vectors = 8 + 2 * krylov_vectors
     at_points = 2 * unknowns * 2**mesh.dimension
-    return 8 * (nodes * (vectors * unknowns + 3 * auxiliaries) + elements * (at_points + 4 * 2**mesh.dimension))
+    return int(8 * (nodes * (vectors * unknowns + 3 * auxiliaries) + elements * (at_points + 4 * 2**mesh.dimension)))
 
 
 def refuse_what_does_not_fit(mesh: UniformMesh, unknowns: int, auxiliaries: int) -> None:
@@ -45,7 +45,7 @@ def refuse_what_does_not_fit(mesh: UniformMesh, unknowns: int, auxiliaries: int)
         The estimate is above the memory of this machine; the message names both.
     """
     needed = estimated_bytes(mesh, unknowns, auxiliaries)
-    total = psutil.virtual_memory().total
+    total = int(psutil.virtual_memory().total)
     if needed > total:
         elements = " × ".join(str(count) for count in mesh.counts)
         raise InvalidRequest(

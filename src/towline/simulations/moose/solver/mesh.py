@@ -4,6 +4,7 @@ Arrays over nodes and elements have the axes of the mesh in reverse order (z, y,
 numbering of a generated mesh. A periodic direction of ``n`` elements has ``n`` unknown nodes, any other ``n + 1``.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -119,7 +120,7 @@ class UniformMesh:
         """Coordinates x, y, z of the element centres, each broadcastable to ``element_shape``."""
         return self._grid([np.arange(count) + 0.5 for count in self.counts])
 
-    def _grid(self, positions: list[NDArray[np.floating]]) -> tuple[Array, ...]:
+    def _grid(self, positions: Sequence[NDArray[np.floating] | NDArray[np.integer]]) -> tuple[Array, ...]:
         coordinates = []
         for direction, position in enumerate(positions):
             shape = [1] * self.dimension

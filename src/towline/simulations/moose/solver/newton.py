@@ -119,8 +119,8 @@ def _sufficient_reduction(
 ) -> float:
     """Return how far the linear residual has to be reduced: not beyond what Newton's step can use.
 
-    A step leaves about the square of the last reduction (Eisenstat and Walker's second choice), and nothing below the goal
-    of the whole solve counts. Never tighter than the input's l_tol.
+    A step leaves about the square of the last reduction (Eisenstat and Walker's second choice), and nothing below the
+    goal of the whole solve counts. Never tighter than the input's l_tol.
     """
     goal = max(tolerances.nl_rel_tol * first_norm, tolerances.nl_abs_tol)
     quadratic = 0.1 * (norm / previous_norm) ** 2 if iteration else 0.0
@@ -153,7 +153,7 @@ def _tell(monitor: Monitor, linear: LinearSolution) -> None:
 def _step(
     residual: Residual, solution: Array, direction: Array, norm: float, tolerances: Tolerances
 ) -> tuple[Array, Array] | None:
-    """Return the next unknowns and their residual, shortening the step by quadratic backtracking; None if none helps."""
+    """Return the next unknowns and their residual, the step shortened by quadratic backtracking; None if none helps."""
     length = 1.0
     while True:
         candidate = solution + length * direction

@@ -112,7 +112,8 @@ def declare(source: Input) -> Declared:
         found = order_parameters(block) if block.name == "PolycrystalVariables" else (block.name,)
         names += found
         initial += [(name, one) for name in found for one in _initial(source, block)]
-    nodal, elemental = [], []
+    nodal: list[str] = []
+    elemental: list[str] = []
     for block in source.blocks("AuxVariables"):
         constant = block.text("family", default="LAGRANGE").upper() == "MONOMIAL"
         (elemental if constant else nodal).append(block.name)

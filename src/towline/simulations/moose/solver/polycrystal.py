@@ -99,7 +99,7 @@ class VoronoiPolycrystal:
     def order_parameter(self, index: int) -> Array:
         """Return the initial values of an order parameter at the unknown nodes."""
         if self.interface_width == 0:
-            return (self.grain_ops[self.node_grains] == index).astype(float)
+            return np.asarray(self.grain_ops[self.node_grains] == index, dtype=float)
         if not self._values:
             self._values.update(enumerate(self._diffuse()))
         return self._values[index]

@@ -10,6 +10,7 @@ from towline.simulations.moose.solver.blocks import Block
 from towline.simulations.moose.solver.features import centroid
 from towline.simulations.moose.solver.fields import Points, PropertyValue, extreme
 from towline.simulations.moose.solver.flood_counters import FloodCounter, find_counter
+from towline.simulations.moose.solver.functions import three
 from towline.simulations.moose.solver.mesh import Array
 from towline.simulations.moose.solver.state import Moment, State, moments
 
@@ -115,9 +116,8 @@ def _nodal_error(block: Block, state: State, _: tuple[str, ...]) -> Compute:
     name, function = _variable(block, state), state.functions.find(block.text("function"), block, "function")
 
     def error(now: State) -> float:
-        x, y, z = (*now.mesh.full_node_coordinates(), *[np.zeros(())] * (3 - now.mesh.dimension))
         values = now.mesh.extended(now.fields.nodal_values(name)[None])[0]
-        return float(np.sqrt(np.sum((values - function.value(now.time, (x, y, z))) ** 2)))
+        return float(np.sqrt(np.sum((values - function.value(now.time, three(now.mesh.full_node_coordinates()))) ** 2)))
 
     return error
 

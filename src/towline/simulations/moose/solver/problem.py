@@ -59,23 +59,24 @@ class SimulationProblem:
     table_values: dict[str, dict[str, list[float]]] = field(default_factory=dict)
 
     def compute(self, moment: Moment) -> None:
-        """Compute the objects of a moment: counters that are shown, aux kernels, other counters, then numbers and tables."""
+        """Compute the objects of a moment, each after what it shows: shown counters, aux kernels, counters, numbers."""
         state = self.state
-        for counter in state.counters.values():
-            if counter.name in self.shown_counters and moment in counter.execute_on:
-                counter.update(state)
+        self._count(moment, shown=True)
         for kernel in self.auxiliaries:
             if moment in kernel.execute_on:
                 kernel.update(state)
-        for counter in state.counters.values():
-            if counter.name not in self.shown_counters and moment in counter.execute_on:
-                counter.update(state)
+        self._count(moment, shown=False)
         for one in self.postprocessors:
             if moment in one.execute_on:
                 state.values[one.name] = one.compute(state)
         for table in self.tables:
             if moment in table.execute_on:
                 self.table_values[table.name] = table.compute(state)
+
+    def _count(self, moment: Moment, *, shown: bool) -> None:
+        for counter in self.state.counters.values():
+            if (counter.name in self.shown_counters) == shown and moment in counter.execute_on:
+                counter.update(self.state)
 
     def impose(self, time: float) -> None:
         """Set the prescribed values of a time."""
@@ -107,21 +108,17 @@ def build_problem(source: Input) -> SimulationProblem:
     outer = source.block("Problem")
     solves = outer is None or outer.flag("solve", default=True)
     _check_coverage(source, outer, equations)
-    form = WeakForm(mesh, equations.constant, equations.terms, _nonzero(equations.load), None, materials)
+    form = WeakForm(
+        mesh, equations.constant, equations.terms, equations.load if equations.load.any() else None, None, materials
+    )
     problem = SimulationProblem(state, form, _basis(mesh, prescribed), prescribed, solves, notes=notes)
     _fix(problem)
     _add_objects(source, problem, declared)
     if largest_level(source):
         problem.notes.append(
-            f"mesh adaptivity is not supported: the mesh is refined uniformly to its finest level {largest_level(source)}"
+            f"mesh adaptivity is not supported: the mesh is uniform at its finest level, {largest_level(source)}"
         )
     return problem
-
-
-def _nonzero(
-    load: "np.ndarray[tuple[int, ...], np.dtype[np.float64]]",
-) -> "np.ndarray[tuple[int, ...], np.dtype[np.float64]] | None":
-    return load if load.any() else None
 
 
 def _equations(source: Input, state: State, declared: Declared) -> tuple[Equations, list[PrescribedValue]]:

@@ -13,8 +13,8 @@ from towline.simulations.moose.solver.mesh import Array
 #: Distance of a Gauss point from the middle of an element, as a part of the element's length: 1/(2√3).
 GAUSS_OFFSET = 0.5 / math.sqrt(3.0)
 
-# Both ends of an interval add up to sum ± √⅓·difference, times ½. The halves of all directions are applied at once to the
-# nodes, which are fewer than the points.
+# Both ends of an interval add up to sum ± √⅓·difference, times ½. The halves of all directions are applied at once to
+# the nodes, which are fewer than the points.
 _SLOPE = 2 * GAUSS_OFFSET
 
 

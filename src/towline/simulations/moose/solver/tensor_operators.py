@@ -1,8 +1,7 @@
 """Mass and stiffness matrices of a uniform mesh, applied direction by direction, never assembled.
 
-In one direction of spacing h the consistent mass matrix is h(W + D/6) and the stiffness matrix −D/h, where D is the second
-difference and W = 1 except ½ at the ends of a direction that is not periodic. The matrices of the mesh are their tensor
-products.
+In one direction of spacing h the consistent mass matrix is h(W + D/6) and the stiffness matrix −D/h. D is the second
+difference; W is 1, but ½ at the ends of a direction that is not periodic. The matrices of the mesh are tensor products.
 """
 
 import numpy as np
@@ -64,4 +63,4 @@ def _at(dimensions: int, axis: int, index: int) -> tuple[slice | int, ...]:
 
 def lumped_weights(mesh: UniformMesh) -> Array:
     """Return the integral of every shape function; shape ``mesh.node_shape``."""
-    return mass_and_stiffness(mesh, np.ones((1, *mesh.node_shape)), None)[0]
+    return np.asarray(mass_and_stiffness(mesh, np.ones((1, *mesh.node_shape)), None)[0])

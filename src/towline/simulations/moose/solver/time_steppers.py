@@ -184,12 +184,11 @@ class IterationAdaptiveStep:
             return size
         start = float(function.value(time, ORIGIN))
         if function.kind == "linear":
-            for point in function.points:
-                if point <= time + self.tolerance:
-                    continue
+            inside = [point for point in function.points if time + self.tolerance < point < time + size]
+            for point in (*inside, time + size):
                 change = abs(float(function.value(point, ORIGIN)) - start)
                 if change > self.largest_change:
-                    return min(size, self.largest_change / change * (point - time))
+                    return self.largest_change / change * (point - time)
             return size
         while abs(float(function.value(time + size, ORIGIN)) - start) > self.largest_change:
             size /= 2

@@ -1,11 +1,12 @@
 """The discrete equations: residual, exact Jacobian-vector products, and coefficients for a preconditioner.
 
-The weak form of row i is the sum of constant-coefficient terms, which are applied as exact matrices, and of terms that are
-integrated at the Gauss points: a source s tested with ψ and a flux q tested with ∇ψ.
+The weak form of row i is the sum of constant-coefficient terms, which are applied as exact matrices, and of terms that
+are integrated at the Gauss points: a source s tested with ψ and a flux q tested with ∇ψ.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -207,10 +208,7 @@ class Jacobian:
     def __call__(self, direction: Array) -> Array:
         """Return the product with a direction, shape ``(variables, *node_shape)``."""
         form = self._form
-        if form.fixed is not None:
-            free = np.where(form.fixed, 0.0, direction)
-        else:
-            free = direction
+        free = direction if form.fixed is None else np.where(form.fixed, 0.0, direction)
         mass_input = _mixed(self._mass, free)
         if mass_input is None:
             mass_input = np.zeros_like(free)
@@ -232,7 +230,7 @@ class Jacobian:
         out = ConstantCoefficients.zeros(variables)
         rows = self._form.mesh.element_shape[0]
         starts = [*sorted(self._parts), rows]
-        for start, stop in zip(starts[:-1], starts[1:], strict=True):
+        for start, stop in pairwise(starts):
             self._parts[start].add_typical(out, (stop - start) / rows)
         out.mass += self._mass
         out.stiffness += self._form.constant.stiffness
