@@ -137,7 +137,7 @@ def test_a_locked_database_delays_the_runner_and_nothing_else(engine):
         ids = engine.submit(jobs.append_line(str(trace), "x", seconds=0.2))
         wait_until(trace.exists, what="the job")
         with engine.locked_database():
-            wait_until(lambda: list(engine.home.rglob("towline_exit.json")), what="the end of the job")
+            wait_until(lambda: list(engine.home.rglob("towline_result.jsonl")), what="the end of the job")
         assert towline.wait_flow(ids, timeout_seconds=60)
     finally:
         runner.terminate()
