@@ -52,6 +52,10 @@ class Transaction:
         """Numbers for new rows of a table, ascending, that no row has had before."""
         return self._dialect.new_ids(self._connection, table, count)
 
+    def set_last_id(self, table: str, last: int) -> None:
+        """Have a table give numbers larger than `last` only."""
+        self._dialect.set_last_id(self._connection, table, last)
+
     def record(
         self,
         job_id: int,
@@ -289,6 +293,18 @@ class Database:
         self._connections.remove(connection)
         self._local.connection = None
         return True
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Any]:
+        """A connection that sees everything as it is now, whatever others write; for reading."""
+        connection = self._patiently(self.dialect.connect)
+        try:
+            self.dialect.begin_snapshot(connection)
+            yield connection
+        except self.dialect.driver_error as error:
+            raise self.dialect.explain(error) from error
+        finally:
+            connection.close()
 
     def plain_connection(self) -> Any:
         """A connection of the driver as SQLAlchemy wants it, for migrations."""

@@ -4,7 +4,7 @@ Statements are written once, in the SQL of SQLite as far as the list in :mod:`to
 SQLite runs them as they are.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -35,6 +35,21 @@ class Dialect(Protocol):
 
     def begin_plain(self, driver: Any) -> None:
         """Begin a transaction that writes on such a connection."""
+
+    def adopt_plain(self, driver: Any) -> Any:
+        """The same connection as one that takes the statements of the store."""
+
+    def begin_snapshot(self, connection: Any) -> None:
+        """Begin a transaction that reads, and sees nothing of what others commit."""
+
+    def stream(self, connection: Any, query: str) -> Iterable[tuple[Any, ...]]:
+        """The rows of a query inside such a transaction, however many they are."""
+
+    def last_id(self, connection: Any, table: str) -> int:
+        """The largest number that a row of the table ever had."""
+
+    def set_last_id(self, connection: Any, table: str, last: int) -> None:
+        """Have the table give larger numbers only."""
 
     def commit(self, connection: Any) -> None:
         """Make a transaction true."""

@@ -127,6 +127,35 @@ class PostgreSQLDialect:
         """Wait for the turn to write."""
         driver.execute(f"SELECT pg_advisory_xact_lock({_LOCK}, hashtext(current_schema()))")
 
+    def adopt_plain(self, driver: "psycopg.Connection[tuple[Any, ...]]") -> PostgreSQLConnection:
+        """The same connection as one that takes the statements of the store."""
+        driver.cursor_factory = psycopg.RawCursor
+        return PostgreSQLConnection(driver)
+
+    def begin_snapshot(self, connection: PostgreSQLConnection) -> None:
+        """Begin a transaction that reads, and sees nothing of what others commit."""
+        connection.driver.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
+    def stream(self, connection: PostgreSQLConnection, query: str) -> Iterable[tuple[Any, ...]]:
+        """The rows of a query, fetched a few at a time."""
+        connection.driver.execute(f"DECLARE stream NO SCROLL CURSOR FOR {query}".encode())
+        while rows := connection.driver.execute("FETCH 500 FROM stream").fetchall():
+            yield from rows
+        connection.driver.execute("CLOSE stream")
+
+    def last_id(self, connection: PostgreSQLConnection, table: str) -> int:
+        """The largest number that the table's sequence has given."""
+        row = connection.driver.execute(
+            "SELECT pg_sequence_last_value(pg_get_serial_sequence($1, 'id')::regclass)", (table,)
+        ).fetchone()
+        return int(row[0]) if row and row[0] is not None else 0
+
+    def set_last_id(self, connection: PostgreSQLConnection, table: str, last: int) -> None:
+        """Have the table's sequence give larger numbers only."""
+        connection.driver.execute(
+            "SELECT setval(pg_get_serial_sequence($1, 'id'), $2, $3)", (table, max(last, 1), last > 0)
+        )
+
     def _arguments(self) -> dict[str, Any]:
         return {**_CONNECTION_DEFAULTS, **conninfo_to_dict(self._url)}
 

@@ -5,8 +5,9 @@ its naps up to 100 ms and is unfair; :class:`towline.store.database.Database` lo
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from towline.errors import StoreBusy, StoreError, StoreFull
 
@@ -61,6 +62,31 @@ class SQLiteDialect:
     def begin_plain(self, driver: sqlite3.Connection) -> None:
         """Begin a transaction that writes."""
         self.begin(driver)
+
+    def adopt_plain(self, driver: sqlite3.Connection) -> sqlite3.Connection:
+        """The same connection."""
+        return driver
+
+    def begin_snapshot(self, connection: sqlite3.Connection) -> None:
+        """Begin a transaction that reads; what it sees is fixed by its first query."""
+        connection.execute("BEGIN")
+        connection.execute("SELECT 1 FROM meta").fetchall()
+
+    def stream(self, connection: sqlite3.Connection, query: str) -> Iterable[tuple[Any, ...]]:
+        """The rows of a query, as they are read from the file."""
+        return connection.execute(query)
+
+    def last_id(self, connection: sqlite3.Connection, table: str) -> int:
+        """The largest number that a row of the table ever had."""
+        rows = connection.execute(
+            f"SELECT seq FROM sqlite_sequence WHERE name = ? UNION ALL SELECT max(id) FROM {table}", (table,)
+        )
+        return max(number or 0 for (number,) in rows)
+
+    def set_last_id(self, connection: sqlite3.Connection, table: str, last: int) -> None:
+        """Have the table give larger numbers only, if it counts those that are gone too."""
+        connection.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table,))
+        connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, last))
 
     def commit(self, connection: sqlite3.Connection) -> None:
         """Make a transaction true."""

@@ -10,21 +10,19 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
-from sqlalchemy import Connection, create_engine, event, text
+from sqlalchemy import Connection, MetaData, create_engine, event, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from towline.errors import SchemaTooOld, StoreError
+from towline.store.database import Database, Transaction
 from towline.store.migrations import SCHEMA_VERSION
 from towline.store.sqlite_dialect import SQLiteDialect
-
-if TYPE_CHECKING:
-    from towline.store.database import Database
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +56,7 @@ class Upgrade:
 
 
 def upgrade(
-    database: "Database", *, target: int = SCHEMA_VERSION, dry_run: bool = False, force: bool = False
+    database: Database, *, target: int = SCHEMA_VERSION, dry_run: bool = False, force: bool = False
 ) -> Upgrade:
     """Carry out the revisions after the schema of `database`, up to `target`; other processes wait meanwhile.
 
@@ -98,7 +96,38 @@ def upgrade(
     return done
 
 
-def _upgrade(connection: Connection, database: "Database", target: int, dry_run: bool, force: bool) -> Upgrade:
+def rebuild(database: Database, version: int, fill: Callable[[Transaction], None]) -> None:
+    """Put the tables of an older schema, with what `fill` stores in them, in the place of all tables; or change nothing.
+
+    Raises
+    ------
+    StoreError
+        It failed.
+    """
+    driver = database.plain_connection()
+    engine = create_engine(_URLS[database.dialect.kind], creator=lambda: driver, poolclass=StaticPool)
+    try:
+        with engine.connect() as connection:
+            database.begin_plain(driver)
+            present = MetaData()
+            present.reflect(connection)
+            present.drop_all(connection)
+            for script in revisions():
+                if int(script.revision) <= version:
+                    _carry_out(connection, script)
+            connection.execute(
+                text("INSERT INTO meta (key, value) VALUES ('schema_version', :version)"), {"version": str(version)}
+            )
+            fill(Transaction(database.dialect.adopt_plain(driver), database.dialect, database.clock(), database.actor))
+            connection.commit()
+    except SQLAlchemyError as error:
+        raise StoreError(f"{database.place} could not be rebuilt, and was not changed: {error}") from error
+    finally:
+        engine.dispose()
+        driver.close()
+
+
+def _upgrade(connection: Connection, database: Database, target: int, dry_run: bool, force: bool) -> Upgrade:
     # Another process may have done it while this one waited for its turn.
     version = int(connection.execute(text("SELECT value FROM meta WHERE key = 'schema_version'")).scalar_one())
     scripts = [script for script in revisions() if version < int(script.revision) <= target]
@@ -141,7 +170,7 @@ def _recorded(connection: Connection, statements: list[str]) -> Iterator[None]:
         event.remove(*listener)
 
 
-def _refuse_while_active(connection: Connection, database: "Database") -> None:
+def _refuse_while_active(connection: Connection, database: Database) -> None:
     row = connection.execute(
         text("SELECT id, pid, user_name, host FROM runner WHERE expires_at > :now"), {"now": database.clock()}
     ).fetchone()
@@ -152,7 +181,7 @@ def _refuse_while_active(connection: Connection, database: "Database") -> None:
         )
 
 
-def _copy(database: "Database", version: int) -> Path | None:
+def _copy(database: Database, version: int) -> Path | None:
     """Copy an SQLite file beside it; on a server, the transaction is all the protection there is."""
     if not isinstance(database.dialect, SQLiteDialect):
         return None
