@@ -14,10 +14,11 @@ home of its user, and its commands are carried out in the order in which they st
     The lines are run: what a reader does not need to see, such as a check of what came out.
 ``<!-- keys CLASS -->`` and ``<!-- end of keys -->``
     Between them stands the table of the keys of a class of the configuration. After a change of the model, ``python
-    tests/acceptance/test_guide.py`` writes the tables anew.
+    tests/acceptance/test_guide.py`` writes the tables and the JSON schema anew.
 """
 
 import ast
+import json
 import os
 import re
 import signal
@@ -28,15 +29,17 @@ from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import psutil
 import pytest
 
 from towline.configuration import model
-from towline.configuration.schema import field_texts
+from towline.configuration.schema import field_texts, field_types, project_json_schema
 from towline.testing.waiting import wait_until
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 GUIDE = CHECKOUT / "docs" / "guide"
+REFERENCE, SCHEMA = GUIDE / "configuration.md", GUIDE / "project.schema.json"
 PAGES = [CHECKOUT / "README.md", *sorted(GUIDE.glob("*.md"))]
 
 _COMMENT = re.compile(r"<!-- *(.*?)\s*-->", re.DOTALL)
@@ -189,16 +192,37 @@ def anchors(page: Path) -> set[str]:
 
 
 def test_every_class_of_the_configuration_has_its_table_of_keys() -> None:
-    page = GUIDE / "projects.md"
+    page = REFERENCE
     tables = {found["name"]: found["table"] for found in _KEYS.finditer(page.read_text())}
     wanted = {kind.__name__: key_table(kind) for kind in CLASSES}
     assert tables == wanted, f"to write the tables anew, type: python {Path(__file__).relative_to(CHECKOUT)}"
+
+
+def test_the_schema_of_project_files_is_that_of_the_model() -> None:
+    assert SCHEMA.read_text() == schema_text(), f"to write it anew, type: python {Path(__file__).relative_to(CHECKOUT)}"
+
+
+def test_the_schema_admits_what_towline_reads_and_refuses_what_it_refuses() -> None:
+    schema = json.loads(SCHEMA.read_text())
+    valid = {"name": "lab", "workers": {"local": {"max_jobs": 0}}, "runner": {"delta_retry": [1, 2]}}
+    jsonschema.validate(valid, schema)
+    wrong: tuple[dict[str, Any], ...] = (
+        {},
+        {"name": "lab", "worker": {}},
+        {"name": "lab", "workers": {"local": {"max_jobs": -1}}},
+        {"name": "lab", "runner": {"delay_checkout": 0}},
+        {"name": "a b"},
+    )
+    for document in wrong:
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(document, schema)
 
 
 CLASSES = (
     model.Project,
     model.WorkerConfig,
     model.ExecutionConfig,
+    model.HookConfig,
     model.QueueConfig,
     model.QueueStore,
     model.RunnerOptions,
@@ -207,12 +231,18 @@ CLASSES = (
 
 def key_table(kind: Any) -> str:
     """The keys of a class of the configuration, with defaults and meanings, as a table."""
-    rows = ["| key | default | meaning |", "|---|---|---|"]
-    texts = field_texts(kind)
+    rows = ["| key | type | default | meaning |", "|---|---|---|---|"]
+    texts, types = field_texts(kind), field_types(kind)
     for item in fields(kind):
         if item.init:
-            rows.append(f"| `{item.name}` | {_default(item)} | {texts[item.name].replace('|', chr(92) + '|')} |")
+            cells = [f"`{item.name}`", types[item.name], _default(item), texts[item.name]]
+            rows.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
     return "\n".join(rows) + "\n"
+
+
+def schema_text() -> str:
+    """The JSON schema of project files."""
+    return json.dumps(project_json_schema(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def _default(item: Any) -> str:
@@ -229,7 +259,8 @@ def _shown(value: Any) -> str:
 
 
 def _write_tables() -> None:
-    page = GUIDE / "projects.md"
+    page = REFERENCE
+    SCHEMA.write_text(schema_text())
     tables = {kind.__name__: key_table(kind) for kind in CLASSES}
     text = _KEYS.sub(
         lambda found: f"<!-- keys {found['name']} -->\n{tables[found['name']]}<!-- end of keys -->", page.read_text()

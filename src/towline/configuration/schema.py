@@ -14,7 +14,15 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from towline.configuration.model import ExecutionConfig, Project, QueueConfig, QueueStore, RunnerOptions, WorkerConfig
+from towline.configuration.model import (
+    ExecutionConfig,
+    HookConfig,
+    Project,
+    QueueConfig,
+    QueueStore,
+    RunnerOptions,
+    WorkerConfig,
+)
 from towline.configuration.refusals import Problem
 from towline.configuration.secrets import masked
 
@@ -38,7 +46,7 @@ def validate(document: Mapping[str, Any]) -> tuple[Project | None, list[Problem]
 def project_json_schema() -> dict[str, Any]:
     """JSON schema of a project file, for editors and for documentation."""
     schema = _adapter().json_schema()
-    for class_ in (Project, RunnerOptions, WorkerConfig, ExecutionConfig, QueueConfig, QueueStore):
+    for class_ in (Project, RunnerOptions, WorkerConfig, ExecutionConfig, HookConfig, QueueConfig, QueueStore):
         part = schema if class_ is Project else schema["$defs"][class_.__name__]
         filled_in = _FILLED_IN.get(class_.__name__, ())
         part["required"] = [key for key in part.get("required", ()) if key not in filled_in]
@@ -47,6 +55,41 @@ def project_json_schema() -> dict[str, Any]:
     del schema["properties"]["source"]
     schema["properties"]["JOB_STORE"] = schema["properties"]["jobstore"]
     return schema
+
+
+def field_types(class_: type) -> dict[str, str]:
+    """What each field of a class of the model takes, for people: ``text``, ``whole number, 0 or more``, ``a | b``."""
+    schema = _adapter().json_schema()
+    parts = schema if class_ is Project else schema["$defs"][class_.__name__]
+    return {name: _type_text(part) for name, part in parts["properties"].items()}
+
+
+_TYPE_NAMES = {
+    "string": "text",
+    "integer": "whole number",
+    "number": "number",
+    "boolean": "true or false",
+    "null": "null",
+    "object": "mapping",
+}
+
+
+def _type_text(part: Mapping[str, Any]) -> str:
+    if "anyOf" in part:
+        return " or ".join(_type_text(item) for item in part["anyOf"])
+    if "enum" in part or "const" in part:
+        return ", ".join(f"`{value}`" for value in part.get("enum", [part.get("const")]))
+    if "$ref" in part or "allOf" in part:
+        return "mapping"
+    if part.get("type") == "array":
+        return f"list of {_type_text(part.get('items', {}))}"
+    name = "path" if part.get("format") == "path" else _TYPE_NAMES.get(str(part.get("type")), "anything")
+    limits = [
+        f"{words}{part[key]:g}{after}"
+        for key, words, after in (("minimum", "", " or more"), ("exclusiveMinimum", "more than ", ""))
+        if key in part
+    ]
+    return ", ".join([name, *limits])
 
 
 def field_texts(class_: type) -> dict[str, str]:
@@ -107,5 +150,7 @@ def _class_at(keys: Sequence[str | int]) -> type:
             return QueueStore
         case ("workers", _):
             return WorkerConfig
+        case ("hooks", _):
+            return HookConfig
         case _:
             return ExecutionConfig

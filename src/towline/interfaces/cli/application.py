@@ -10,11 +10,11 @@ from typing import Any
 import click
 
 from towline.errors import TowlineError, WaitTimedOut
-from towline.interfaces.cli import display
 from towline.interfaces.cli.commands import COMMANDS, Branch, Node
 from towline.interfaces.cli.outline import help_text
 from towline.interfaces.cli.parameters import HELP_NAMES, command_of
 from towline.interfaces.cli.session import Session
+from towline.settings import load_settings
 
 
 class CommandGroup(click.Group):
@@ -52,7 +52,9 @@ class CommandGroup(click.Group):
             near = difflib.get_close_matches(name, self.branch.children, n=3)
             where = " ".join(["tow", *self.path])
             hint = f"Did you mean {' or '.join(near)}?" if near else f"To see what there is: {where} --help"
-            ctx.fail(f"there is no command {name!r} in `{where}`." + (f" {hint}" if display.suggesting else ""))
+            ctx.fail(
+                f"there is no command {name!r} in `{where}`." + (f" {hint}" if load_settings().cli_suggestions else "")
+            )
         return super().resolve_command(ctx, args)
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -109,7 +111,6 @@ def _load_plugins(context: click.Context) -> None:
     """Add the commands of plugins; what is wrong with one is said."""
     # Looking for plugins takes longer than most commands; see there.
     from towline.interfaces.cli.plugins import load_plugins
-    from towline.settings import load_settings
 
     session: Session = context.find_root().obj
     if session.plugins_loaded or not load_settings().cli_load_plugins:

@@ -22,6 +22,8 @@ class Session:
         self.full_exc = False
         #: Whether the commands of plugins were looked for.
         self.plugins_loaded = False
+        #: Whether what the command does is shown in detail.
+        self.logs_details = False
 
     def begin(self, project: str | None, *, full_exc: bool, warn_project: bool) -> None:
         """Take the options over."""
@@ -33,6 +35,7 @@ class Session:
         display.suggesting = settings.cli_suggestions
         if settings.cli_log_level != DEFAULT_LOG_LEVEL:
             _log_to_terminal(settings.cli_log_level)
+            self.logs_details = settings.cli_log_level == "debug"
         if warn_project:
             _warn_of_projects()
 
@@ -60,6 +63,10 @@ def open_session(context: "click.Context", *, patience_seconds: float | None = N
     from towline.operations.compose import open_project
 
     opened = open_project(project_of(context))
+    session: Session = context.find_root().obj
+    if session.logs_details:
+        source = opened.project.source or "no file"
+        _log(f"the project {opened.project.name} from {source}, its queue in {opened.database.place}")
     if patience_seconds is not None:
         opened.database.patience_seconds = patience_seconds
     return opened
@@ -78,6 +85,12 @@ def _log_to_terminal(level: str) -> None:
     name = {"warn": "WARNING"}.get(level, level.upper())
     logging.basicConfig(stream=sys.stderr, format="tow: %(levelname)s %(name)s: %(message)s")
     logging.getLogger("towline").setLevel(name)
+
+
+def _log(text: str) -> None:
+    import logging  # see _log_to_terminal
+
+    logging.getLogger(__name__).debug(text)
 
 
 def _warn_of_projects() -> None:
