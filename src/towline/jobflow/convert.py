@@ -45,6 +45,7 @@ def flow_to_records(
     jobs = list(jobs_of(whole))
     if not jobs:
         raise InvalidFlow(f"flow {whole.name!r} ({whole.uuid}) has no jobs; add some")
+    _check_names(whole, jobs)
     written = _write_all(jobs)
     references = {uuid: item.references for uuid, item in written.items()}
     if not allow_external_references:
@@ -98,6 +99,21 @@ def _as_flow(flow: Flow | Job | Sequence[Flow | Job]) -> Flow:
         return Flow(elements)
     except ValueError as error:
         raise InvalidFlow(f"{error}; submit the flow that the job belongs to, or make the job anew") from error
+
+
+def _check_names(flow: Flow, jobs: Iterable[Job]) -> None:
+    named: list[Flow | Job] = [flow, *jobs]
+    for item in named:
+        name = str(item.name)
+        if "\0" in name or not _is_unicode(name):
+            kind = "flow" if isinstance(item, Flow) else "job"
+            told = f"the name {name!r} of a {kind} ({item.uuid})"
+            raise InvalidFlow(f"{told} is no text that can be stored; give it another name")
+
+
+def _is_unicode(text: str) -> bool:
+    # Halves of letters that are written in two parts, as file names with bytes of another encoding have them.
+    return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _write_all(jobs: Iterable[Job]) -> dict[str, WrittenJob]:

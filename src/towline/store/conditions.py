@@ -7,6 +7,8 @@ from typing import Any
 
 import orjson
 
+from towline.errors import InvalidRequest
+
 #: As a LIMIT: every row, in every database.
 NO_LIMIT = 2**63 - 1
 
@@ -58,7 +60,15 @@ class Conditions:
 
 
 def name_condition(name: str) -> tuple[str, str]:
-    """Operator and operand that compare with a name, or with a pattern that has ``*``, ``?`` or ``[...]``."""
+    """Operator and operand that compare with a name, or with a pattern that has ``*``, ``?`` or ``[...]``.
+
+    Raises
+    ------
+    InvalidRequest
+        It is no text that a database takes: no job has such a name.
+    """
+    if "\0" in name or any("\ud800" <= letter <= "\udfff" for letter in name):
+        raise InvalidRequest(f"the name {name!r} is no text that can be stored, so nothing has it; type another one")
     if any(character in name for character in "*?["):
         # Sets are negated with ! in patterns of files, with ^ in SQLite's.
         return "GLOB", name.replace("[!", "[^")
