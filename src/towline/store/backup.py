@@ -199,7 +199,7 @@ def _file_name(table: str, compressed: bool) -> str:
 def _opened(path: Path, mode: str) -> IO[bytes]:
     if path.suffix == ".gz":
         return gzip.open(path, mode)  # type: ignore[return-value]  # of a mode with b, a file of bytes
-    return path.open(mode)  # type: ignore[return-value]  # the same
+    return path.open(mode)
 
 
 def _encoded(value: Any) -> Any:

@@ -98,7 +98,7 @@ class PostgreSQLDialect:
     """
 
     kind = "postgresql"
-    driver_error = psycopg.Error
+    driver_error: type[Exception] = psycopg.Error
 
     def __init__(self, url: str, patience_seconds: float) -> None:
         self._url = url.replace("postgresql+psycopg://", "postgresql://", 1)

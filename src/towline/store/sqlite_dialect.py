@@ -24,7 +24,7 @@ class SQLiteDialect:
     """
 
     kind = "sqlite"
-    driver_error = sqlite3.Error
+    driver_error: type[Exception] = sqlite3.Error
 
     def __init__(self, path: Path, patience_seconds: float) -> None:
         self.path = path

@@ -97,7 +97,9 @@ def upgrade(
 
 
 def rebuild(database: Database, version: int, fill: Callable[[Transaction], None]) -> None:
-    """Put the tables of an older schema, with what `fill` stores in them, in the place of all tables; or change nothing.
+    """Put the tables of an older schema, with what `fill` stores in them, in the place of all tables.
+
+    It is one transaction.
 
     Raises
     ------

@@ -21,7 +21,7 @@ def command(
         bool, Option("--check-env", "-ce", refused="has no effect on the tables; `tow project check` compares packages")
     ] = False,
     target: Annotated[
-        int | None, Option("--target", "-t", help="Schema version to reach; the newest one otherwise.", metavar="VERSION")
+        int | None, Option("--target", "-t", help="Schema version to reach; otherwise the newest.", metavar="VERSION")
     ] = None,
     force: Annotated[bool, Option("--force", "-f", help="Also while a runner works with the old schema.")] = False,
     as_json: Json = False,

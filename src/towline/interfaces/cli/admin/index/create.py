@@ -39,10 +39,10 @@ def command(
         IndexedCollection, Option("--collection", "-c", help="Only outputs can have further indexes.")
     ] = IndexedCollection.OUTPUTS,
     store: Annotated[
-        str | None, Option("--store", help="Optional job store of type sql; the project's own otherwise.", metavar="NAME")
+        str | None, Option("--store", help="Optional job store of type sql; otherwise the project's.", metavar="NAME")
     ] = None,
     unique: Annotated[
-        bool, Option("--unique", "-u", refused="is not possible: outputs are replaced by uuid and index, and by nothing else")
+        bool, Option("--unique", "-u", refused="is not possible: outputs are told apart by uuid and index alone")
     ] = False,
     foreground: Annotated[
         bool, Option("--foreground", "-fg", refused="is how it is always done: the command ends when it is done")
@@ -58,7 +58,7 @@ def command(
     with open_session(context) as opened:
         made = create_index(opened, key, store)
     if not made:
-        raise InvalidRequest(f"{key!r} cannot have an index: names of letters, digits, _, - and @ can, with dots between")
+        raise InvalidRequest(f"{key!r} cannot have an index; names of letters, digits, _, - and @ can: output.energy")
     if as_json:
         print_json({"key": key, "direction": direction.value})
         return

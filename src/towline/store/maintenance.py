@@ -1,0 +1,51 @@
+"""What an administrator does to the rows and indexes of a queue."""
+
+from collections.abc import Iterable, Sequence
+
+from towline.core.states import IN_FLIGHT
+from towline.store.database import Database, Transaction
+from towline.store.readiness import id_list
+
+
+def free_jobs(transaction: Transaction, job_ids: Iterable[int]) -> list[int]:
+    """Take these jobs from the runner that holds them; return the ids of those that were held."""
+    states = ", ".join(f"'{state.value}'" for state in sorted(IN_FLIGHT))
+    rows = transaction.execute(
+        "UPDATE job SET lease_owner = NULL WHERE lease_owner IS NOT NULL "
+        f"AND state IN ({states}) AND id IN (SELECT value FROM json_each(?)) RETURNING id",
+        (id_list(job_ids),),
+    ).fetchall()
+    for (job_id,) in rows:
+        transaction.note(job_id, "unlocked")
+    return sorted(job_id for (job_id,) in rows)
+
+
+def jobs_of(transaction: Transaction, flow_ids: Iterable[int]) -> list[int]:
+    """Ids of the jobs of these flows."""
+    rows = transaction.execute(
+        "SELECT id FROM job WHERE flow_id IN (SELECT value FROM json_each(?))", (id_list(flow_ids),)
+    )
+    return [row[0] for row in rows.fetchall()]
+
+
+def forget_history(transaction: Transaction) -> None:
+    """Delete what is kept of jobs that are gone: the journal, and jobs that left with a rerun."""
+    transaction.execute("DELETE FROM event WHERE job_id NOT IN (SELECT id FROM job)")
+    transaction.execute("DELETE FROM retired_job WHERE flow_id NOT IN (SELECT id FROM flow)")
+
+
+def rebuild_indexes(database: Database) -> Sequence[str]:
+    """Write every index anew and renew the statistics of the planner; return the names of the indexes."""
+    tables = [name for (name,) in database.read(_TABLES[database.dialect.kind])]
+    with database.transaction() as transaction:
+        for table in tables:
+            transaction.execute(f"{_REINDEX[database.dialect.kind]} {table}")
+            transaction.execute(f"ANALYZE {table}")
+    return [index for table in tables for index in database.index_names(table) if not index.startswith("sqlite_")]
+
+
+_TABLES = {
+    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB 'sqlite_*' ORDER BY name",
+    "postgresql": "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() ORDER BY tablename",
+}
+_REINDEX = {"sqlite": "REINDEX", "postgresql": "REINDEX TABLE"}
