@@ -169,7 +169,7 @@ class Unpacking:
         return [item.told() for item in self._arrivals]
 
     def _take(self, member: tarfile.TarInfo) -> None:
-        name = posixpath.normpath("/" + member.name)
+        name = posixpath.normpath("/" + member.name.lstrip("/"))
         if ".." in member.name.split("/"):
             raise TransferFailed(f"the worker sent {member.name!r}, which is not in the folder that was asked for")
         folder = name
@@ -323,4 +323,5 @@ def check_apart(selections: Sequence[Selection], home: str) -> None:
 
 
 def _stream_folder(folder: str, home: str) -> str:
-    return posixpath.normpath(absolute(folder_path(folder), home))
+    # Two slashes at the beginning would be kept.
+    return posixpath.normpath("/" + absolute(folder_path(folder), home).lstrip("/"))
