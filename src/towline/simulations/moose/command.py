@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from towline.errors import TowlineError
-from towline.simulations.moose import checking, input_file, mesh_file
+from towline.simulations.moose import checking, input_file
 from towline.simulations.moose.problems import ERROR, INFORMATION, WARNING, InvalidInputFile, Problem, raise_errors
 from towline.simulations.moose.tree import Section, render
 
@@ -191,14 +191,13 @@ def _carry_out(arguments: Arguments) -> int:
         return 0
     _refine(checked.tree, arguments.refinements)
     base_path = resolved.folder / resolved.stem
-    if arguments.mesh_only:
-        path = base_path.with_name(f"{base_path.name}_in.e")
-        print(f"{path}: {mesh_file.write_mesh(checked, path)} elements")
-        return 0
     # A check does not wait for what only a run needs.
     from towline.simulations.moose.solver.run import run as run_solver
 
-    return run_solver(checked.tree, base_path)
+    code = run_solver(checked.tree, base_path, mesh_only=arguments.mesh_only)
+    if arguments.mesh_only:
+        print(f"The mesh is in {base_path.with_name(base_path.name + '_in.e')}")
+    return code
 
 
 def _softened(one: Problem, arguments: Arguments) -> Problem:

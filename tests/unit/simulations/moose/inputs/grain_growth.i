@@ -12,7 +12,7 @@ temperature = 450 # K
     dim = 2
     nx = 40
     ny = ${nx}
-    xmax = 1000 # nm
+    xmax = 200 # nm
     ymax = ${xmax}
   []
 []
@@ -106,10 +106,10 @@ temperature = 450 # K
   nl_max_its = 20
   l_max_its = 30
   l_tol = 1e-4
-  end_time = 4000
+  end_time = 400
   [TimeStepper]
     type = IterationAdaptiveDT
-    dt = 25
+    dt = 2 # dt L mu < 1, else a step has more than one solution
     optimal_iterations = 6
     growth_factor = 1.2
     cutback_factor = 0.75

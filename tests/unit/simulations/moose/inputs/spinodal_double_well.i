@@ -105,7 +105,7 @@
   petsc_options_iname = '-pc_type'
   petsc_options_value = 'lu'
   num_steps = 40
-  dt = 0.5
+  dt = 0.01 # below 4 kappa/(M max(-f'')^2) = 1/64, else a step has more than one solution
 []
 
 [Outputs]
