@@ -157,7 +157,7 @@ class HookConfig(_Masked):
 
     __pydantic_config__ = _VALIDATION
 
-    on: Annotated[tuple[str, ...], Limits(min_length=1)]
+    on: Annotated[tuple[str, ...], Limits(min_length=1)] = ("FAILED",)
     """What happens: states of jobs (FAILED, REMOTE_ERROR), states of flows (flow COMPLETED), `flow finished`, `attempt
     failed`."""
     run: str | None = None

@@ -41,7 +41,8 @@ def test_generated_files_are_valid_and_change_no_default(home: Path, file_format
 def test_the_full_file_has_every_key_with_its_meaning(home: Path) -> None:
     text = project_text("a", "yaml", home, full=True)
     schema = project_json_schema()
-    parts = [schema, *schema["$defs"].values()]
+    # A project without hooks shows none of their keys.
+    parts = [schema, *(part for name, part in schema["$defs"].items() if name != "HookConfig")]
     for part in parts:
         for key in part["properties"]:
             assert f"{key}:" in text or key == "JOB_STORE"
