@@ -11,6 +11,11 @@ from towline.simulations.moose.solver.krylov import LinearSolution, gmres, stabi
 from towline.simulations.moose.solver.mesh import Array
 
 
+#: A Newton step that is smaller than this part of the solution, and does not help, changes its last digits only: the
+#: residual is round-off, and the tolerance asks for more than numbers can hold.
+_ROUND_OFF = 1e-11
+
+
 class LinearMethod(Enum):
     """Krylov methods by PETSc's names."""
 
@@ -101,7 +106,8 @@ def solve(
             break
         accepted = _step(residual, solution, linear.solution, norm, tolerances)
         if accepted is None:
-            reason = "DIVERGED_LINE_SEARCH"
+            rounded = float(np.linalg.norm(linear.solution)) <= _ROUND_OFF * float(np.linalg.norm(solution))
+            reason = "CONVERGED_SNORM_RELATIVE" if rounded else "DIVERGED_LINE_SEARCH"
             break
         change = float(np.linalg.norm(accepted[0] - solution))
         solution, value = accepted
