@@ -175,7 +175,9 @@ def _ended_status(record: _Record) -> JobStatus:
     row = record.job
     raw_state = row["State"]
     started, ended = _time(row["Start"]), _time(row["End"])
-    end = _end(raw_state, record, has_run=row["NodeList"] not in ("", "None assigned") and started is not None)
+    has_run = row["NodeList"] not in ("", "None assigned") and started is not None
+    # A row that is only half written has the final state already, but neither a time nor the right exit code.
+    end = None if ended is None else _end(raw_state, record, has_run=has_run)
     return JobStatus(
         row["JobID"],
         # Accounting lags behind: what it says of jobs that have not ended is older than what squeue said.
@@ -208,13 +210,16 @@ def _end(raw_state: str, record: _Record, *, has_run: bool) -> JobEnd | None:
     return None if reason is None else JobEnd(reason, code or None, signal, message=_MESSAGES[reason])
 
 
-def _failure(code: int | None, signal: int | None, record: _Record) -> JobEnd:
+def _failure(code: int | None, signal: int | None, record: _Record) -> JobEnd | None:
     if signal == _LAUNCH_FAILURE_SIGNAL:
         return JobEnd(
             EndReason.NEVER_STARTED,
             message="Slurm could not enter the run folder of the job on its node, or not open its output files",
         )
-    if _used_too_much(record) and signal:
+    if signal and _ended_by_slurm(record) and record.job["ReqMem"].endswith("?"):
+        # For the first seconds sacct does not know what was asked for.
+        return None
+    if signal and _used_too_much(record):
         return JobEnd(EndReason.OUT_OF_MEMORY, None, signal, message=_MESSAGES[EndReason.OUT_OF_MEMORY])
     if signal:
         return JobEnd(EndReason.SIGNAL, None, signal, message=f"signal {signal} ended the job")
@@ -224,9 +229,12 @@ def _failure(code: int | None, signal: int | None, record: _Record) -> JobEnd:
 def _used_too_much(record: _Record) -> bool:
     """Whether Slurm ended it for its memory where nodes do not limit it: it says so only in the output of the job."""
     asked = _bytes(record.job["ReqMem"])
-    by_slurm = any(step["State"] == "CANCELLED by 0" for step in record.steps)
     peaks = [size for step in record.steps if (size := _bytes(step["MaxRSS"])) is not None]
-    return by_slurm and asked is not None and any(peak > asked for peak in peaks)
+    return _ended_by_slurm(record) and asked is not None and any(peak > asked for peak in peaks)
+
+
+def _ended_by_slurm(record: _Record) -> bool:
+    return any(step["State"] == "CANCELLED by 0" for step in record.steps)
 
 
 def _about_steps(derived: str) -> str:
