@@ -20,6 +20,7 @@ import psutil
 
 from towline.testing.debian import JOB_USER, ensure_user, free_ports, require
 from towline.testing.waiting import wait_until
+from towline.workers.socket_place import private_folder
 
 #: The account that tests log in to.
 ACCOUNT = JOB_USER
@@ -270,11 +271,16 @@ def ssh_site(folder: Path) -> Iterator[SshSite]:
 
 
 def end_masters(folder: Path) -> None:
-    """End the connections of ssh whose configuration names this folder."""
+    """End the connections of ssh whose configuration names this folder, and remove what they leave behind."""
     for process in psutil.process_iter(["name", "cmdline"]):
         if process.info["name"] == "ssh" and _config_names(process.info["cmdline"] or [], str(folder)):
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(signal.SIGTERM)
+    for config in private_folder().glob("ssh-*.config"):
+        with contextlib.suppress(OSError):
+            if str(folder) in config.read_text():
+                for suffix in (".config", ".login", ".lock", ""):
+                    config.with_suffix(suffix).unlink(missing_ok=True)
 
 
 def _config_names(command: Sequence[str], text: str) -> bool:

@@ -16,7 +16,7 @@ from towline.testing.sshd import SshSite
 from towline.workers.transports.ssh import SshTransport
 from towline.workers.transports.transport import Selection, Tree
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.ssh, pytest.mark.slow]
 
 _MEGABYTES = 200
 _TIMES = 7

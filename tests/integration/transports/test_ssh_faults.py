@@ -16,6 +16,8 @@ from towline.workers.transports.shell_text import Shell
 from towline.workers.transports.ssh import SshTransport
 from towline.workers.transports.transport import Selection, Tree
 
+pytestmark = pytest.mark.ssh
+
 Connect = Callable[..., SshTransport]
 #: Much less than anything that waits for a person or for TCP would take.
 _AT_ONCE_SECONDS = 12.0

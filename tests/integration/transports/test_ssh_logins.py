@@ -16,6 +16,8 @@ from towline.testing.waiting import wait_until
 from towline.workers.transports.ssh import SshTransport
 from towline.workers.transports.ssh_settings import SshSettings
 
+pytestmark = pytest.mark.ssh
+
 Connect = Callable[..., SshTransport]
 
 _LOG_IN = """\

@@ -27,6 +27,7 @@ class TestLocalTransport(TransportContract):
         return folder
 
 
+@pytest.mark.ssh
 class TestSshTransport(TransportContract):
     @pytest.fixture
     def transport(self, site: SshSite, connect: Callable[..., SshTransport]) -> Transport:
