@@ -11,7 +11,8 @@ from typing import NoReturn
 from towline.errors import InvalidRequest
 from towline.simulations.moose import expressions, units
 from towline.simulations.moose.problems import Problem, suggestion
-from towline.simulations.moose.tree import Field, Section, quoted
+from towline.simulations.moose.quoting import quoted
+from towline.simulations.moose.tree import Field, Section
 
 #: Expressions within expressions; more than this is a mistake, or an attack on the stack.
 _DEEPEST = 50

@@ -10,6 +10,7 @@ from towline.simulations.moose.blocks import IGNORED_SECTIONS, Block, blocks_of
 from towline.simulations.moose.consistency import check_consistency
 from towline.simulations.moose.conversion import check_value
 from towline.simulations.moose.problems import COMMAND_LINE, ERROR, WARNING, Position, Problem, suggestion
+from towline.simulations.moose.quoting import quoted
 from towline.simulations.moose.references import check_references, scope_of
 from towline.simulations.moose.registry import (
     IGNORED,
@@ -20,7 +21,7 @@ from towline.simulations.moose.registry import (
     Registry,
     known_objects,
 )
-from towline.simulations.moose.tree import Field, Section, quoted
+from towline.simulations.moose.tree import Field, Section
 
 _NOT_PARAMETERS = ("type", "active", "inactive")
 

@@ -21,7 +21,7 @@ _TRACKER = re.compile(
     r"Grain #\d+ intersects|Remapping grain|Couldn't find a matching|Marking Grain \d+ as INACTIVE"
     r"|Unable to find any suitable grains"
 )
-_WARNING = re.compile(r"\*\*\* Warning", re.IGNORECASE)
+_WARNING = re.compile(r"\*\*\* Warning(?: \*\*\*)?[,:]?\s*(.*)", re.IGNORECASE)
 
 #: Texts after which a run has ended, and their kinds.
 _FATAL = (
@@ -241,8 +241,8 @@ class _Reader:
             self._outliers[outlier[1]] = float(outlier[2])
         elif _TRACKER.search(line):
             self._events.append(line.strip())
-        elif _WARNING.search(line):
-            following = [one.strip() for one in self._lines[number + 1 : number + 4] if one.strip()]
+        elif (warning := _WARNING.search(line)) is not None:
+            following = [one.strip() for one in (warning[1], *self._lines[number + 1 : number + 4]) if one.strip()]
             self._warnings.append(following[0] if following else line.strip())
         else:
             return False

@@ -8,7 +8,8 @@ from pathlib import Path
 from towline.simulations.moose import braces, merging
 from towline.simulations.moose.lexer import Kind, Lexer, Token, normal_path
 from towline.simulations.moose.problems import COMMAND_LINE, ERROR, InvalidInputFile, Position, Problem, raise_errors
-from towline.simulations.moose.tree import Blank, Comment, Field, Include, Section, quoted, render
+from towline.simulations.moose.quoting import quoted
+from towline.simulations.moose.tree import Blank, Comment, Field, Include, Section, render
 
 #: Returns the text of a file; the tests of callers may give another one.
 ReadText = Callable[[Path], str]

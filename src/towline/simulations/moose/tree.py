@@ -11,22 +11,18 @@ Nodes change only while they are built; who wants another tree copies it (:meth:
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from towline.errors import InvalidRequest
-from towline.simulations.moose.lexer import normal_path, unquote
+from towline.simulations.moose.lexer import normal_path
 from towline.simulations.moose.problems import InvalidInputFile, Position, Problem
-
-#: What a field of a tree built in Python may hold.
-Value = str | bool | int | float | Sequence[str] | Sequence[int] | Sequence[float]
+from towline.simulations.moose.quoting import Value, quoted, value_text
 
 TRUE_WORDS = ("true", "on", "yes")
 FALSE_WORDS = ("false", "off", "no")
 
 _NAME = re.compile(r"[A-Za-z0-9_./:<>+*!-]+")
-_PLAIN = re.compile(r"[^\s\[#'\"$=]+")
-_SIMPLE_BRACES = re.compile(r"[^\s\[#'\"$=]*\$\{[^\s{}]+\}[^\s\[#'\"$=]*")
 _INTEGER = re.compile(r"[+-]?\d+")
 _FLOAT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|nan)", re.IGNORECASE)
 
@@ -341,37 +337,6 @@ class Section:
 
 
 Node = Section | Field | Comment | Blank | Include
-
-
-def value_text(value: Value) -> str:
-    """Return how a value of Python is written in an input, without quotes."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return value
-    if isinstance(value, int | float):
-        return repr(value) if isinstance(value, int) else f"{float(value)!r}"
-    return " ".join(value_text(item) for item in value)
-
-
-def quoted(text: str) -> str:
-    """Return a value with quotes if it needs them.
-
-    Raises
-    ------
-    InvalidRequest
-        The format cannot say this text: it ends with a backslash, or has both quotes behind backslashes.
-    """
-    if _PLAIN.fullmatch(text) or _SIMPLE_BRACES.fullmatch(text):
-        return text
-    for quote in "'\"":
-        escaped = text.replace(quote, "\\" + quote)
-        literal = f"{quote}{escaped}{quote}"
-        if not text.endswith("\\") and unquote(literal) == text:
-            return literal
-    raise InvalidRequest(
-        f"The value {text!r} cannot be written in an input file: a backslash before a quote escapes it."
-    )
 
 
 def render(section: Section) -> str:

@@ -106,6 +106,11 @@ def test_the_exit_code_decides_before_the_text_and_nothing_is_guessed() -> None:
     assert read_console("").ending() is Ending.UNKNOWN
 
 
+def test_warnings_are_kept_wherever_their_text_stands() -> None:
+    log = read_console("*** Warning ***\nThe mesh is coarse.\n\n*** Warning *** x.i:1.1: nobody reads this\n")
+    assert log.warnings == ("The mesh is coarse.", "x.i:1.1: nobody reads this")
+
+
 @given(st.integers(0, len(LOG)), st.text(max_size=30))
 @settings(deadline=None)
 def test_a_log_may_end_anywhere_and_hold_anything(length: int, more: str) -> None:
