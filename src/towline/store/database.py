@@ -7,12 +7,14 @@ take turns, each for one short transaction (:meth:`Database.transaction`).
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from towline.core.states import JobState, flow_state
+import orjson
+
+from towline.core.states import FINAL, JobState, flow_state
 from towline.errors import SchemaTooNew
 from towline.store.dialect import Dialect, dialect_for
 from towline.store.migrations import SCHEMA_VERSION
@@ -117,8 +119,7 @@ class Transaction:
             "ON CONFLICT (worker, state) DO UPDATE SET jobs = worker_count.jobs + excluded.jobs",
             ((worker, state, delta) for (worker, state), delta in self._worker_deltas.items() if delta),
         )
-        for flow_id in self._touched_flows - self._forgotten_flows:
-            self._refresh_flow(flow_id)
+        self._refresh_flows(self._touched_flows - self._forgotten_flows)
         self.executemany(
             "INSERT INTO event (job_id, flow_id, at, from_state, to_state, actor, note) VALUES (?, ?, ?, ?, ?, ?, ?)",
             self._events,
@@ -126,32 +127,54 @@ class Transaction:
         for table, column in (("flow_count", "flow_id"), ("flow", "id")):
             self.executemany(f"DELETE FROM {table} WHERE {column} = ?", [(flow,) for flow in self._forgotten_flows])
 
-    def _refresh_flow(self, flow_id: int) -> None:
+    def _refresh_flows(self, flow_ids: Collection[int]) -> None:
+        """Derive the states of flows from the counts of their jobs, in a few statements however many they are."""
+        if not flow_ids:
+            return
+        listed = orjson.dumps(sorted(flow_ids)).decode()
         rows = self.execute(
-            "SELECT state, jobs FROM flow_count WHERE flow_id = ? AND jobs > 0 "
-            "UNION ALL SELECT state, -1 FROM flow WHERE id = ?",
-            (flow_id, flow_id),
+            "SELECT flow_id, state, jobs FROM flow_count "
+            "WHERE jobs > 0 AND flow_id IN (SELECT value FROM json_each(?)) "
+            "UNION ALL SELECT id, state, -1 FROM flow WHERE id IN (SELECT value FROM json_each(?))",
+            (listed, listed),
         ).fetchall()
-        counts = {JobState(state): jobs for state, jobs in rows if jobs > 0}
-        before = next((state for state, jobs in rows if jobs < 0), None)
-        finished = {JobState.COMPLETED, JobState.FAILED, JobState.STOPPED, JobState.USER_STOPPED}
+        counts: dict[int, dict[JobState, int]] = {flow_id: {} for flow_id in flow_ids}
+        before: dict[int, str] = {}
+        for flow_id, state, jobs in rows:
+            if jobs > 0:
+                counts[flow_id][JobState(state)] = jobs
+            else:
+                before[flow_id] = state
+        completed = self._with_completed_leaves(counts)
+        by_state: dict[str, list[int]] = defaultdict(list)
+        for flow_id, found in counts.items():
+            state = flow_state(found, leaves_completed=flow_id in completed).value
+            by_state[state].append(flow_id)
+            if before.get(flow_id, state) != state:
+                # No job has the number 0: the event is about the flow.
+                self._events.append((0, flow_id, self.now, before[flow_id], state, self.actor, None))
+        for state, flows in by_state.items():
+            self.execute(
+                "UPDATE flow SET state = ?, updated_at = ? WHERE id IN (SELECT value FROM json_each(?))",
+                (state, self.now, orjson.dumps(flows).decode()),
+            )
+
+    def _with_completed_leaves(self, counts: Mapping[int, Mapping[JobState, int]]) -> set[int]:
+        """Those flows of which every job without children is COMPLETED, though not every job is."""
         # Only a flow in which nothing can move any more can have all its leaves completed beside a failed job.
-        leaves_completed = (
-            JobState.COMPLETED in counts
-            and set(counts) <= finished
-            and len(counts) > 1
-            and self.execute(
-                "SELECT 1 FROM job WHERE flow_id = ? AND state <> 'COMPLETED' "
-                "AND NOT EXISTS (SELECT 1 FROM edge WHERE parent_id = job.id) LIMIT 1",
-                (flow_id,),
-            ).fetchone()
-            is None
-        )
-        state = flow_state(counts, leaves_completed=leaves_completed)
-        self.execute("UPDATE flow SET state = ?, updated_at = ? WHERE id = ?", (state.value, self.now, flow_id))
-        if before not in (None, state.value):
-            # No job has the number 0: the event is about the flow.
-            self._events.append((0, flow_id, self.now, before, state.value, self.actor, None))
+        candidates = {
+            flow_id
+            for flow_id, found in counts.items()
+            if JobState.COMPLETED in found and len(found) > 1 and set(found) <= FINAL
+        }
+        if not candidates:
+            return candidates
+        rows = self.execute(
+            "SELECT DISTINCT flow_id FROM job WHERE flow_id IN (SELECT value FROM json_each(?)) "
+            "AND state <> 'COMPLETED' AND NOT EXISTS (SELECT 1 FROM edge WHERE parent_id = job.id)",
+            (orjson.dumps(sorted(candidates)).decode(),),
+        ).fetchall()
+        return candidates - {row[0] for row in rows}
 
 
 class Database:
