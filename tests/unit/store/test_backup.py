@@ -124,7 +124,8 @@ def test_a_backup_of_the_first_schema_is_brought_to_the_newest(other, tmp_path):
         if table in ("meta", "runner", "sqlite_sequence"):
             continue
         columns[table] = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
-        lines = [backup.orjson.dumps(row, default=backup._encoded) for row in connection.execute(f"SELECT * FROM {table}")]
+        found = connection.execute(f"SELECT * FROM {table}")
+        lines = [backup.orjson.dumps(row, default=backup._encoded) for row in found]
         rows[table] = len(lines)
         (folder / f"{table}.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
     connection.close()

@@ -85,7 +85,10 @@ def described(place):
         tables = inspect(connection)
         found = {
             table: (
-                sorted((c["name"], str(c["type"]), c["nullable"], str(c["default"])) for c in tables.get_columns(table)),
+                sorted(
+                    (column["name"], str(column["type"]), column["nullable"], str(column["default"]))
+                    for column in tables.get_columns(table)
+                ),
                 tables.get_pk_constraint(table)["constrained_columns"],
                 sorted((i["name"], i["column_names"], bool(i["unique"])) for i in tables.get_indexes(table)),
             )
@@ -215,7 +218,7 @@ def test_a_revision_that_an_active_runner_does_not_stand_waits_for_its_end(queue
     columns = "id, host, user_name, pid, process_started_at, started_at, heartbeat_at, expires_at"
     with database.transaction() as transaction:
         transaction.execute(f"INSERT INTO runner ({columns}) VALUES (5, 'node7', 'anna', 4711, 1, 1, 990, 1020)")
-    with pytest.raises(SchemaTooOld, match="runner 5 .pid 4711 of anna on node7"):
+    with pytest.raises(SchemaTooOld, match=r"runner 5 \(pid 4711 of anna on node7\)"):
         upgrade.upgrade(database, target=SCHEMA_VERSION + 1)
     assert database.read("SELECT name FROM job") == []
     database.clock = lambda: 1021.0
