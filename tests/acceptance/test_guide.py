@@ -40,7 +40,7 @@ from towline.testing.waiting import wait_until
 CHECKOUT = Path(__file__).resolve().parents[2]
 GUIDE = CHECKOUT / "docs" / "guide"
 REFERENCE, SCHEMA = GUIDE / "configuration.md", GUIDE / "project.schema.json"
-PAGES = [CHECKOUT / "README.md", *sorted(GUIDE.glob("*.md"))]
+PAGES = [CHECKOUT / "README.md", *sorted(GUIDE.glob("*.md")), *sorted((CHECKOUT / "docs" / "extend").glob("*.md"))]
 
 _COMMENT = re.compile(r"<!-- *(.*?)\s*-->", re.DOTALL)
 _BLOCK = re.compile(r"\n+```(?P<language>\w*)\n(?P<text>.*?)```\n", re.DOTALL)
