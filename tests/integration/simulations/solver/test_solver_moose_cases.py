@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-# var_num, feature_volumes, intersects_bounds, intersects_specified_bounds, percolated, centroid_x, centroid_y, centroid_z
+# var_num, feature_volumes, intersects_bounds, intersects_specified_bounds, percolated, centroid x, y, z
 PERCOLATION = [
     (0, 420.42959051194, 1, 1, 1, 24.253524672709, 8.6064954682779, 0),
     (0, 43.486498367696, 1, 1, 0, 46.416666666667, 15.833333333333, 0),

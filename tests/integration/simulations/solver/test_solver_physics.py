@@ -282,6 +282,7 @@ SPLIT = """
   scheme = bdf2
   nl_rel_tol = 1e-10
   l_tol = 1e-8
+  nl_abs_tol = 1e-13
   dt = {step}
   num_steps = {steps}
 []

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import netCDF4
 import numpy as np
-import scipy.io  # type: ignore[import-untyped]  # ships no types
 
 from towline.simulations.moose.solver.mesh import SIDES, Array, UniformMesh
 
@@ -31,8 +31,8 @@ _FACES = {
 class ExodusFile:
     """A file that grows by one record per output.
 
-    The classic netCDF format keeps all records behind the header: a step is appended, flushed, and only then
-    counted in the header. Who kills the run finds all steps that were counted.
+    It has the classic format of netCDF, which every reader of Exodus understands. After each record it is synchronised:
+    who kills the run finds all records so far.
     """
 
     def __init__(
@@ -44,14 +44,14 @@ class ExodusFile:
         numbers: Sequence[str],
         title: str,
     ) -> None:
-        self._path, self._mesh = path, mesh
+        self._mesh = mesh
         self._nodal, self._elemental, self._numbers = tuple(nodal), tuple(elemental), tuple(numbers)
         self._order = np.argsort(mesh.element_ids.ravel())
-        self._records = 0
-        with scipy.io.netcdf_file(path, "w", version=2) as file:
-            self._describe(file, title)
+        self._file = netCDF4.Dataset(path, "w", format="NETCDF3_64BIT_OFFSET")
+        self._describe(self._file, title)
+        self._file.sync()
 
-    def _describe(self, file: "scipy.io.netcdf_file", title: str) -> None:
+    def _describe(self, file: netCDF4.Dataset, title: str) -> None:
         file.title = title[:80]
         file.api_version, file.version = np.float32(5.14), np.float32(5.14)
         file.floating_point_word_size, file.file_size = np.int32(8), np.int32(1)
@@ -68,16 +68,16 @@ class ExodusFile:
         self._side_sets(file)
         self._value_variables(file)
 
-    def _mesh_variables(self, file: "scipy.io.netcdf_file") -> None:
+    def _mesh_variables(self, file: netCDF4.Dataset) -> None:
         mesh = self._mesh
         for axis, grid in zip("xyz", np.broadcast_arrays(*mesh.full_node_coordinates()), strict=False):
-            _fill(file, f"coord{axis}", "d", ("num_nodes",), grid.ravel())
-        _fill(file, "coor_names", "c", ("num_dim", "len_string"), _texts(list("xyz"[: mesh.dimension])))
-        _fill(file, "eb_status", "i", ("num_el_blk",), [1])
-        _fill(file, "eb_prop1", "i", ("num_el_blk",), [0]).name = "ID"
-        _fill(file, "eb_names", "c", ("num_el_blk", "len_string"), _texts([""]))
+            _fill(file, f"coord{axis}", "f8", ("num_nodes",), grid.ravel())
+        _fill(file, "coor_names", "S1", ("num_dim", "len_string"), _texts(list("xyz"[: mesh.dimension])))
+        _fill(file, "eb_status", "i4", ("num_el_blk",), [1])
+        _fill(file, "eb_prop1", "i4", ("num_el_blk",), [0]).setncattr("name", "ID")
+        _fill(file, "eb_names", "S1", ("num_el_blk", "len_string"), _texts([""]))
         corners = self._connectivity()[self._order]
-        _fill(file, "connect1", "i", ("num_el_in_blk1", "num_nod_per_el1"), corners).elem_type = _ELEMENTS[
+        _fill(file, "connect1", "i4", ("num_el_in_blk1", "num_nod_per_el1"), corners).elem_type = _ELEMENTS[
             mesh.dimension
         ]
 
@@ -93,62 +93,62 @@ class ExodusFile:
             columns.append(node)
         return np.stack(columns, axis=1)
 
-    def _side_sets(self, file: "scipy.io.netcdf_file") -> None:
+    def _side_sets(self, file: netCDF4.Dataset) -> None:
         mesh, sides = self._mesh, SIDES[self._mesh.dimension]
         numbers = np.empty(mesh.element_count, dtype=np.int64)
         numbers[self._order] = np.arange(1, mesh.element_count + 1)
         grid = numbers.reshape(mesh.element_shape)
-        _fill(file, "ss_status", "i", ("num_side_sets",), [1] * len(sides))
-        _fill(file, "ss_prop1", "i", ("num_side_sets",), range(len(sides))).name = "ID"
-        _fill(file, "ss_names", "c", ("num_side_sets", "len_string"), _texts([name for name, _, _ in sides]))
+        _fill(file, "ss_status", "i4", ("num_side_sets",), [1] * len(sides))
+        _fill(file, "ss_prop1", "i4", ("num_side_sets",), range(len(sides))).setncattr("name", "ID")
+        _fill(file, "ss_names", "S1", ("num_side_sets", "len_string"), _texts([name for name, _, _ in sides]))
         for place, (name, direction, upper) in enumerate(sides, start=1):
             edge = mesh.counts[direction] - 1 if upper else 0
             elements = grid.take(edge, axis=mesh.dimension - 1 - direction).ravel()
             file.createDimension(f"num_side_ss{place}", len(elements))
-            _fill(file, f"elem_ss{place}", "i", (f"num_side_ss{place}",), elements)
+            _fill(file, f"elem_ss{place}", "i4", (f"num_side_ss{place}",), elements)
             _fill(
-                file, f"side_ss{place}", "i", (f"num_side_ss{place}",), [_FACES[name][mesh.dimension]] * len(elements)
+                file, f"side_ss{place}", "i4", (f"num_side_ss{place}",), [_FACES[name][mesh.dimension]] * len(elements)
             )
 
-    def _value_variables(self, file: "scipy.io.netcdf_file") -> None:
-        # The records hold the variables in the order of their definition: time, nodal, elemental, numbers.
-        file.createVariable("time_whole", "d", ("time_step",))
+    def _value_variables(self, file: netCDF4.Dataset) -> None:
+        file.createVariable("time_whole", "f8", ("time_step",))
         groups = (("nod", self._nodal, "num_nodes"), ("elem", self._elemental, "num_el_in_blk1"))
         for kind, names, dimension in groups:
             if not names:
                 continue
             file.createDimension(f"num_{kind}_var", len(names))
-            _fill(file, f"name_{kind}_var", "c", (f"num_{kind}_var", "len_string"), _texts(names))
+            _fill(file, f"name_{kind}_var", "S1", (f"num_{kind}_var", "len_string"), _texts(names))
             for place in range(1, len(names) + 1):
                 suffix = "" if kind == "nod" else "eb1"
-                file.createVariable(f"vals_{kind}_var{place}{suffix}", "d", ("time_step", dimension))
+                file.createVariable(f"vals_{kind}_var{place}{suffix}", "f8", ("time_step", dimension))
         if self._numbers:
             file.createDimension("num_glo_var", len(self._numbers))
-            _fill(file, "name_glo_var", "c", ("num_glo_var", "len_string"), _texts(self._numbers))
-            file.createVariable("vals_glo_var", "d", ("time_step", "num_glo_var"))
+            _fill(file, "name_glo_var", "S1", ("num_glo_var", "len_string"), _texts(self._numbers))
+            file.createVariable("vals_glo_var", "f8", ("time_step", "num_glo_var"))
 
     def write(
         self, time: float, nodal: Mapping[str, Array], elemental: Mapping[str, Array], numbers: Mapping[str, float]
     ) -> None:
         """Append the values at a time; nodal ones at all nodes, elemental ones per element, both as on the mesh."""
-        parts = [np.array([time])]
-        parts += [nodal[name].ravel() for name in self._nodal]
-        parts += [elemental[name].ravel()[self._order] for name in self._elemental]
-        parts.append(np.array([numbers[name] for name in self._numbers]))
-        self._records += 1
-        with self._path.open("r+b") as file:
-            file.seek(0, 2)
-            for part in parts:
-                file.write(np.ascontiguousarray(part, dtype=">f8").tobytes())
-            file.flush()
-            # The number of records stands behind the four bytes that name the format.
-            file.seek(4)
-            file.write(self._records.to_bytes(4, "big"))
+        file = self._file
+        record = len(file.dimensions["time_step"])
+        file["time_whole"][record] = time
+        for place, name in enumerate(self._nodal, start=1):
+            file[f"vals_nod_var{place}"][record] = nodal[name].ravel()
+        for place, name in enumerate(self._elemental, start=1):
+            file[f"vals_elem_var{place}eb1"][record] = elemental[name].ravel()[self._order]
+        if self._numbers:
+            file["vals_glo_var"][record] = [numbers[name] for name in self._numbers]
+        file.sync()
+
+    def close(self) -> None:
+        """Close the file; nothing can be written any more."""
+        self._file.close()
 
 
-def _fill(file: "scipy.io.netcdf_file", name: str, kind: str, dimensions: tuple[str, ...], values: object) -> "Any":
+def _fill(file: netCDF4.Dataset, name: str, kind: str, dimensions: tuple[str, ...], values: object) -> "Any":
     variable = file.createVariable(name, kind, dimensions)
-    variable[:] = values
+    variable[:] = np.asarray(values)
     return variable
 
 

@@ -58,7 +58,7 @@ def gmres(
         if norms[-1] > goal and len(norms) - 1 < maximum_iterations:
             residual = right_side.ravel() - operator(solution.reshape(shape)).ravel()
             true_norm = float(np.linalg.norm(residual))
-            if true_norm >= 0.999 * norm:
+            if true_norm >= 0.9 * norm:
                 return LinearSolution(solution.reshape(shape), len(norms) - 1, tuple(norms), "DIVERGED_BREAKDOWN")
             norm = norms[-1] = true_norm
 

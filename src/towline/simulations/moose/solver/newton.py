@@ -10,7 +10,6 @@ import numpy as np
 from towline.simulations.moose.solver.krylov import LinearSolution, gmres, stabilised_biconjugate_gradients
 from towline.simulations.moose.solver.mesh import Array
 
-
 #: A Newton step that is smaller than this part of the solution, and does not help, changes its last digits only: the
 #: residual is round-off, and the tolerance asks for more than numbers can hold.
 _ROUND_OFF = 1e-11

@@ -199,5 +199,7 @@ class RunReporter:
         self._write(rule + "\n")
 
     def finish(self) -> None:
-        """Tell that the run has ended well."""
+        """Tell that the run has ended well, and close the files."""
+        for snapshots in self._snapshots.values():
+            snapshots.close()
         self._write(f"\nFinished Executing{clock.monotonic() - self._started:12.2f} s")

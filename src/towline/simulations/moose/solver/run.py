@@ -88,5 +88,5 @@ def run(tree: Section, base: Path, *, mesh_only: bool = False, write: Callable[[
 def _write_mesh(source: Input, base: Path) -> int:
     mesh = build_mesh(source)
     refuse_what_does_not_fit(mesh, 0, 0)
-    ExodusFile(base.with_name(base.name + "_in.e"), mesh, [], [], [], "mesh of the embedded solver of towline")
+    ExodusFile(base.with_name(base.name + "_in.e"), mesh, [], [], [], "mesh of the embedded solver of towline").close()
     return 0
