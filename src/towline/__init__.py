@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from towline.configuration.projects import ConfigManager
     from towline.core.states import FlowState, JobState
     from towline.jobflow.command import command
-    from towline.jobflow.holds import hold
     from towline.jobflow.current import CURRENT_JOBDOC
+    from towline.jobflow.holds import hold
     from towline.jobflow.run_config import set_run_config
     from towline.operations.controller import JobController
     from towline.operations.controller.daemon import DaemonManager, DaemonStatus

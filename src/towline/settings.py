@@ -84,7 +84,9 @@ def settings_file(home: Path, environment: Mapping[str, str] = os.environ) -> Pa
 
 
 def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """The settings from the file ``settings.yaml`` in the home (or ``$TOWLINE_CONFIG_FILE``) and from ``TOWLINE_<NAME>`` variables, which win.
+    """The settings from the file ``settings.yaml`` in the home and from variables ``TOWLINE_<NAME>``, which win.
+
+    ``$TOWLINE_CONFIG_FILE`` names another file.
 
     Raises
     ------

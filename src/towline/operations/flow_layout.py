@@ -1,11 +1,12 @@
 """Where the jobs of a flow stand in a drawing: in layers, parents above their children, with few crossings.
 
-The method is Sugiyama's: nodes get layers, edges that pass a layer get a place there too, and each layer is sorted by the
-middle of the neighbours in the layer before it.
+The method is Sugiyama's: nodes get layers, edges that pass a layer get a place there too, and each layer is sorted by
+the middle of the neighbours in the layer before it.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import fmean
 
 #: Passes over the layers, alternately down and up; more change little.
@@ -90,7 +91,7 @@ def _sort(layers: Sequence[list[int]], paths: Sequence[Sequence[int]]) -> None:
     above: dict[int, list[int]] = {}
     below: dict[int, list[int]] = {}
     for path in paths:
-        for upper, lower in zip(path, path[1:], strict=False):
+        for upper, lower in pairwise(path):
             below.setdefault(upper, []).append(lower)
             above.setdefault(lower, []).append(upper)
     for number in range(_PASSES):

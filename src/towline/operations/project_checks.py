@@ -24,7 +24,7 @@ from towline.operations.compose import is_all_sql, make_job_store, open_given
 from towline.operations.environments import MAIN_PACKAGES, Environment, differences, environment_of, own_environment
 from towline.operations.worker_trials import try_worker
 from towline.settings import load_settings, setting_problems
-from towline.store.database import SCHEMA_VERSION
+from towline.store.migrations import SCHEMA_VERSION
 
 _LITTLE_BYTES = 1_000_000_000
 _TOO_LITTLE_BYTES = 50_000_000

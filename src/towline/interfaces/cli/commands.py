@@ -168,30 +168,6 @@ COMMANDS = Branch(
                 "restore": Leaf("backup.restore", "Fill the queue from such a folder."),
             },
         ),
-        "admin": Branch(
-            "The database of the queue: upgrade, unlock, empty it.",
-            {
-                "upgrade": Leaf("admin.upgrade", "Bring the database to the newest schema."),
-                "reset": Leaf("admin.reset", "Empty the queue."),
-                "unlock": Leaf("admin.unlock", "Take jobs from the runner that holds them."),
-                "unlock-flow": Leaf("admin.unlock_flow", "The same for the jobs of flows."),
-                "unlock-runner": Leaf("runner.reset", "Forget the registered runner."),
-                "index": Branch(
-                    "Indexes of the database.",
-                    {
-                        "create": Leaf("admin.index.create", "Make queries of outputs use an index."),
-                        "rebuild": Leaf("admin.index.rebuild", "Write every index anew."),
-                    },
-                ),
-            },
-        ),
-        "backup": Branch(
-            "Backups of the queue.",
-            {
-                "create": Leaf("backup.create", "Write the queue to a folder."),
-                "restore": Leaf("backup.restore", "Fill the queue from such a folder."),
-            },
-        ),
         "plugin": Branch(
             "Plugins: packages that add commands.",
             {"list": Leaf("plugin.list", "List the plugins.")},

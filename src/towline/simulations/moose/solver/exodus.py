@@ -146,7 +146,7 @@ class ExodusFile:
         self._file.close()
 
 
-def _fill(file: netCDF4.Dataset, name: str, kind: str, dimensions: tuple[str, ...], values: object) -> "Any":
+def _fill(file: netCDF4.Dataset, name: str, kind: str, dimensions: tuple[str, ...], values: Any) -> Any:
     variable = file.createVariable(name, kind, dimensions)
     variable[:] = np.asarray(values)
     return variable
