@@ -151,7 +151,7 @@ def test_one_job_only(engine):
 
 
 def test_a_changed_configuration_is_used(engine):
-    engine.home.mkdir(parents=True)
+    engine.home.mkdir(parents=True, exist_ok=True)
     file = engine.home / "default.yaml"
     file.write_text("name: default\nworkers:\n  local:\n    max_jobs: 0\n")
     (db_id,) = engine.submit(jobs.add(1, 1))
