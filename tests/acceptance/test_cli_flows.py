@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from towline.core.run_folder import EXIT_FILE
 from towline.core.states import JobState
 from towline.operations.compose import OpenProject, open_project
 from towline.testing.command_line import tow
@@ -139,3 +140,61 @@ def test_deleting_with_everything_removes_outputs_and_folders(project: OpenProje
     )
     assert not folder.exists()
     assert store.query_one({"uuid": uuid}) is None
+
+
+def test_run_folders_of_flows_are_cleaned_and_nothing_else(project: OpenProject) -> None:
+    jobs = add_flow(project.database, {"done": [], "paused": [], "running": []})
+    folders = {}
+    for name, state in (("done", JobState.COMPLETED), ("paused", JobState.PAUSED), ("running", JobState.RUNNING)):
+        folders[name] = project.project.workers["local"].work_dir / name
+        folders[name].mkdir(parents=True)
+        (folders[name] / EXIT_FILE).write_text("{}")
+        put_in_state(project.database, jobs[name], state, run_dir=str(folders[name]))
+    assert tow("flow", "clean", "-did", "1", typed="n\n").code == 1
+    answer = tow("flow", "clean", "-did", "1", "--yes", "-v")
+    assert answer.out.endswith("1 run folder of 1 job deleted\n")
+    assert "2 jobs not looked at" in answer.err
+    assert [name for name, folder in folders.items() if folder.exists()] == ["paused", "running"]
+    assert tow("flow", "clean", "-did", "1", "--yes", "--all-states", "--json").json["deleted_folders"] == [
+        str(folders["paused"])
+    ]
+    assert folders["running"].exists()
+    assert "is not needed" in tow("flow", "clean", "--force").err
+
+
+def test_processes_of_a_deleted_flow_are_kept_when_asked(project: OpenProject) -> None:
+    for arguments, left in (((), 1), (("--keep-processes",), 0)):
+        jobs = add_flow(project.database, {"a": []}, name="leaving")
+        put_in_state(project.database, jobs["a"], JobState.RUNNING, run_dir="/x")
+        before = len(project.database.read("SELECT 1 FROM cancellation"))
+        assert tow("flow", "delete", "-n", "leaving", "--yes", *arguments).code == 0
+        assert len(project.database.read("SELECT 1 FROM cancellation")) - before == left
+    add_flow(project.database, {"a": []}, name="leaving")
+    assert "need their run folders" in tow("flow", "delete", "-n", "leaving", "-y", "-kp", "--files").err
+
+
+def test_the_store_of_a_flow_is_chosen_before_it_begins(project: OpenProject, tmp_path: Path) -> None:
+    (tmp_path / "home" / "default.yaml").write_text(
+        "name: default\noptional_jobstores:\n  archive: {docs_store: {type: sql}}\n"
+    )
+    jobs = add_flow(project.database, {"a": []})
+    chosen = tow("flow", "set", "store", "1", "archive")
+    assert (chosen.out, chosen.err) == ("outputs go to archive\n", "")
+    assert tow("flow", "info", "1", "--json").json["jobstore"] == "archive"
+    assert tow("flow", "set", "store", "1").code == 0
+    assert tow("flow", "info", "1", "--json").json["jobstore"] is None
+    assert "has no optional job store 'other'" in tow("flow", "set", "store", "1", "other").err
+    put_in_state(project.database, jobs["a"], JobState.COMPLETED)
+    answer = tow("flow", "set", "store", "1", "archive")
+    assert answer.code == 1
+    assert "before any of its jobs has begun" in answer.err
+
+
+def test_the_report_of_a_flow_counts_and_sums(project: OpenProject) -> None:
+    jobs = add_flow(project.database, {"a": [], "b": []})
+    put_in_state(project.database, jobs["a"], JobState.COMPLETED, started_at=100.0, ended_at=160.0)
+    report = tow("flow", "info", "1", "--report", "--json").json["report"]
+    assert report["state_counts"] == {"READY": 1, "COMPLETED": 1}
+    assert report["run_time_seconds"] == 60
+    assert "run time of all" in tow("flow", "info", "1", "-rep").out
+    assert tow("flow", "info", "1", "--sort", "db_id", "--jobs-sort", "updated_on").code == 1

@@ -434,3 +434,60 @@ def test_the_output_of_a_completed_job_is_json_or_a_file(project: OpenProject, t
     assert "job 2 is READY and has no output yet" in tow("job", "output", "2").err
     assert tow("job", "delete", "1", "--output", "-y").code == 0
     assert store.query_one({"uuid": uuid}) is None
+
+
+# files that are named by the resources, names that mean something else
+
+
+def test_what_a_job_printed_is_found_where_its_resources_put_it(project: OpenProject) -> None:
+    jobs = add_flow(project.database, {"a": []}, resources={"qout_path": "mine.out"})
+    in_folder(project, jobs["a"], **{"mine.out": "here\n", "queue.err": "there\n", "queue.out": "not this\n"})
+    assert tow("job", "queue-out", "1").out == "here\nthere\n"
+    assert [path.rpartition("/")[2] for path in tow("job", "info", "1", "--json").json["logs"]] == [
+        "mine.out",
+        "queue.err",
+    ]
+
+
+def test_waiting_for_what_is_not_there_names_both(project: OpenProject) -> None:
+    answer = tow("wait", "20")
+    assert answer.code == 1
+    assert "neither a job nor a flow has the id '20'" in answer.err
+
+
+def test_a_shell_is_opened_in_the_run_folder(project: OpenProject, tmp_path: Path) -> None:
+    jobs = add_flow(project.database, {"a": []})
+    folder = in_folder(project, jobs["a"])
+    shell = tmp_path / "shell"
+    shell.write_text(f"#!/bin/sh\npwd > {tmp_path}/where\nexit 3\n")
+    shell.chmod(0o755)
+    assert tow("job", "todir", "1", "--shell", str(shell)).code == 3
+    assert (tmp_path / "where").read_text() == f"{folder}\n"
+    assert "cannot be started" in tow("job", "todir", "1", "-s", "/no/such/shell").err
+
+
+def test_jobs_are_dumped_with_the_work_itself(project: OpenProject, tmp_path: Path) -> None:
+    add_flow(project.database, {"a": [], "b": ["a"]}, metadata={"k": 1})
+    path = tmp_path / "default" / "dump.json"
+    assert tow("job", "dump", "-n", "b", "--path", str(path)).code == 0
+    (dumped,) = json.loads(path.read_text())
+    assert (dumped["name"], dumped["state"], dumped["metadata"]) == ("b", "WAITING", {"k": 1})
+    assert dumped["job"] == {"command": "true"}
+    assert tow("job", "info", "2", "-v", "--json").json["job"] == {"command": "true"}
+
+
+def test_options_without_a_meaning_say_why(project: OpenProject) -> None:
+    add_flow(project.database, {"a": []})
+    answer = tow("job", "stop", "1", "--break-lock")
+    assert answer.code == 2
+    assert "no lock keeps you from a job" in answer.err
+    assert tow("job", "stop", "1", "--wait", "5").code == 0
+
+
+def test_qresources_are_names_that_every_scheduler_knows(project: OpenProject) -> None:
+    add_flow(project.database, {"a": []})
+    answer = tow("job", "set", "resources", "ntasks=3", "-did", "1", "--qresources")
+    assert answer.code == 1
+    assert "'ntasks' is none of the QResources" in answer.err
+    assert tow("job", "set", "resources", "processes=3", "-did", "1", "-qr").code == 0
+    assert tow("job", "info", "1", "--json").json["resources"] == {"processes": 3}

@@ -1,5 +1,8 @@
 """Names inside the run folder of a job, and where that folder is."""
 
+from collections.abc import Mapping
+from typing import Any
+
 #: Input of the job: header, payload, outputs of its parents. See :mod:`towline.core.records`.
 JOB_FILE = "towline_job.jsonl"
 
@@ -24,6 +27,12 @@ ERROR_FILE = "queue.err"
 
 #: What towline put into the folder, for telling it from the files of the job.
 OWN_FILES = frozenset({JOB_FILE, RESULT_FILE, STARTED_FILE, EXIT_FILE, SCRIPT_FILE, OUTPUT_FILE, ERROR_FILE})
+
+
+def output_files(resources: Mapping[str, Any] | None) -> tuple[str, str]:
+    """Files of standard output and standard error, relative to the run folder, of a job with these resources."""
+    asked = resources or {}
+    return str(asked.get("qout_path") or OUTPUT_FILE), str(asked.get("qerr_path") or ERROR_FILE)
 
 
 def run_folder(uuid: str, index: int, attempt: int) -> str:

@@ -160,6 +160,9 @@ def _file_name(name: str) -> str:
     parts = PurePosixPath(name).parts if isinstance(name, str) else ()
     if not parts or parts[0] == "/" or ".." in parts or "\0" in name:
         raise InvalidFlow(f"{name!r} is no file inside the folder of the job; give a relative path without '..'")
+    if name.startswith("$"):
+        # A mapping with such a key means something else in the documents of jobs.
+        raise InvalidFlow(f"the file name {name!r} begins with $, which files of a command cannot; write './{name}'")
     return name
 
 

@@ -22,7 +22,7 @@ import orjson
 from towline.core.documents import decode, encode
 from towline.core.output_references import resolve
 from towline.core.records import ExitRecord, Failure, Result, pack_result, unpack_job
-from towline.core.run_folder import ERROR_FILE, OUTPUT_FILE, OWN_FILES, RESULT_FILE
+from towline.core.run_folder import OWN_FILES, RESULT_FILE, output_files
 from towline.errors import InvalidRequest
 from towline.on_worker import prelude
 from towline.on_worker.attempt_files import has_result, read_job, write_whole
@@ -138,7 +138,7 @@ def collect(run_dir: str, command: Command, record: ExitRecord) -> Result:
     try:
         files = _files(run_dir, command)
     except UnusableCommand as error:
-        return Result(failure=Failure("output", str(error), _tail(run_dir, ERROR_FILE) or None))
+        return Result(failure=Failure("output", str(error), _tail(run_dir, _printed(command)[1]) or None))
     except OSError as error:
         return Result(failure=Failure("output", f"the output {error.filename!r} cannot be read: {error.strerror}"))
     return Result(output=_document(run_dir, command, record, files))
@@ -238,7 +238,7 @@ def _put(path: str, content: Any) -> None:
 def _failure(run_dir: str, command: Command, record: ExitRecord) -> Failure | None:
     if record.exit_code in (command.payload.get("success_exit_codes") or (0,)) and record.reason == "exited":
         return None
-    details = _tail(run_dir, ERROR_FILE) or None
+    details = _tail(run_dir, _printed(command)[1]) or None
     if record.reason == "signal" and record.signal is not None:
         return Failure("signal", f"the command was ended by {_signal_name(record.signal)}", details)
     if record.reason != "exited":
@@ -255,12 +255,13 @@ def _signal_name(number: int) -> str:
 
 def _document(run_dir: str, command: Command, record: ExitRecord, files: Mapping[str, Any]) -> bytes:
     header = command.header
+    output_file, error_file = _printed(command)
     output = {
         "exit_code": record.exit_code,
         "signal": record.signal,
         "files": files,
-        "stdout_tail": _tail(run_dir, OUTPUT_FILE),
-        "stderr_tail": _tail(run_dir, ERROR_FILE),
+        "stdout_tail": _tail(run_dir, output_file),
+        "stderr_tail": _tail(run_dir, error_file),
         "run_dir": run_dir,
     }
     return orjson.dumps(
@@ -300,6 +301,10 @@ def _entry(path: str) -> dict[str, Any]:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         size_bytes = os.fstat(file.fileno()).st_size
     return {"path": path, "size_bytes": size_bytes, "sha256": digest}
+
+
+def _printed(command: Command) -> tuple[str, str]:
+    return output_files(command.header.get("resources"))
 
 
 def _tail(run_dir: str, name: str) -> str:

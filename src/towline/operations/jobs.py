@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from towline.core.actions import Action, Refusal, decide
-from towline.core.run_folder import ERROR_FILE, OUTPUT_FILE
 from towline.core.states import IN_FLIGHT, JobState
 from towline.errors import NoSuchJob
 from towline.operations.job_outputs import delete_outputs, identities_of
 from towline.operations.job_waits import advice, runner_seems_active, waits_for
-from towline.operations.run_folders import delete_files, delete_run_folders
+from towline.operations.run_folders import delete_files, delete_run_folders, printed_files
 from towline.store import actions, deletions, job_history, job_search
 from towline.store.actions import RunProperties
 from towline.store.affected import ActionResult
@@ -162,7 +161,7 @@ def job_info(opened: "OpenProject", row: int) -> JobReport:
         events=tuple(job_history.events_of(database, row, _LAST_EVENTS)),
         earlier_attempts=tuple(job_history.earlier_attempts(database, row)),
         ending=tuple(job_history.attempts_to_end(database, row)),
-        logs=tuple(str(Path(job.run_dir) / name) for name in (OUTPUT_FILE, ERROR_FILE)) if job.run_dir else (),
+        logs=tuple(str(Path(job.run_dir) / name) for name in printed_files(opened, job)) if job.run_dir else (),
         waits=waits_for(opened, job),
         made_earlier=tuple(made_earlier(database, row)),
         advice=advice(opened, job),

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from towline.core.run_folder import ERROR_FILE, OUTPUT_FILE, OWN_FILES
+from towline.core.run_folder import OWN_FILES, output_files
 from towline.errors import InvalidRequest
 from towline.store.deletions import RunFolder, run_folders
 from towline.store.job_info import JobInfo
@@ -94,7 +94,13 @@ def shell_in(folder: Path, program: str) -> int:
         ) from error
 
 
-def read_outputs(job: JobInfo, last_bytes: int | None) -> dict[str, tuple[str, int]]:
+def printed_files(opened: "OpenProject", job: JobInfo) -> tuple[str, str]:
+    """Files of standard output and standard error of a job, relative to its run folder."""
+    worker = opened.project.workers.get(job.worker)
+    return output_files(job.resources if job.resources is not None or worker is None else worker.resources)
+
+
+def read_outputs(opened: "OpenProject", job: JobInfo, last_bytes: int | None) -> dict[str, tuple[str, int]]:
     """What a job printed: ``{path: (text, bytes left out before it)}`` of queue.out and queue.err.
 
     Parameters
@@ -103,7 +109,7 @@ def read_outputs(job: JobInfo, last_bytes: int | None) -> dict[str, tuple[str, i
         Only the end of longer files; None is everything.
     """
     folder = run_folder_of(job)
-    return {str(folder / name): _tail(folder / name, last_bytes) for name in (OUTPUT_FILE, ERROR_FILE)}
+    return {str(folder / name): _tail(folder / name, last_bytes) for name in printed_files(opened, job)}
 
 
 class Followed:
@@ -125,10 +131,10 @@ class Followed:
         return content.decode(errors="replace")
 
 
-def follow_outputs(job: JobInfo) -> list[Followed]:
+def follow_outputs(opened: "OpenProject", job: JobInfo) -> list[Followed]:
     """queue.out and queue.err of a job, from their present ends on."""
     folder = run_folder_of(job)
-    return [Followed(folder / name, _size(folder / name)) for name in (OUTPUT_FILE, ERROR_FILE)]
+    return [Followed(folder / name, _size(folder / name)) for name in printed_files(opened, job)]
 
 
 def delete_files(

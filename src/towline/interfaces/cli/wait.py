@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import click
 
-from towline.errors import NoSuchJob
+from towline.errors import NoSuchFlow, NoSuchJob
 from towline.interfaces.cli.completions import complete_job
 from towline.interfaces.cli.options import Json
 from towline.interfaces.cli.parameters import Argument, Option
@@ -52,4 +52,10 @@ def _flow_row(opened: "OpenProject", text: str) -> int:
     try:
         return flow_row(opened, text, is_job=True)
     except NoSuchJob:
+        pass
+    try:
         return flow_row(opened, text)
+    except NoSuchFlow:
+        raise NoSuchJob(
+            f"neither a job nor a flow has the id {text!r}; `tow job list` and `tow flow list` show the newest ones"
+        ) from None

@@ -26,13 +26,13 @@ def command(
     follow: Annotated[bool, Option("--follow", help="Go on until the job has ended, or Ctrl-C.")] = False,
     as_json: Json = False,
 ) -> None:
-    """What a job printed: the files queue.out and queue.err in its run folder."""
+    """What a job printed: queue.out and queue.err in its run folder, or the files that its resources name."""
     with open_session(context) as opened:
         row = one_job(opened, chosen)
         job = get_job(opened, row)
         # Looked at before they are read, so that nothing is missed between the two.
-        followed = follow_outputs(job) if follow else []
-        printed = read_outputs(job, None if full else _LAST_BYTES)
+        followed = follow_outputs(opened, job) if follow else []
+        printed = read_outputs(opened, job, None if full else _LAST_BYTES)
         if as_json:
             print_json({path: {"text": text, "skipped_bytes": skipped} for path, (text, skipped) in printed.items()})
             return
