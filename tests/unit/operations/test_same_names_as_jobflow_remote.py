@@ -86,6 +86,8 @@ CONTROLLER = {
     "sort=None",
     "get_running_runner": "",
     "clean_running_runner": "break_lock=False",
+    "backup_dump": "dir_path='.' mongo_bin_path=None compress=False python=False",
+    "backup_restore": "dir_path='.' mongo_bin_path=None compress=None python=False",
     "reset": "reset_output=False max_limit=25 validation=None",
 }
 

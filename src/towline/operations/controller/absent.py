@@ -12,7 +12,6 @@ _THE_RUNNER = "the runner does this in one transaction; Runner(project_name).run
 _NO_LOCKS = "there are no locks: every change is one transaction. Call the action itself, such as stop_job or rerun_job"
 _NO_BATCHES = "no worker of this version is a batch worker"
 _NO_LOCKS_STAY = "a job is held by a lease, which ends with its runner; clean_running_runner() ends the lease at once"
-_BACKUP = "the queue is one database: copy it while it is used with `sqlite3 queue.db '.backup copy.db'` or pg_dump"
 _INDEXES = "the indexes of the queue belong to its schema; get_jobstore().ensure_index(path) makes one for outputs"
 _HEARTBEAT = "a runner keeps a lease by its heartbeat; get_running_runner() and `tow runner status` show it"
 
@@ -65,9 +64,6 @@ class AbsentMethods:
     unlock_jobs = _absent("unlock_jobs", _NO_LOCKS_STAY)
     unlock_flows = _absent("unlock_flows", _NO_LOCKS_STAY)
     unlock_runner = _absent("unlock_runner", _NO_LOCKS_STAY)
-
-    backup_dump = _absent("backup_dump", _BACKUP)
-    backup_restore = _absent("backup_restore", _BACKUP)
 
     build_indexes = _absent("build_indexes", _INDEXES)
     create_indexes = _absent("create_indexes", _INDEXES)

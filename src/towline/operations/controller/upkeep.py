@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from towline.core.states import FlowState, JobState
 from towline.errors import InvalidRequest
+from towline.operations.backups import create_backup, restore_backup
 from towline.operations.controller.queue import (
     FlowStates,
     JobIds,
@@ -105,6 +107,37 @@ class Upkeep(ProjectQueue):
     ) -> int:
         """Forget batch processes; return their number: 0, because there are none."""
         return 0
+
+    def backup_dump(
+        self,
+        dir_path: str | Path = ".",
+        mongo_bin_path: str | None = None,
+        compress: bool = False,
+        python: bool = False,
+    ) -> dict[str, int]:
+        """Write the queue and its SQL job store to a folder, as they are now; return ``{table: number of rows}``.
+
+        `mongo_bin_path` and `python` have no meaning: no other program is needed.
+        """
+        return dict(create_backup(self._opened, Path(dir_path), compress=compress).rows)
+
+    def backup_restore(
+        self,
+        dir_path: str | Path = ".",
+        mongo_bin_path: str | None = None,
+        compress: bool | None = None,
+        python: bool = False,
+    ) -> None:
+        """Put what a backup holds in the place of everything in the queue and its SQL job store.
+
+        Raises
+        ------
+        RunnerAlreadyActive
+            A runner works on the project.
+        StoreError
+            The backup is damaged; nothing was changed.
+        """
+        restore_backup(self._opened, Path(dir_path))
 
     def get_current_db_version(self) -> int:
         """Version of the schema of the database, which is that of this towline."""

@@ -80,9 +80,12 @@ assert jc.delete_flows(flow_ids=[more.uuid]) == [more.uuid]
 assert jc.count_jobs() == jc.count_flows() == 0
 submit_flow(Flow([shout("d")]))
 submit_flow(Flow([shout("e")]))
+assert jc.backup_dump("kept", compress=True)["job"] == 2
 assert not jc.reset(max_limit=1, validation="1999-01-01")
 assert jc.reset(reset_output=True)
 assert jc.count_jobs() == jc.count_flows() == 0
 jc.clean_running_runner()
+jc.backup_restore("kept")
+assert jc.count_jobs() == jc.count_flows() == 2
 jc.close()
 print("done")
