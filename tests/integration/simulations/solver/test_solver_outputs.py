@@ -13,7 +13,7 @@ SHORT = ("Executioner/end_time=6", "Mesh/nx=12", "Mesh/ny=8", "UserObjects/voron
 
 
 def texts(variable):
-    return [b"".join(row.data).decode().strip("\0") for row in np.ma.filled(variable[:], b"\0")]
+    return [row.tobytes().decode().strip("\0") for row in np.ma.filled(variable[:], b"\0")]
 
 
 def test_an_exodus_file_holds_every_step_with_its_fields(solve):

@@ -10,7 +10,14 @@ from towline.errors import InvalidRequest
 from towline.simulations.moose.solver.blocks import Block
 from towline.simulations.moose.solver.fields import Fields
 from towline.simulations.moose.solver.mesh import Array
-from towline.simulations.moose.solver.newton import LinearMethod, Monitor, NewtonResult, Tolerances, solve
+from towline.simulations.moose.solver.newton import (
+    LinearMethod,
+    LinearProblem,
+    Monitor,
+    NewtonResult,
+    Tolerances,
+    solve,
+)
 from towline.simulations.moose.solver.problem import SimulationProblem
 from towline.simulations.moose.solver.spectral import ConstantCoefficientSolver
 from towline.simulations.moose.solver.state import Moment
@@ -18,6 +25,10 @@ from towline.simulations.moose.solver.time_steppers import StepRecord, TimeStepp
 from towline.simulations.moose.solver.weak_form import Jacobian
 
 Preconditioner = Callable[[Array], Array]
+
+#: Linear problems are solved in single precision where their eigenvalues lie closer than this, and to no less than this
+#: tolerance: then what single precision loses is below what the tolerance leaves.
+_SINGLE_SPREAD, _SINGLE_TOLERANCE = 100.0, 1e-5
 
 
 class Reporter(Monitor, Protocol):
@@ -118,6 +129,7 @@ class Solver:
         self._problem, self._tolerances, self._monitor = problem, tolerances, monitor
         self._coefficients: tuple[Array, Array] | None = None
         self._preconditioner: Preconditioner | None = None
+        self._single = False
 
     def solve(self, factor: float, history: Array) -> NewtonResult:
         """Find the unknowns at the time of the state, where u̇ = factor·u + history; the fields stay."""
@@ -131,14 +143,14 @@ class Solver:
             with np.errstate(all="ignore"):
                 return problem.form.residual(with_unknowns(unknowns), factor * unknowns + history, time)
 
-        def linearise(unknowns: Array) -> tuple[Jacobian, Preconditioner]:
+        def linearise(unknowns: Array) -> LinearProblem:
             with np.errstate(all="ignore"):
                 jacobian = problem.form.linearised(with_unknowns(unknowns), factor, time)
-            return jacobian, self._preconditioned(jacobian)
+            return self._linear_problem(jacobian)
 
         return solve(residual, linearise, fields.unknowns.copy(), self._tolerances, self._monitor)
 
-    def _preconditioned(self, jacobian: Jacobian) -> Preconditioner:
+    def _linear_problem(self, jacobian: Jacobian) -> LinearProblem:
         typical = jacobian.typical_coefficients()
         mass, stiffness = typical.mass, typical.stiffness
         known = self._coefficients
@@ -149,10 +161,12 @@ class Solver:
             or not _close(stiffness, known[1])
         ):
             self._coefficients = (mass, stiffness)
-            self._preconditioner = _masked(
-                ConstantCoefficientSolver(self._problem.basis, mass, stiffness), self._problem
-            )
-        return self._preconditioner
+            inverse = ConstantCoefficientSolver(self._problem.basis, mass, stiffness)
+            self._single = inverse.spread < _SINGLE_SPREAD and self._tolerances.l_tol >= _SINGLE_TOLERANCE
+            self._preconditioner = _masked(inverse, self._problem)
+        if self._single:
+            return LinearProblem(jacobian.in_single_precision(), self._preconditioner, single=True)
+        return LinearProblem(jacobian, self._preconditioner)
 
 
 def _close(matrix: Array, other: Array) -> bool:

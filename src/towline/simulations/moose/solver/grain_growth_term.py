@@ -77,6 +77,9 @@ class _Coupling:
         values += total
         source[where] += values
 
+    def single(self) -> "_Coupling":
+        return _Coupling(self.rows, self.diagonal.astype(np.float32), self.factor.astype(np.float32), self.sign)
+
     def mean_diagonal(self) -> dict[int, float]:
         rows = len(self.rows)
         own = self.factor.reshape(rows, -1)

@@ -43,7 +43,7 @@ def gmres(
     The preconditioner may be inexact or nonlinear (flexible GMRES): the preconditioned directions are kept.
     """
     shape = right_side.shape
-    solution = np.zeros(right_side.size)
+    solution = np.zeros(right_side.size, dtype=right_side.dtype)
     residual = right_side.ravel()
     norm = float(np.linalg.norm(residual))
     norms = [norm]
@@ -73,13 +73,13 @@ def _cycle(
     norms: list[float],
 ) -> Array:
     """One cycle between restarts: returns the correction and appends the norm after every iteration."""
-    basis = np.empty((steps + 1, residual.size))
+    basis = np.empty((steps + 1, residual.size), dtype=residual.dtype)
     directions: list[Array] = []
     hessenberg = np.zeros((steps + 1, steps))
     rotations: list[tuple[float, float]] = []
     remainder = np.zeros(steps + 1)
     remainder[0] = np.linalg.norm(residual)
-    basis[0] = residual / remainder[0]
+    basis[0] = residual / float(remainder[0])
     used = 0
     for used in range(1, steps + 1):
         k = used - 1
@@ -99,7 +99,7 @@ def _cycle(
     weights = solve_triangular(hessenberg[:used, :used], remainder[:used])
     correction: Array = float(weights[0]) * directions[0]
     for weight, direction in zip(weights[1:], directions[1:], strict=True):
-        correction += weight * direction
+        correction += float(weight) * direction
     return correction
 
 

@@ -70,7 +70,18 @@ class NewtonResult:
 
 
 Residual = Callable[[Array], Array]
-Linearise = Callable[[Array], tuple[Callable[[Array], Array], Callable[[Array], Array]]]
+
+
+@dataclass(frozen=True)
+class LinearProblem:
+    """A Jacobian and a preconditioner, and the precision that they work in."""
+
+    jacobian: Callable[[Array], Array]
+    preconditioner: Callable[[Array], Array]
+    single: bool = False
+
+
+Linearise = Callable[[Array], LinearProblem]
 
 
 def solve(
@@ -83,7 +94,7 @@ def solve(
     residual
         The residual at given unknowns.
     linearise
-        The Jacobian and a preconditioner at given unknowns, both as functions.
+        The linear problem at given unknowns.
     start
         The first guess.
     """
@@ -95,9 +106,9 @@ def solve(
     reason = _reason(norm, first_norm, 0, tolerances)
     iteration = 0
     while not reason:
-        jacobian, preconditioner = linearise(solution)
+        problem = linearise(solution)
         sufficient = _sufficient_reduction(norm, previous_norm, first_norm, iteration, tolerances)
-        linear = _solve_linear(jacobian, -value, preconditioner, replace(tolerances, l_tol=sufficient))
+        linear = _solve_linear(problem, -value, replace(tolerances, l_tol=sufficient))
         _tell(monitor, linear)
         linear_total += linear.iterations
         if not np.all(np.isfinite(linear.solution)):
@@ -133,16 +144,16 @@ def _sufficient_reduction(
 
 
 def _solve_linear(
-    jacobian: Callable[[Array], Array],
+    problem: LinearProblem,
     right_side: Array,
-    preconditioner: Callable[[Array], Array],
     tolerances: Tolerances,
 ) -> LinearSolution:
     method = gmres if tolerances.linear_method is LinearMethod.GMRES else stabilised_biconjugate_gradients
+    # Residuals are always in double precision, so that single precision costs a Newton step at worst, not digits.
     return method(
-        jacobian,
-        right_side,
-        preconditioner,
+        problem.jacobian,
+        right_side.astype(np.float32 if problem.single else np.float64),
+        problem.preconditioner,
         relative_tolerance=tolerances.l_tol,
         absolute_tolerance=tolerances.l_abs_tol,
         maximum_iterations=tolerances.l_max_its,

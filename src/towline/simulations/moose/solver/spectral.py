@@ -145,10 +145,19 @@ class ConstantCoefficientSolver:
             for block in _coupled_blocks((mass != 0) | (stiffness != 0))
         ]
 
+    @property
+    def spread(self) -> float:
+        """Ratio of the largest to the smallest eigenvalue, infinite if fields are coupled."""
+        if any(len(block) > 1 for block, _ in self._blocks):
+            return float("inf")
+        sizes = np.concatenate([np.abs(inverse).ravel() for _, inverse in self._blocks])
+        return float(sizes.max() / sizes.min())
+
     def __call__(self, residual: Array) -> Array:
         """Solve for right sides of shape ``(fields, *node_shape)``."""
         modes = self._basis.forward(residual)
-        for block, inverse in self._blocks:
+        for block, exact in self._blocks:
+            inverse = exact.astype(modes.real.dtype, copy=False)
             if len(block) == 1:
                 modes[block[0]] *= inverse[0, 0]
             else:
