@@ -1,5 +1,6 @@
-"""Resources in words that every scheduler understands: the fields of qtoolkit's `QResources`."""
+"""Resources in words that every scheduler understands: the fields of qtoolkit's `QResources`, and memory per node."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,8 @@ class PortableResources:
     job_name: str | None = None
     #: In MB.
     memory_per_thread: int | None = None
+    #: On each node, in gigabytes of 1024³ bytes.
+    memory_gigabytes: float | None = None
     nodes: int | None = None
     processes: int | None = None
     processes_per_node: int | None = None
@@ -57,6 +60,11 @@ _COUNTS = (
 )
 
 
+def whole_megabytes(memory_gigabytes: float) -> int:
+    """Megabytes of 1024² bytes, rounded up."""
+    return math.ceil(memory_gigabytes * 1024)
+
+
 def split_resources(resources: Mapping[str, Any]) -> tuple[PortableResources, dict[str, Any]]:
     """What a job asks for in portable words, and what it asks for in words of a scheduler.
 
@@ -76,6 +84,11 @@ def split_resources(resources: Mapping[str, Any]) -> tuple[PortableResources, di
     for name in _COUNTS:
         if name in portable:
             portable[name] = _count(name, portable[name])
+    memory = portable.get("memory_gigabytes")
+    if memory is not None and (isinstance(memory, bool) or not isinstance(memory, int | float) or not 0 < memory < 1e6):
+        raise InvalidRequest(f"the resource memory_gigabytes is {memory!r}; give a number of gigabytes above 0")
+    if memory is not None and "memory_per_thread" in portable:
+        raise InvalidRequest("the resources memory_gigabytes and memory_per_thread contradict each other; give one")
     placement = portable.get("process_placement")
     if placement is not None:
         portable["process_placement"] = _placement(placement)

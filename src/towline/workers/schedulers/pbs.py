@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from towline.core.resources import PortableResources, split_resources
+from towline.core.resources import PortableResources, split_resources, whole_megabytes
 from towline.errors import InvalidRequest
 from towline.workers.schedulers import pbs_answers
 from towline.workers.schedulers.batch import BatchScheduler
@@ -245,11 +245,13 @@ class Pbs(BatchScheduler):
 def _portable_words(portable: PortableResources) -> dict[str, Any]:
     if portable.gpus_per_job and portable.nodes and portable.nodes > 1:
         raise InvalidRequest("gpus_per_job on several nodes has no word in PBS; give select, with ngpus for each chunk")
-    words = scheduler_words("pbs", replace(portable, gpus_per_job=None, project=None, qos=None))
+    words = scheduler_words("pbs", replace(portable, gpus_per_job=None, project=None, qos=None, memory_gigabytes=None))
     if portable.qos is not None:
         raise InvalidRequest("PBS has no qos; give a queue, or the resources account and project")
     if portable.project is not None:
         words["project"] = portable.project
+    if portable.memory_gigabytes is not None:
+        words["select"] = f"{words.get('select', 'select=1')}:mem={whole_megabytes(portable.memory_gigabytes)}mb"
     if portable.gpus_per_job:
         words["select"] = f"{words.get('select', 'select=1')}:ngpus={portable.gpus_per_job}"
     return words

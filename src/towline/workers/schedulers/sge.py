@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from towline.core.resources import PortableResources, split_resources
+from towline.core.resources import PortableResources, split_resources, whole_megabytes
 from towline.errors import InvalidRequest
 from towline.workers.schedulers import sge_answers
 from towline.workers.schedulers.batch import BatchScheduler
@@ -270,7 +270,7 @@ def _portable_words(portable: PortableResources, own: Mapping[str, Any]) -> dict
         "mail_user": portable.email_address,
         "mail_type": "abe" if portable.email_address else None,
         "walltime": None if portable.time_limit is None else _clock(seconds(portable.time_limit)),
-        "memory": None if portable.memory_per_thread is None else f"{portable.memory_per_thread}M",
+        "memory": _memory(portable),
         "array": f"1-{portable.njobs}" if portable.njobs and portable.njobs > 1 else None,
     }
     slots = _slots(portable)
@@ -281,6 +281,14 @@ def _portable_words(portable: PortableResources, own: Mapping[str, Any]) -> dict
             f"parallel_environment: 'NAME {slots}'; `qconf -spl` lists them"
         )
     return {word: value for word, value in words.items() if value is not None}
+
+
+def _memory(portable: PortableResources) -> str | None:
+    # h_vmem counts for each slot.
+    if portable.memory_gigabytes is not None:
+        slots_per_node = _slots(portable) // (portable.nodes or 1)
+        return f"{-(-whole_megabytes(portable.memory_gigabytes) // max(1, slots_per_node))}M"
+    return None if portable.memory_per_thread is None else f"{portable.memory_per_thread}M"
 
 
 def _slots(portable: PortableResources) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from towline.core.resources import split_resources
+from towline.core.resources import split_resources, whole_megabytes
 from towline.workers.schedulers import slurm_answers
 from towline.workers.schedulers.batch import BatchScheduler
 from towline.workers.schedulers.frames import PRELUDE, read_frames
@@ -173,12 +173,15 @@ class Slurm(BatchScheduler):
         portable, own = split_resources(resources)
         rerunnable = {} if portable.rerunnable is None else {"requeue": portable.rerunnable}
         charged = {} if portable.project is None else {"account": portable.project}
+        asked = portable.memory_gigabytes
+        memory = {} if asked is None else {"mem": f"{whole_megabytes(asked)}M"}
         words = {
             "requeue": False,
             **({"kill_on_invalid_dep": True} if own.keys() & {"dependency", "depend"} else {}),
             **rerunnable,
             **charged,
-            **scheduler_words("slurm", replace(portable, rerunnable=None, project=None)),
+            **memory,
+            **scheduler_words("slurm", replace(portable, rerunnable=None, project=None, memory_gigabytes=None)),
             **own,
             "job_name": job_name,
         }
