@@ -4,6 +4,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
+
 from towline.errors import InvalidRequest
 from towline.simulations.moose.solver.executioner import (
     TransientRun,
@@ -76,7 +78,9 @@ def run(tree: Section, base: Path, *, mesh_only: bool = False, write: Callable[[
         executioner, problem.state.functions, lambda names: [values[name] for name in names], settings.tolerance
     )
     try:
-        TransientRun(problem, settings, stepper, tolerances, reporter).run()
+        # The products are short and bound by the memory: a second thread of BLAS waits more than it works.
+        with threadpool_limits(limits=1, user_api="blas"):
+            TransientRun(problem, settings, stepper, tolerances, reporter).run()
     except InvalidRequest as error:
         write(f"\n*** ERROR ***\n{error}\n")
         print(f"*** ERROR ***\n{error}", file=sys.stderr)
