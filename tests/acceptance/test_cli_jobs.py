@@ -491,3 +491,13 @@ def test_qresources_are_names_that_every_scheduler_knows(project: OpenProject) -
     assert "'ntasks' is none of the QResources" in answer.err
     assert tow("job", "set", "resources", "processes=3", "-did", "1", "-qr").code == 0
     assert tow("job", "info", "1", "--json").json["resources"] == {"processes": 3}
+
+
+def test_messages_name_jobs_with_the_prefix_of_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOWLINE_HOME", str(tmp_path))
+    (tmp_path / "lab.yaml").write_text("name: lab\nqueue: {db_id_prefix: LAB}\n")
+    with open_project("lab") as opened:
+        jobs = add_flow(opened.database, CHAIN)
+        put_in_state(opened.database, jobs["relax"], JobState.COMPLETED)
+    assert "tow job rerun --force LAB1" in tow("job", "rerun", "LAB1").err
+    assert "job LAB1 is among the last of its flow" in tow("job", "delete", "-fid", "LAB1", "--yes").err

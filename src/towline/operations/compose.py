@@ -89,7 +89,9 @@ def open_project(name: str | None = None, *, actor: str = "user") -> OpenProject
 
 def open_given(project: Project, *, actor: str = "user") -> OpenProject:
     """Open a project whose configuration is at hand."""
-    return OpenProject(project, Database(project.queue_place, actor=actor))
+    database = Database(project.queue_place, actor=actor)
+    database.db_id_prefix = project.queue.db_id_prefix or ""
+    return OpenProject(project, database)
 
 
 def make_job_store(project: Project, name: str | None = None) -> "JobStore":

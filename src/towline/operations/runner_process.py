@@ -48,6 +48,7 @@ def running(project: Project, only_job_id: int | None = None) -> Iterator[Loop]:
         Another runner has the lease.
     """
     database = Database(project.queue_place, actor="runner")
+    database.db_id_prefix = project.queue.db_id_prefix or ""
     host = socket.gethostname()
     try:
         with database.transaction() as transaction:

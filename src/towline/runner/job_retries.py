@@ -47,7 +47,7 @@ def continued(completion: Completion, setup: Setup, now: float) -> Completion:
     try:
         again = next_attempt(_policy(job, setup), failure.reason, past.used, resources)
     except ConfigurationError as error:
-        logger.error("job %s does not run again: %s", job.id, error)
+        logger.error("job %s%s does not run again: %s", setup.db_id_prefix, job.id, error)
         return completion
     if again is None:
         return completion

@@ -219,7 +219,10 @@ class Loop:
                 for item in lost:
                     cancellations.confirm(transaction, item)
             for item in lost:
-                logger.warning("attempt %s cannot be ended: worker %r is not configured", item.key, item.worker)
+                logger.warning(
+                    "attempt %s%s cannot be ended: worker %r is not configured",
+                    *(self._setup.db_id_prefix, item.key, item.worker),
+                )
 
     def _take_over(self) -> None:
         """Hold the jobs of a runner that is gone, and those whose failed step is to be repeated."""

@@ -134,10 +134,12 @@ class Digestion:
         )
         if due is None:
             self.digest.released.append(held.job.key)
-            logger.error("job %s goes to REMOTE_ERROR: %s", held.job.id, failure.message)
+            logger.error("job %s goes to REMOTE_ERROR: %s", self._transaction.db_id(held.job.id), failure.message)
             columns: dict[str, object] = {"lease_owner": None, "retry_at": None, "step_attempts": held.failed_tries}
             return JobState.REMOTE_ERROR, failure.message, {**columns, "reason": failure.reason}
-        logger.warning("job %s: %s; next try in %.0f s", held.job.id, failure.message, due - now)
+        logger.warning(
+            "job %s: %s; next try in %.0f s", self._transaction.db_id(held.job.id), failure.message, due - now
+        )
         step = _STEP_FROM.get(state, Step.SUBMIT)
         self._attempts.retries.append((due, held.job.key, step))
         self._transaction.note(held.job.id, f"try {held.failed_tries} failed: {failure.message}")

@@ -39,7 +39,7 @@ def sort_out(
     for job in jobs:
         decision = decide(action, job.state, force=force)
         if isinstance(decision, Refusal):
-            refused[job.id] = decision.error(str(job.id))
+            refused[job.id] = decision.error(job.db_id)
         else:
             possible.append(job)
     return possible, refused
@@ -180,8 +180,8 @@ def _changed_settings(
 def _refused_holds(jobs: Iterable[AffectedJob], properties: RunProperties) -> dict[int, IllegalMove]:
     return {
         job.id: IllegalMove(
-            f"job {job.id} waits for a person, on no worker. To decide it: tow job approve {job.id}, or "
-            f"tow job reject {job.id}"
+            f"job {job.db_id} waits for a person, on no worker. To decide it: tow job approve {job.db_id}, or "
+            f"tow job reject {job.db_id}"
         )
         for job in jobs
         if job.worker == PERSON and properties.worker is not None

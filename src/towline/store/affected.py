@@ -25,6 +25,8 @@ class AffectedJob:
     process_id: str | None
     #: Whether the worker has ever told of the present attempt.
     seen_on_worker: bool
+    #: Its id as users see it, for messages.
+    db_id: str
 
     @property
     def begun(self) -> bool:
@@ -68,7 +70,7 @@ def affected(transaction: Transaction, job_ids: Iterable[int]) -> list[AffectedJ
         AffectedJob(
             *(job_id, uuid, index, attempt, flow_id, JobState(state)),
             None if previous is None else JobState(previous),
-            *(worker, run_dir, process_id, run_dir is not None or started_at is not None),
+            *(worker, run_dir, process_id, run_dir is not None or started_at is not None, transaction.db_id(job_id)),
         )
         for job_id, uuid, index, attempt, flow_id, state, previous, worker, run_dir, process_id, started_at in rows
     ]

@@ -194,7 +194,7 @@ def _replace(
         jobs,
         _defaults(job),
         stopped=stopped,
-        note=f"replaces job {job.id}",
+        note=f"replaces job {transaction.db_id(job.id)}",
         made_by=job.id,
         finishing=finishing,
     )
@@ -243,7 +243,7 @@ def _insert_below(
         below,
         _defaults(job),
         stopped=stopped,
-        note=f"{kind} of job {job.id}",
+        note=f"{kind} of job {transaction.db_id(job.id)}",
         made_by=job.id,
         finishing=finishing,
     )
@@ -286,7 +286,6 @@ def _stop(transaction: Transaction, condition: str, parameter: object, job: Queu
         "UPDATE job SET previous_state = state, state = 'STOPPED', updated_at = ? WHERE id = ?",
         [(transaction.now, row[0]) for row in rows],
     )
+    note = f"{kind} of job {transaction.db_id(job.id)} ({job.name})"
     for job_id, flow_id, worker, state in rows:
-        transaction.record(
-            job_id, flow_id, worker, JobState(state), JobState.STOPPED, f"{kind} of job {job.id} ({job.name})"
-        )
+        transaction.record(job_id, flow_id, worker, JobState(state), JobState.STOPPED, note)

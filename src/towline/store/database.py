@@ -38,6 +38,8 @@ class Transaction:
         self._events: list[tuple[int, int | None, float, str | None, str | None, str, str | None]] = []
         self._flow_deltas: dict[tuple[int, str], int] = defaultdict(int)
         self._worker_deltas: dict[tuple[str, str], int] = defaultdict(int)
+        #: Text before the number in the ids of jobs.
+        self.db_id_prefix = ""
         self._touched_flows: set[int] = set()
         self._forgotten_flows: set[int] = set()
 
@@ -49,6 +51,10 @@ class Transaction:
         """Run one statement for each of `rows`; return how many rows of the database it changed."""
         changed: int = self._connection.executemany(sql, rows).rowcount
         return changed
+
+    def db_id(self, job_id: int) -> str:
+        """The id of a job as users see it, for messages and notes."""
+        return f"{self.db_id_prefix}{job_id}"
 
     def new_ids(self, table: str, count: int) -> Sequence[int]:
         """Numbers for new rows of a table, ascending, that no row has had before."""
@@ -218,6 +224,8 @@ class Database:
         self.actor = actor
         self.patience_seconds = patience_seconds
         self.clock = clock
+        #: Text before the number in the ids of jobs, for messages.
+        self.db_id_prefix = ""
         self._local = threading.local()
         self._connections: list[Any] = []
         self._prepare(upgrade, create)
@@ -262,6 +270,7 @@ class Database:
         connection = self.connection
         try:
             transaction = Transaction(connection, self.dialect, self.clock(), self.actor)
+            transaction.db_id_prefix = self.db_id_prefix
             yield transaction
             transaction.finish()
             self.dialect.commit(connection)

@@ -36,8 +36,8 @@ def delete_jobs(transaction: Transaction, job_ids: Iterable[int], *, delete_file
     whole = _flows_left_empty(transaction, jobs)
     refused = {
         job.id: IllegalMove(
-            f"job {job.id} is among the last of its flow, which would be left empty. "
-            f"To delete the whole flow: tow flow delete --db-id {job.id}"
+            f"job {job.db_id} is among the last of its flow, which would be left empty. "
+            f"To delete the whole flow: tow flow delete --db-id {job.db_id}"
         )
         for job in jobs
         if job.flow_id in whole

@@ -77,11 +77,12 @@ def sort_out_holds(transaction: Transaction, job_ids: Sequence[int], action: Act
         decision = decide(action, job.state)
         if job.id not in known:
             refused[job.id] = IllegalMove(
-                f"job {job.id} waits for nobody's decision: `{action.value}` is for steps made with towline.hold(...). "
-                f"To look at it: tow job info {job.id}"
+                f"job {job.db_id} waits for nobody's decision: `{action.value}` is for steps made with "
+                "towline.hold(...). "
+                f"To look at it: tow job info {job.db_id}"
             )
         elif isinstance(decision, Refusal):
-            refused[job.id] = decision.error(str(job.id))
+            refused[job.id] = decision.error(job.db_id)
         else:
             possible.append(job)
     return possible, refused

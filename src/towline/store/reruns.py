@@ -125,7 +125,7 @@ def _sort_out(
     for job in jobs:
         decision: Effect | Refusal = decide(Action.RERUN, job.state, force=force)
         if isinstance(decision, Refusal):
-            refused[job.id] = decision.error(str(job.id))
+            refused[job.id] = decision.error(job.db_id)
             continue
         chosen.append(job)
         if decision.spreads:
@@ -148,8 +148,9 @@ def _busy_children(transaction: Transaction, jobs: Sequence[AffectedJob]) -> dic
     ).fetchall()
     return {
         parent: IllegalMove(
-            f"job {parent} has a child that is past its start: job {child} is {state}. "
-            f"To run both again: tow job rerun --force {parent}"
+            f"job {transaction.db_id(parent)} has a child that is past its start: "
+            f"job {transaction.db_id(child)} is {state}. "
+            f"To run both again: tow job rerun --force {transaction.db_id(parent)}"
         )
         for parent, child, state in rows
     }
