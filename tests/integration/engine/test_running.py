@@ -151,14 +151,12 @@ def test_one_job_only(engine):
 
 
 def test_a_changed_configuration_is_used(engine):
-    engine.home.mkdir(parents=True, exist_ok=True)
-    file = engine.home / "default.yaml"
-    file.write_text("name: default\nworkers:\n  local:\n    max_jobs: 0\n")
+    engine.configure(workers={"local": {"max_jobs": 0}})
     (db_id,) = engine.submit(jobs.add(1, 1))
     runner = engine.start_runner_process()
     try:
         wait_until(lambda: engine.rows("SELECT 1 FROM runner"), what="a runner")
-        file.write_text("name: default\nworkers:\n  local:\n    max_jobs: 1\n")
+        engine.configure(workers={"local": {"max_jobs": 1}})
         assert towline.wait_flow(db_id, timeout_seconds=60)
     finally:
         runner.terminate()
