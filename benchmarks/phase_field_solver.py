@@ -1,7 +1,7 @@
 """Grain growth on the embedded solver and on FiPy: the same polycrystal, mesh and steps.
 
-Run ``python benchmarks/phase_field_solver.py [elements per side] [steps]``; FiPy (``pip install fipy``) is the peer. Both
-codes make implicit Euler steps of the same size on the same mesh, so that their errors are of the same order; the
+Run ``python benchmarks/phase_field_solver.py [elements per side] [steps]``; the peer is FiPy (``pip install fipy``).
+Both codes make implicit Euler steps of the same size on the same mesh, so that their errors are of the same order; the
 difference of their fields is printed beside the times.
 """
 
