@@ -116,6 +116,8 @@ def test_settings_may_stand_in_another_file(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_variables_of_jobflow_remote_are_named_by_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in [name for name in os.environ if name.startswith(("TOWLINE_", "JFREMOTE_"))]:
+        monkeypatch.delenv(variable)
     monkeypatch.setenv("TOWLINE_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("JFREMOTE_PROJECTS_FOLDER", "/somewhere")
     monkeypatch.setenv("JFREMOTE_CLI_FULL_EXC", "1")

@@ -143,7 +143,7 @@ def test_waiting_tells_by_its_exit_code_whether_all_completed(tow: CommandLine) 
     document = orjson.loads(tow("wait", bad[0], "--flow", "--json", code=3).stdout)
     assert document == {"completed": False, "states": {"FAILED": 1, "WAITING": 1}}
     tow("wait", tow.json("flow", "list", "-did", good[0])[0]["flow_id"])
-    assert "no flow has the id" in tow("wait", "nowhere", code=1).stderr
+    assert "neither a job nor a flow has the id 'nowhere'" in tow("wait", "nowhere", code=1).stderr
     info = tow("job", "info", bad[0])
     assert "no convergence" in info.stdout
 
