@@ -144,7 +144,7 @@ class Verdict:
 
     @classmethod
     def of(cls, results: Sequence[CheckResult]) -> "Verdict":
-        """FALSIFIED if a mandatory check fails; else INCONCLUSIVE if one has no power, or none was made; else CREDIBLE."""
+        """FALSIFIED if a mandatory check fails; else INCONCLUSIVE if one has no power or there is none."""
         outcomes = {result.outcome for result in results if result.mandatory}
         if Outcome.FAIL in outcomes:
             word = Word.FALSIFIED
