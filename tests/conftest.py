@@ -1,6 +1,15 @@
-"""Databases for tests: whatever takes `queue_place` runs on SQLite and on PostgreSQL."""
+"""Databases for tests: whatever takes `queue_place` runs on SQLite and on PostgreSQL. Which tests run beside each other."""
 
 import pytest
+
+SCHEDULERS = {"slurm", "grid_engine", "pbs"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of several test processes, one gets all tests of a file, and one all that start a cluster."""
+    for item in items:
+        clusters = SCHEDULERS & {mark.name for mark in item.iter_markers()}
+        item.add_marker(pytest.mark.xdist_group("clusters" if clusters else item.path.stem))
 
 
 @pytest.fixture(scope="session")

@@ -34,7 +34,7 @@ def test_an_action_is_possible_exactly_where_the_table_says(action: Action, stat
 
 
 @pytest.mark.parametrize("action", [Action.RERUN, Action.STOP, Action.DELETE])
-@pytest.mark.parametrize("state", IN_FLIGHT)
+@pytest.mark.parametrize("state", sorted(IN_FLIGHT))
 def test_what_leaves_a_worker_is_cancelled_there(action: Action, state: JobState) -> None:
     effect = decide(action, state, force=True)
     assert isinstance(effect, Effect)
