@@ -1,0 +1,1 @@
+"""Statistics of series and fields that know nothing of any physics."""
