@@ -5,70 +5,48 @@ The payload is ``{"argv": [...]}`` or ``{"shell": "..."}`` with ``inputs``, ``ou
 place of arguments, values of variables and contents of inputs.
 """
 
-import base64
 import glob
 import hashlib
 import os
-import shutil
 import signal
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from pathlib import PurePosixPath
 from typing import Any
 
 import orjson
 
-from towline.core.documents import decode, encode
-from towline.core.output_references import resolve
-from towline.core.records import ExitRecord, Failure, Result, pack_result, unpack_job
+from towline.core.records import ExitRecord, Failure, Result, pack_result
 from towline.core.run_folder import OWN_FILES, RESULT_FILE, output_files
-from towline.errors import InvalidRequest
 from towline.on_worker import prelude
 from towline.on_worker.attempt_files import has_result, read_job, write_whole
+from towline.on_worker.command_inputs import check, put_inputs, with_inputs
+from towline.on_worker.command_payload import (
+    Command,
+    MissingOutput,
+    UnusableCommand,
+    inside,
+    parse,
+    resolved,
+    text_of,
+)
+
+__all__ = [
+    "Command",
+    "MissingOutput",
+    "UnusableCommand",
+    "arguments",
+    "check",
+    "collect",
+    "environment",
+    "leave_result",
+    "parse",
+    "put_inputs",
+    "result_of_ended",
+    "write_failure",
+]
 
 _TAIL_BYTES = 4096
 _SCHEMA = {"@module": "jobflow.core.schemas", "@class": "JobStoreDocument"}
-
-
-class UnusableCommand(InvalidRequest):
-    """The payload of a command cannot be carried out: a bad file name, a reference to something that is not there."""
-
-
-class MissingOutput(UnusableCommand):
-    """A reference leads to an output that is not there; this is a failure of the job, found when it starts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """A command job."""
-
-    header: Mapping[str, Any]
-    payload: Mapping[str, Any]
-    references: Mapping[str, tuple[int, bytes]]
-
-    @property
-    def has_outputs(self) -> bool:
-        """Whether files are to be collected."""
-        return bool(self.payload.get("outputs"))
-
-
-def parse(content: bytes) -> Command:
-    """The command in the content of a job file.
-
-    Raises
-    ------
-    UnusableCommand
-        It is none.
-    """
-    try:
-        header, payload, references = unpack_job(content)
-        command = Command(header, orjson.loads(payload), references)
-    except (ValueError, KeyError, IndexError) as error:
-        raise UnusableCommand(f"the job file of the command cannot be read: {error}") from error
-    if not isinstance(command.payload, dict) or ("argv" in command.payload) == ("shell" in command.payload):
-        raise UnusableCommand("a command has either argv or shell")
-    return command
 
 
 def arguments(command: Command) -> list[str]:
@@ -80,11 +58,11 @@ def arguments(command: Command) -> list[str]:
         A reference leads nowhere.
     """
     if "shell" in command.payload:
-        return prelude.wrapped(["/bin/sh", "-c", str(command.payload["shell"])], command.header)
-    words = [_text(_resolved(item, command, f"argument {number}")) for number, item in _numbered(command)]
+        return _with_files(["/bin/sh", "-c", str(command.payload["shell"])], command)
+    words = [text_of(resolved(item, command, f"argument {number}")) for number, item in _numbered(command)]
     if not words:
         raise UnusableCommand("the command is empty")
-    return prelude.wrapped(words, command.header)
+    return _with_files(words, command)
 
 
 def environment(command: Command) -> dict[str, str]:
@@ -96,38 +74,7 @@ def environment(command: Command) -> dict[str, str]:
         A reference leads nowhere.
     """
     variables = command.payload.get("environment") or {}
-    return {name: _text(_resolved(value, command, f"the variable {name}")) for name, value in variables.items()}
-
-
-def check(command: Command) -> None:
-    """Refuse names and patterns of files that are not inside the run folder.
-
-    Raises
-    ------
-    UnusableCommand
-        There is such a name.
-    """
-    for name in (*(command.payload.get("inputs") or ()), *(command.payload.get("outputs") or ())):
-        _inside(name)
-    for name in command.payload.get("inputs") or ():
-        if name in OWN_FILES:
-            raise UnusableCommand(f"the input {name!r} has the name of a file of towline; choose another one")
-
-
-def put_inputs(command: Command, run_dir: str) -> None:
-    """Make the input files of a command in its run folder.
-
-    Raises
-    ------
-    MissingOutput
-        A reference leads nowhere.
-    OSError
-        A file that is to be copied is not there, or the disk is full.
-    """
-    for name, content in (command.payload.get("inputs") or {}).items():
-        path = f"{run_dir}/{name}"
-        os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120 - as in attempt_files
-        _put(path, _resolved(content, command, f"the input {name!r}"))
+    return {name: text_of(resolved(value, command, f"the variable {name}")) for name, value in variables.items()}
 
 
 def collect(run_dir: str, command: Command, record: ExitRecord) -> Result:
@@ -180,59 +127,13 @@ def _write(run_dir: str, result: Result) -> bytes | None:
     return None
 
 
+def _with_files(words: list[str], command: Command) -> list[str]:
+    # What an earlier attempt left is newer than the inputs.
+    return with_inputs(prelude.wrapped(words, command.header), command)
+
+
 def _numbered(command: Command) -> Iterator[tuple[int, Any]]:
     return enumerate(command.payload["argv"])
-
-
-class _Outputs(Mapping[str, Any]):
-    """Outputs of other jobs, decoded when they are asked for, with the references in them resolved."""
-
-    def __init__(self, references: Mapping[str, tuple[int, bytes]]) -> None:
-        self._references = references
-
-    def __getitem__(self, uuid: str) -> Any:
-        return resolve(decode(self._references[uuid][1]), self)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._references)
-
-    def __len__(self) -> int:
-        return len(self._references)
-
-
-def _resolved(value: Any, command: Command, what: str) -> Any:
-    if isinstance(value, str):
-        return value
-    try:
-        return resolve(value, _Outputs(command.references))
-    except (LookupError, RecursionError) as error:
-        raise MissingOutput(f"{what} refers to an output that is not there: {error}") from error
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else encode(value).decode()
-
-
-def _inside(name: str) -> str:
-    parts = PurePosixPath(name).parts
-    if not parts or name.startswith("/") or ".." in parts or "\0" in name:
-        raise UnusableCommand(f"{name!r} leads out of the folder of the job; give a relative path without '..'")
-    return name
-
-
-def _put(path: str, content: Any) -> None:
-    if isinstance(content, dict) and isinstance(content.get("path"), str):
-        shutil.copy(content["path"], path)
-        return
-    if isinstance(content, dict) and content.keys() == {"base64"}:
-        data = base64.b64decode(content["base64"])
-    elif isinstance(content, str):
-        data = content.encode()
-    else:
-        data = content if isinstance(content, bytes) else encode(content)
-    write_whole(path, data)
-    if data.startswith(b"#!"):
-        os.chmod(path, 0o755)  # noqa: PTH101
 
 
 def _failure(run_dir: str, command: Command, record: ExitRecord) -> Failure | None:
@@ -289,7 +190,7 @@ def _files(run_dir: str, command: Command) -> dict[str, Any]:
 
 
 def _matches(run_dir: str, pattern: str) -> list[str]:
-    _inside(pattern)
+    inside(pattern)
     if os.path.isfile(f"{run_dir}/{pattern}"):  # noqa: PTH113 - a name may contain what looks like a pattern
         return [pattern]
     names = glob.glob(pattern, root_dir=run_dir, recursive=True)  # noqa: PTH207 - Path.glob has no root_dir
