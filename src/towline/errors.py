@@ -125,6 +125,10 @@ class RunnerNotActive(RunnerError):
     """No runner is active for this project."""
 
 
+class RunnerKilled(RunnerError):
+    """The runner was asked to end at once."""
+
+
 class LeaseLost(RunnerError):
     """This runner was replaced by another one and has to end."""
 

@@ -1,7 +1,7 @@
 """What an administrator can do to the database of a queue: upgrade it, free what is held, empty it, index it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -105,24 +105,29 @@ def reset_queue(
 def unlock_jobs(opened: "OpenProject", wanted: JobFilter) -> list[int]:
     """Take jobs from the runner that holds them; the runner that works on the project takes them up anew.
 
+    Attempts that have to end on a worker that is not configured any more are given up.
+
     Returns
     -------
-    Ids of the jobs that were held.
+    Ids of the jobs that were held, or that waited for such an attempt.
     """
-    ids = find_job_ids(opened.database, wanted)
-    with opened.database.transaction() as transaction:
-        freed = maintenance.free_jobs(transaction, ids)
-    opened.wake_runner()
-    return freed
+    return _unlock(opened, find_job_ids(opened.database, replace(wanted, locked=False)))
 
 
 def unlock_flows(opened: "OpenProject", wanted: FlowFilter) -> list[int]:
     """The same for all jobs of flows: a flow has no lock of its own."""
-    rows = flow_rows(opened, wanted)
+    rows = flow_rows(opened, replace(wanted, locked=False))
     with opened.database.transaction() as transaction:
-        freed = maintenance.free_jobs(transaction, maintenance.jobs_of(transaction, rows))
+        ids = maintenance.jobs_of(transaction, rows)
+    return _unlock(opened, ids)
+
+
+def _unlock(opened: "OpenProject", job_ids: Sequence[int]) -> list[int]:
+    with opened.database.transaction() as transaction:
+        freed = maintenance.free_jobs(transaction, job_ids)
+        given_up = maintenance.give_up_attempts(transaction, job_ids, opened.project.workers)
     opened.wake_runner()
-    return freed
+    return sorted({*freed, *given_up})
 
 
 def rebuild_indexes(opened: "OpenProject") -> Sequence[str]:

@@ -1,7 +1,7 @@
 """What a user can ask about flows, and have done to them; one function for each."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from towline.configuration.job_stores import jobstore_document
@@ -12,6 +12,7 @@ from towline.operations.job_outputs import delete_outputs, identities_of
 from towline.operations.jobs import Progress
 from towline.operations.run_folders import delete_files, delete_run_folders
 from towline.store import actions, deletions, flow_search
+from towline.store.attention import on_lost_workers
 from towline.store.deletions import RunFolder
 from towline.store.flow_search import FlowFilter
 from towline.store.job_info import FlowInfo
@@ -89,7 +90,9 @@ def list_flows(
     opened: "OpenProject", wanted: FlowFilter, page: Page | None = None, *, with_jobs: bool = False
 ) -> list[FlowInfo]:
     """Flows that `wanted` admits; the newest first unless `page` says otherwise."""
-    return flow_search.find_flows(opened.database, wanted, page, prefix=opened.db_id_prefix, with_jobs=with_jobs)
+    found = flow_search.find_flows(opened.database, wanted, page, prefix=opened.db_id_prefix, with_jobs=with_jobs)
+    lost = on_lost_workers(opened.database, opened.project.workers)
+    return [replace(flow, attention=(*flow.attention, *lost[flow.id])) if flow.id in lost else flow for flow in found]
 
 
 def count_flows(opened: "OpenProject", wanted: FlowFilter) -> int:

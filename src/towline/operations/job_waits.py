@@ -23,9 +23,11 @@ def waits_for(opened: "OpenProject", job: JobInfo) -> tuple[str, ...]:
     """Everything that keeps a job that could run from running; its parents are told elsewhere."""
     if job.state is JobState.READY:
         return tuple(_ready(opened, job))
+    if job.state in IN_FLIGHT and job.worker not in opened.project.workers:
+        return (_lost(opened, job.worker),)
     if job.state in (JobState.CHECKED_OUT, JobState.UPLOADED, JobState.SUBMITTED):
         return tuple(_handed_over(opened, job))
-    return ()
+    return tuple(_ends(opened, job))
 
 
 def advice(opened: "OpenProject", job: JobInfo) -> str | None:
@@ -39,6 +41,14 @@ def advice(opened: "OpenProject", job: JobInfo) -> str | None:
         JobState.COMPLETED: f"its result: tow job output {db_id}",
         **dict.fromkeys(HELD, f"to let it run: tow job resume {db_id}"),
     }
+    lost = [worker for _, worker in job_history.attempts_to_end(opened.database, job.id)]
+    if job.state in IN_FLIGHT:
+        lost.append(job.worker)
+    if set(lost) - set(opened.project.workers):
+        return (
+            "put the worker back into the project file, and the runner finds out what became of the attempt; or give "
+            f"the attempt up: tow job stop {db_id}, then tow admin unlock --db-id {db_id}"
+        )
     if job.state in by_state:
         return by_state[job.state]
     if job.state is JobState.WAITING:
@@ -61,12 +71,22 @@ def _ready(opened: "OpenProject", job: JobInfo) -> Iterator[str]:
     if question is not None:
         yield f"your decision: {question}"
         return
-    for attempt in job_history.attempts_to_end(opened.database, job.id):
-        yield f"the end of its attempt {attempt}, which was asked for and is not confirmed"
+    yield from _ends(opened, job)
     due = job.remote.retry_time_limit
     if due is not None and due > datetime.now(UTC):
         yield f"the time of its next attempt, {due.astimezone():%Y-%m-%d %H:%M:%S}"
     yield from _worker(opened, job)
+
+
+def _ends(opened: "OpenProject", job: JobInfo) -> Iterator[str]:
+    for attempt, worker in job_history.attempts_to_end(opened.database, job.id):
+        where = "" if worker in opened.project.workers else f"; {_lost(opened, worker)}"
+        yield f"the end of its attempt {attempt}, which was asked for and is not confirmed{where}"
+
+
+def _lost(opened: "OpenProject", worker: str) -> str:
+    known = ", ".join(opened.project.workers) or "none"
+    return f"a worker called {worker}, where its attempt was begun: the project has {known}"
 
 
 def _handed_over(opened: "OpenProject", job: JobInfo) -> Iterator[str]:

@@ -160,7 +160,7 @@ def job_info(opened: "OpenProject", row: int) -> JobReport:
         blocking=blocking,
         events=tuple(job_history.events_of(database, row, _LAST_EVENTS)),
         earlier_attempts=tuple(job_history.earlier_attempts(database, row)),
-        ending=tuple(job_history.attempts_to_end(database, row)),
+        ending=tuple(attempt for attempt, _ in job_history.attempts_to_end(database, row)),
         logs=tuple(str(Path(job.run_dir) / name) for name in printed_files(opened, job)) if job.run_dir else (),
         waits=waits_for(opened, job),
         made_earlier=tuple(made_earlier(database, row)),

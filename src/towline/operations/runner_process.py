@@ -12,10 +12,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from towline.configuration.changes import changed_keys, needs_restart
 from towline.configuration.choice import load_project
 from towline.configuration.files import project_stamp
 from towline.configuration.model import Project
-from towline.errors import ConfigurationError, LeaseLost, RunnerAlreadyActive, TowlineError
+from towline.errors import ConfigurationError, LeaseLost, RunnerAlreadyActive, RunnerKilled, TowlineError
 from towline.operations.compose import runner_setup
 from towline.operations.hooks import Hooks
 from towline.operations.processes import process_started_at, runs
@@ -77,10 +78,10 @@ def running(project: Project, only_job_id: int | None = None) -> Iterator[Loop]:
 
 def _reloader(project: Project, setup: Setup, hooks: Hooks) -> Callable[[], Setup | None]:
     """Looks whether the project file changed, and makes a new setup then; a file that is wrong changes nothing."""
-    stamp, present = project_stamp(project), setup
+    stamp, present, known = project_stamp(project), setup, project
 
     def reload() -> Setup | None:
-        nonlocal stamp, present
+        nonlocal stamp, present, known
         newest = project_stamp(project)
         if newest == stamp:
             return None
@@ -92,10 +93,21 @@ def _reloader(project: Project, setup: Setup, hooks: Hooks) -> Callable[[], Setu
         except ConfigurationError as error:
             logger.error("the changed configuration is not used: %s", error)
             return None
-        logger.info("the configuration changed: %s", ", ".join(present.places) or "no workers")
+        _log_changes(known, changed)
+        known = changed
         return present
 
     return reload
+
+
+def _log_changes(before: Project, after: Project) -> None:
+    keys = changed_keys(before, after)
+    later = [key for key in keys if needs_restart(key)]
+    logger.info("the configuration changed: %s", ", ".join(keys) or "the file, and no value in it")
+    if later:
+        logger.warning("%s: used from the next start of the runner on; type: tow runner restart", ", ".join(later))
+    for name in before.workers.keys() - after.workers.keys():
+        logger.warning("the worker %s is not configured any more: it gets no new jobs; those it has are watched", name)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -118,7 +130,14 @@ def _run(project: Project) -> int:
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: loop.request_stop())
             logger.info("runs the project %s, pid %d", project.name, os.getpid())
-            loop.run()
+            try:
+                loop.run()
+            except RunnerKilled as error:
+                # At once means: no connection is closed in order. An exit code of its own keeps the supervisor from
+                # starting it again.
+                _refuse(error, EXIT_NOT_THE_RUNNER)
+                logging.shutdown()
+                os._exit(EXIT_NOT_THE_RUNNER)
             logger.info("stops; jobs that run go on")
     except (RunnerAlreadyActive, LeaseLost) as error:
         return _refuse(error, EXIT_NOT_THE_RUNNER)

@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,9 +18,10 @@ from towline.core.states import IN_FLIGHT, JobState
 from towline.errors import RunnerAlreadyActive, RunnerError, RunnerNotActive, WaitTimedOut
 from towline.operations.compose import OpenProject, open_given, worker_state_dir
 from towline.operations.jobs import JobFilter, list_jobs
-from towline.operations.processes import command_line, is_running_program, measured, runs
+from towline.operations.processes import is_running_program, measured, runs
 from towline.operations.runner_process import logging_to, running
 from towline.operations.runner_process import main as run_process
+from towline.operations.supervision import end_supervisor, log_level_of, start_log, start_supervisor, supervisor_pid
 from towline.store import leases
 
 _START_SECONDS = 30.0
@@ -74,13 +73,13 @@ def status(project_name: str | None = None) -> RunnerStatus:
 def status_of(opened: OpenProject) -> RunnerStatus:
     """The runner of an open project."""
     project, record = opened.project, leases.holder(opened.database)
-    supervised = _supervisor_pid(project) is not None
+    supervised = supervisor_pid(project) is not None
     if record is None:
         state = RunnerState.STARTING if supervised else RunnerState.SHUT_DOWN
         return RunnerStatus(project.name, state, log_file=_log_file(project))
     here = record.host == os.uname().nodename
     gone = not runs(record.pid, record.process_started_at) if here else record.expires_at < opened.database.clock()
-    state = RunnerState.LOST if gone else RunnerState.STOPPING if record.request == "stop" else RunnerState.RUNNING
+    state = RunnerState.LOST if gone else RunnerState.STOPPING if record.request else RunnerState.RUNNING
     return RunnerStatus(
         project=project.name,
         state=state,
@@ -145,18 +144,18 @@ def start(project_name: str | None = None, log_level: str | None = None) -> Runn
                 f"runner {present.runner_id} (pid {present.pid} on {present.host}) runs the project {project.name} "
                 "already; `tow runner stop` stops it"
             )
-        _end_supervisor(project)
-        _start_supervisor(project, log_level)
+        end_supervisor(project)
+        start_supervisor(project, log_level)
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline:
             found = status_of(opened)
             if found.state is RunnerState.RUNNING and found.runner_id != present.runner_id:
                 return found
-            if _supervisor_pid(project) is None:
+            if supervisor_pid(project) is None:
                 break
             time.sleep(_NAP_SECONDS)
     raise RunnerError(
-        f"the runner of {project.name} did not start; the end of {_start_log(project)}:\n{_tail(_start_log(project))}"
+        f"the runner of {project.name} did not start; the end of {start_log(project)}:\n{_tail(start_log(project))}"
     )
 
 
@@ -178,10 +177,10 @@ def stop(project_name: str | None = None, wait_seconds: float | None = _STOP_SEC
     with open_given(load_project(project_name)) as opened:
         present = status_of(opened)
         if not present.active:
-            _end_supervisor(opened.project)
+            end_supervisor(opened.project)
             raise RunnerNotActive(f"no runner is active for the project {opened.project.name}")
         with opened.database.transaction() as transaction:
-            leases.request(transaction, "stop")
+            leases.request(transaction, leases.STOP)
         opened.wake_runner()
         if wait_seconds == 0:
             return status_of(opened)
@@ -203,7 +202,9 @@ def _is_there(opened: OpenProject, runner: RunnerStatus) -> bool:
 
 
 def kill(project_name: str | None = None, wait_seconds: float | None = _STOP_SECONDS) -> RunnerStatus:
-    """End the runner of this machine at once, with SIGKILL. Jobs go on running, and the next runner takes over.
+    """End the runner at once. Jobs go on running, and the next runner takes over.
+
+    On this machine it gets SIGKILL. On another one it finds a request in the database.
 
     Parameters
     ----------
@@ -214,23 +215,35 @@ def kill(project_name: str | None = None, wait_seconds: float | None = _STOP_SEC
     ------
     RunnerNotActive
         There is none.
-    RunnerError
-        It is on another machine.
+    WaitTimedOut
+        It is on another machine, and has not ended in time.
     """
     with open_given(load_project(project_name)) as opened:
         present = status_of(opened)
-        supervisor_ended = _end_supervisor(opened.project, signal.SIGKILL)
+        supervisor_ended = end_supervisor(opened.project, signal.SIGKILL)
         if not present.active or present.pid is None:
             if supervisor_ended:
                 return status_of(opened)
             raise RunnerNotActive(f"no runner is active for the project {opened.project.name}")
-        if present.host != os.uname().nodename:
-            raise RunnerError(f"the runner is on {present.host}; use `tow runner stop`, or `tow runner kill` there")
-        os.kill(present.pid, signal.SIGKILL)
-        deadline = None if wait_seconds is None else time.monotonic() + wait_seconds
-        while status_of(opened).state is not RunnerState.LOST and (deadline is None or time.monotonic() < deadline):
-            time.sleep(_NAP_SECONDS)
+        if present.host == os.uname().nodename:
+            os.kill(present.pid, signal.SIGKILL)
+        else:
+            with opened.database.transaction() as transaction:
+                leases.request(transaction, leases.KILL)
+            opened.wake_runner()
+        _wait_for_end(opened, present, wait_seconds)
         return status_of(opened)
+
+
+def _wait_for_end(opened: OpenProject, runner: RunnerStatus, wait_seconds: float | None) -> None:
+    deadline = None if wait_seconds is None else time.monotonic() + wait_seconds
+    while (found := status_of(opened)).active and found.runner_id == runner.runner_id and wait_seconds != 0:
+        if deadline is not None and time.monotonic() > deadline:
+            raise WaitTimedOut(
+                f"runner {runner.runner_id} (pid {runner.pid} on {runner.host}) does not answer after {wait_seconds:g} "
+                "s; `tow runner reset` takes the project from it, and nothing is lost"
+            )
+        time.sleep(_NAP_SECONDS)
 
 
 def restart(
@@ -248,20 +261,13 @@ def restart(
     WaitTimedOut, RunnerError
         As :func:`stop` and :func:`start`.
     """
-    level = log_level or _log_level_of(load_project(project_name))
+    level = log_level or log_level_of(load_project(project_name))
     try:
         stop(project_name, wait_seconds)
         was_active = True
     except RunnerNotActive:
         was_active = False
     return Restarted(start(project_name, level), was_active)
-
-
-def _log_level_of(project: Project) -> str | None:
-    """What the present runner was told about logging, from the command line of its supervisor."""
-    pid = _supervisor_pid(project)
-    words = [] if pid is None else command_line(pid)
-    return words[words.index("--log-level") + 1] if "--log-level" in words[:-1] else None
 
 
 def forget_runner(opened: OpenProject) -> bool:
@@ -311,7 +317,7 @@ def update_states(project_name: str | None = None, log_level: str | None = None)
 def processes_of(opened: OpenProject, status: RunnerStatus) -> list[ProcessInfo]:
     """The processes of a project on this machine: supervisor, runner, and what the workers keep running."""
     project = opened.project
-    pids = {"supervisor": _supervisor_pid(project)}
+    pids = {"supervisor": supervisor_pid(project)}
     if status.host == os.uname().nodename:
         pids["runner"] = status.pid
     for name in project.workers:
@@ -348,58 +354,8 @@ def log_file(project_name: str | None = None) -> Path:
     return _log_file(load_project(project_name))
 
 
-def _start_supervisor(project: Project, log_level: str | None) -> None:
-    project.daemon_dir.mkdir(parents=True, exist_ok=True)
-    project.log_dir.mkdir(parents=True, exist_ok=True)
-    runner = [sys.executable, "-m", "towline.operations.runner_process", "--project", project.name]
-    runner += [] if log_level is None else ["--log-level", log_level]
-    with _start_log(project).open("ab") as log:
-        subprocess.run(
-            # -S: the supervisor needs no packages, only the path to its own file.
-            [sys.executable, "-S", _supervisor_program(), str(_supervisor_pid_file(project)), *runner],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            cwd="/",
-            check=True,
-        )
-
-
-def _supervisor_program() -> str:
-    return str(Path(__file__).parent.parent / "runner" / "supervisor.py")
-
-
-def _end_supervisor(project: Project, number: int = signal.SIGTERM) -> bool:
-    """End a supervisor that has no runner, so that it does not start one beside ours; False when there was none."""
-    pid = _supervisor_pid(project)
-    if pid is not None:
-        os.kill(pid, number)
-        deadline = time.monotonic() + _STOP_SECONDS
-        while runs(pid) and time.monotonic() < deadline:
-            time.sleep(_NAP_SECONDS)
-    _supervisor_pid_file(project).unlink(missing_ok=True)
-    return pid is not None
-
-
-def _supervisor_pid(project: Project) -> int | None:
-    """The supervisor of this machine, if it runs."""
-    try:
-        pid = int(_supervisor_pid_file(project).read_text())
-    except (OSError, ValueError):
-        return None
-    return pid if runs(pid) and is_running_program(pid, _supervisor_program()) else None
-
-
-def _supervisor_pid_file(project: Project) -> Path:
-    return project.daemon_dir / "supervisor.pid"
-
-
 def _log_file(project: Project) -> Path:
     return project.log_dir / "runner.log"
-
-
-def _start_log(project: Project) -> Path:
-    return project.log_dir / "runner_start.log"
 
 
 def _tail(path: Path, lines: int = 10) -> str:

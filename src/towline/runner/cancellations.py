@@ -34,11 +34,28 @@ class Cancellation:
         return f"{self.job_id}.{self.attempt}"
 
 
-def pending(database: Database) -> dict[str, Cancellation]:
-    """Every attempt that has to end and is not known to have ended, by key."""
+def pending(database: Database, places: Mapping[str, Place], told: set[str]) -> dict[str, Cancellation]:
+    """Every attempt on `places` that has to end and is not known to have ended, by key.
+
+    A request for a worker that is not configured any more stays until it is again, or until somebody gives it up with
+    `tow admin unlock`: whether the attempt runs cannot be known.
+
+    Parameters
+    ----------
+    told
+        Keys of the requests that cannot be carried out and that the log has told of; new ones are added.
+    """
     rows = database.read("SELECT job_id, attempt, uuid, job_index, worker, run_dir, delete_files FROM cancellation")
     found = [Cancellation(*row) for row in rows]
-    return {cancellation.key: cancellation for cancellation in found}
+    for item in found:
+        if item.worker not in places and item.key not in told:
+            told.add(item.key)
+            logger.warning(
+                "attempt %d of job %s%d cannot be ended: the worker %r is not configured. Put it back, or give the "
+                "attempt up: tow admin unlock",
+                *(item.attempt, database.db_id_prefix, item.job_id, item.worker),
+            )
+    return {cancellation.key: cancellation for cancellation in found if cancellation.worker in places}
 
 
 def send(places: Mapping[str, Place], cancellations: Sequence[Cancellation]) -> None:

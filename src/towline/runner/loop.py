@@ -17,7 +17,7 @@ import orjson
 from towline.core.ports import Step
 from towline.core.records import Observation
 from towline.core.states import IN_FLIGHT
-from towline.errors import CommitUnknown, LeaseLost, StoreError
+from towline.errors import CommitUnknown, LeaseLost, RunnerKilled, StoreError
 from towline.runner import cancellations, packages
 from towline.runner.held import Attempts, Held
 from towline.runner.observations import digest, results_of
@@ -102,6 +102,7 @@ class Loop:
         self._only_job_id = only_job_id
         self._attempts = Attempts()
         self._cancellations: dict[str, cancellations.Cancellation] = {}
+        self._unreachable: set[str] = set()
         self._prefetch: dict[str, Prefetch] = {}
         self._clocks = _Clocks()
         self._seen_version = -1
@@ -120,6 +121,8 @@ class Loop:
         ------
         LeaseLost
             Another runner took over.
+        RunnerKilled
+            Somebody asked in the database that it ends at once.
         CommitUnknown
             Nobody knows whether the last transaction was made true.
         """
@@ -198,31 +201,28 @@ class Loop:
         if changed:
             self._look_for_delayed(now)
         self._clocks.cancel_again = now + _CANCEL_AGAIN_SECONDS
-        if changed and leases.requested(self._database, self._runner_id) == "stop":
-            logger.info("asked to stop")
-            self._stopping = True
-        self._cancellations = cancellations.pending(self._database)
+        if changed:
+            self._heed_request()
+        places = self._setup.places
+        self._cancellations = cancellations.pending(self._database, places, self._unreachable)
         if self._cancellations:
-            cancellations.send(self._setup.places, list(self._cancellations.values()))
-            self._forget_unreachable()
+            cancellations.send(places, list(self._cancellations.values()))
         if changed:
             self._take_over()
 
+    def _heed_request(self) -> None:
+        """Do what somebody, on whatever machine, asks of this runner."""
+        wish = leases.requested(self._database, self._runner_id)
+        if wish == leases.KILL:
+            with self._transaction() as transaction:
+                leases.release(transaction, self._runner_id)
+            raise RunnerKilled(f"runner {self._runner_id} was asked to end at once; the next one takes its jobs over")
+        if wish == leases.STOP:
+            logger.info("asked to stop")
+            self._stopping = True
+
     def _look_for_delayed(self, now: float) -> None:
         self._clocks.delayed = jobs.next_delayed(self._database, now)
-
-    def _forget_unreachable(self) -> None:
-        """Requests for workers that are not configured any more cannot be carried out."""
-        lost = [item for item in self._cancellations.values() if item.worker not in self._setup.places]
-        if lost:
-            with self._transaction() as transaction:
-                for item in lost:
-                    cancellations.confirm(transaction, item)
-            for item in lost:
-                logger.warning(
-                    "attempt %s%s cannot be ended: worker %r is not configured",
-                    *(self._setup.db_id_prefix, item.key, item.worker),
-                )
 
     def _take_over(self) -> None:
         """Hold the jobs of a runner that is gone, and those whose failed step is to be repeated."""

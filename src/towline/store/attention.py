@@ -1,9 +1,9 @@
 """Flows that need somebody: what does not go on by itself, and what was asked for and has not happened."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from towline.core.records import PERSON
-from towline.core.states import FINAL, JobState
+from towline.core.states import FINAL, IN_FLIGHT, JobState
 from towline.store.database import Database
 from towline.store.readiness import id_list
 
@@ -67,3 +67,34 @@ def _unconfirmed(database: Database, flow_ids: Sequence[int]) -> list[tuple[int,
         (now - _CANCELLATION_SECONDS, id_list(flow_ids)),
     )
     return [(job_id, flow_id, attempt, now - requested_at) for job_id, flow_id, attempt, requested_at in rows]
+
+
+def on_lost_workers(database: Database, workers: Collection[str]) -> dict[int, tuple[str, ...]]:
+    """Why flows with jobs of workers that are not among `workers`, the configured ones, need somebody, by flow."""
+    counts = database.read("SELECT DISTINCT worker FROM worker_count WHERE jobs > 0")
+    lost = [worker for (worker,) in counts if worker not in workers and worker != PERSON]
+    ends = database.read(
+        "SELECT job.flow_id, cancellation.worker, count(*) FROM cancellation JOIN job ON job.id = cancellation.job_id "
+        "GROUP BY job.flow_id, cancellation.worker"
+    )
+    found: dict[int, list[str]] = {}
+    for flow_id, worker, state, jobs in _unfinished(database, lost):
+        found.setdefault(flow_id, []).append(f"{jobs} {state} of the worker {worker}, which is not configured")
+    for flow_id, worker, attempts in ends:
+        if worker not in workers:
+            text = f"{attempts} to be ended on the worker {worker}, which is not configured"
+            found.setdefault(flow_id, []).append(text)
+    return {flow_id: tuple(reasons) for flow_id, reasons in found.items()}
+
+
+def _unfinished(database: Database, workers: Sequence[str]) -> list[tuple[int, str, str, int]]:
+    """``(flow, worker, state, number of jobs)`` of what is READY for these workers, or on its way there."""
+    if not workers:
+        return []
+    states = ", ".join(f"'{state.value}'" for state in sorted(IN_FLIGHT | {JobState.READY}))
+    return database.read(
+        f"SELECT flow_id, worker, state, count(*) FROM job WHERE state IN ({states}) "
+        f"AND worker IN ({', '.join('?' * len(workers))}) "
+        "GROUP BY flow_id, worker, state ORDER BY flow_id, worker, state",
+        tuple(workers),
+    )

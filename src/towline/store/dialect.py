@@ -91,8 +91,11 @@ def dialect_for(where: str | Path, patience_seconds: float) -> Dialect:
     Raises
     ------
     StoreError
-        The package for this kind of database is not installed.
+        The package for this kind of database is not installed, or `where` is no place.
     """
+    # What is made of None, as text, is a file of that name in the folder where the process happens to be.
+    if not isinstance(where, str | Path) or not str(where).removeprefix(SQLITE_PREFIX):
+        raise StoreError(f"{where!r} is no place for a database; a path or a URL is. Look at queue.store.url")
     if isinstance(where, str) and where.startswith(POSTGRESQL_PREFIXES):
         # psycopg takes 0.1 s to load and is an extra.
         try:

@@ -103,10 +103,9 @@ def stuck_ancestors(database: Database, job_id: int, stuck: Collection[JobState]
     return [BlockingParent(parent, uuid, index, name, JobState(state)) for parent, uuid, index, name, state in rows]
 
 
-def attempts_to_end(database: Database, job_id: int) -> list[int]:
-    """Numbers of the attempts of a job whose end was asked for and is not confirmed."""
-    rows = database.read("SELECT attempt FROM cancellation WHERE job_id = ? ORDER BY attempt", (job_id,))
-    return [row[0] for row in rows]
+def attempts_to_end(database: Database, job_id: int) -> list[tuple[int, str]]:
+    """``(number, worker)`` of the attempts of a job whose end was asked for and is not confirmed."""
+    return database.read("SELECT attempt, worker FROM cancellation WHERE job_id = ? ORDER BY attempt", (job_id,))
 
 
 def _state(name: str | None) -> JobState | None:

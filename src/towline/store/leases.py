@@ -6,6 +6,11 @@ from dataclasses import dataclass
 from towline.errors import LeaseLost, RunnerAlreadyActive
 from towline.store.database import Database, Transaction
 
+#: A request: end after the present round, and let go of everything in order.
+STOP = "stop"
+#: A request: end at once.
+KILL = "kill"
+
 
 @dataclass(frozen=True, slots=True)
 class RunnerRecord:
@@ -20,7 +25,7 @@ class RunnerRecord:
     started_at: float
     heartbeat_at: float
     expires_at: float
-    #: What somebody wants of it: "stop", or None.
+    #: What somebody wants of it: :data:`STOP`, :data:`KILL`, or None.
     request: str | None
     status: bytes | None
 

@@ -1,6 +1,6 @@
 """What an administrator does to the rows and indexes of a queue."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from towline.core.states import IN_FLIGHT
 from towline.store.database import Database, Transaction
@@ -18,6 +18,19 @@ def free_jobs(transaction: Transaction, job_ids: Iterable[int]) -> list[int]:
     for (job_id,) in rows:
         transaction.note(job_id, "unlocked")
     return sorted(job_id for (job_id,) in rows)
+
+
+def give_up_attempts(transaction: Transaction, job_ids: Iterable[int], workers: Collection[str]) -> list[int]:
+    """Forget that attempts have to end on workers that are not among `workers`; return the ids of their jobs."""
+    rows = transaction.execute(
+        "SELECT job_id, attempt, worker FROM cancellation WHERE job_id IN (SELECT value FROM json_each(?))",
+        (id_list(job_ids),),
+    ).fetchall()
+    lost = [row for row in rows if row[2] not in workers]
+    for job_id, attempt, worker in lost:
+        transaction.execute("DELETE FROM cancellation WHERE job_id = ? AND attempt = ?", (job_id, attempt))
+        transaction.note(job_id, f"attempt {attempt} was given up: the worker {worker} is not configured")
+    return sorted({row[0] for row in lost})
 
 
 def jobs_of(transaction: Transaction, flow_ids: Iterable[int]) -> list[int]:

@@ -244,7 +244,7 @@ def test_a_clock_that_is_put_back_or_forward_loses_no_lease_of_a_living_runner(e
     """A database whose clock is wrong: what a runner wrote a moment ago is a day old, or of tomorrow."""
     moved = [0.0]
     engine.submit(jobs.add(1, 1))
-    database = Database(load_project().queue_path, clock=lambda: time.time() + moved[0])
+    database = Database(load_project().queue_place, clock=lambda: time.time() + moved[0])
     try:
         with database.transaction() as transaction:
             runner = leases.acquire(

@@ -4,9 +4,10 @@ from jobflow import Flow, OnMissing
 
 import towline
 from towline.core.states import JobState
+from towline.operations import runners
 from towline.operations.compose import open_project
 from towline.operations.flows import FlowFilter, list_flows
-from towline.operations.jobs import job_info, rerun_jobs, set_job_states
+from towline.operations.jobs import job_info, rerun_jobs, set_job_states, stop_jobs
 from towline.testing import jobs
 from towline.testing.command_line import tow
 
@@ -99,3 +100,56 @@ def test_a_replaced_job_runs_again_and_what_it_made_is_in_its_history(engine):
     assert sorted(job.name for job in report.made_earlier) == ["add", "add", "store_inputs", "total"]
     assert len(report.earlier_attempts) == 1
     assert engine.outputs()["total"] == 3
+
+
+def test_an_attempt_on_a_worker_that_was_removed_stays_visible_and_is_explained(engine):
+    """Nobody can ask that worker what became of the attempt; it is neither forgotten nor called finished."""
+    engine.configure(workers={"local": {}, "gone": {}})
+    running, other = engine.submit(Flow([jobs.add(1, 1), jobs.add(1, 2)]), worker="gone")
+    with open_project() as opened:
+        set_job_states(opened, [int(running)], JobState.RUNNING)
+    engine.configure(workers={"local": {}})
+    engine.run()
+    assert engine.job(running)["state"] == "RUNNING"
+    assert "1 RUNNING of the worker gone, which is not configured" in attention()
+    assert "1 READY of the worker gone, which is not configured" in attention()
+    assert "a worker called gone, where its attempt was begun" in waits(running)
+    assert "put the worker back" in tow("job", "info", running).err
+    assert "a worker called gone" in waits(other)
+
+
+def test_an_attempt_to_be_ended_on_a_removed_worker_waits_for_it_or_is_given_up_by_unlock(engine):
+    engine.configure(workers={"local": {}, "gone": {}})
+    (db_id,) = engine.submit(jobs.add(1, 1), worker="gone")
+    with open_project() as opened:
+        set_job_states(opened, [int(db_id)], JobState.RUNNING)
+    engine.configure(workers={"local": {}})
+    assert tow("job", "stop", db_id).code == 0
+    engine.run()
+    assert "1 to be ended on the worker gone, which is not configured" in attention()
+    assert "the end of its attempt 1" in waits(db_id)
+    assert "a worker called gone" in waits(db_id)
+    log = runners.log_file()
+    assert tow("job", "rerun", "--force", db_id).code == 0
+    assert tow("job", "set", "worker", "local", "--db-id", db_id).code == 0
+    engine.run()
+    assert engine.job(db_id)["state"] == "READY", "the attempt before may still run"
+    assert "1 job unlocked" in tow("admin", "unlock", "--db-id", db_id).out
+    engine.run()
+    assert engine.job(db_id)["state"] == "COMPLETED"
+    assert attention() == ""
+    assert not log.exists() or "Traceback" not in log.read_text()
+
+
+def test_the_worker_that_comes_back_tells_what_became_of_its_attempts(engine):
+    engine.configure(workers={"local": {}, "away": {}})
+    (db_id,) = engine.submit(jobs.add(1, 1), worker="away")
+    with open_project() as opened:
+        set_job_states(opened, [int(db_id)], JobState.RUNNING)
+        stop_jobs(opened, [int(db_id)])
+    engine.configure(workers={"local": {}})
+    engine.run()
+    assert attention() != ""
+    engine.configure(workers={"local": {}, "away": {}})
+    engine.run()
+    assert attention() == ""

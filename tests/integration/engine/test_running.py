@@ -7,6 +7,7 @@ from jobflow import Flow
 
 import towline
 from towline.errors import ConfigurationError, RunnerAlreadyActive
+from towline.operations import runners
 from towline.operations.compose import open_project
 from towline.testing import jobs
 from towline.testing.waiting import wait_until
@@ -156,8 +157,11 @@ def test_a_changed_configuration_is_used(engine):
     runner = engine.start_runner_process()
     try:
         wait_until(lambda: engine.rows("SELECT 1 FROM runner"), what="a runner")
-        engine.configure(workers={"local": {"max_jobs": 1}})
+        engine.configure(workers={"local": {"max_jobs": 1}, "other": {}}, log_level="debug")
         assert towline.wait_flow(db_id, timeout_seconds=60)
+        log = runners.log_file().read_text()
+        assert "the configuration changed: log_level, workers.local.max_jobs, workers.other (new)" in log
+        assert "log_level: used from the next start of the runner on" in log
     finally:
         runner.terminate()
         runner.wait(timeout=30)

@@ -6,8 +6,13 @@ import time
 
 import pytest
 
-from towline.errors import RunnerNotActive
+import towline
+from towline.errors import RunnerNotActive, WaitTimedOut
 from towline.operations import runners
+from towline.operations.compose import open_project
+from towline.operations.processes import command_line, runs
+from towline.store import leases
+from towline.testing import jobs
 from towline.testing.waiting import wait_until
 
 
@@ -43,4 +48,59 @@ def test_a_runner_that_is_killed_by_command_stays_away(engine):
     runners.start()
     assert runners.kill().state is runners.RunnerState.LOST
     with pytest.raises(RunnerNotActive):
+        runners.stop()
+
+
+def as_if_on_another_machine(engine):
+    """Its record names a host that is not this one: all that other machines know of a runner is that record."""
+    with open_project() as opened, opened.database.transaction() as transaction:
+        transaction.execute("UPDATE runner SET host = 'elsewhere'")
+
+
+def test_a_runner_on_another_machine_is_killed_through_the_database(engine):
+    """It ends at once, and its supervisor does not start it again; what it had begun goes on with the next one."""
+    (db_id,) = engine.submit(jobs.sleep(0.5))
+    runner = runners.start()
+    wait_until(lambda: engine.job(db_id)["state"] == "RUNNING", what="the job")
+    as_if_on_another_machine(engine)
+    assert runners.kill().state is runners.RunnerState.SHUT_DOWN
+    wait_until(lambda: not runs(runner.pid), what="its end")
+    assert "asked to end at once" in runners.log_file().read_text()
+    with pytest.raises(RunnerNotActive):
+        runners.stop()
+    engine.run()
+    assert engine.job(db_id)["state"] == "COMPLETED"
+
+
+def test_a_runner_on_another_machine_that_does_not_answer_is_told_with_what_to_do(engine):
+    with open_project() as opened:
+        with opened.database.transaction() as transaction:
+            acquire_as(transaction, "elsewhere")
+        with pytest.raises(WaitTimedOut, match="tow runner reset"):
+            runners.kill(wait_seconds=0.1)
+        assert runners.status().state is runners.RunnerState.STOPPING
+        assert runners.forget_runner(opened)
+    assert runners.status().state is runners.RunnerState.SHUT_DOWN
+
+
+def acquire_as(transaction, host):
+    leases.acquire(
+        transaction,
+        host=host,
+        user_name="anna",
+        pid=1,
+        process_started_at=0,
+        lease_seconds=30,
+        is_gone=lambda record: False,
+    )
+
+
+def test_a_restarted_runner_keeps_the_options_of_the_one_before(engine):
+    runners.start(log_level="debug")
+    try:
+        runners.restart()
+        assert "debug" in command_line(runners.status().pid)
+        towline.DaemonManager.from_project_name().restart()
+        assert "debug" in command_line(runners.status().pid)
+    finally:
         runners.stop()

@@ -92,3 +92,11 @@ def test_another_connection_is_noticed(database, tmp_path):
         insert(transaction, "theirs")
     other.close()
     assert database.data_version() != version
+
+
+@pytest.mark.parametrize("where", [None, "", "sqlite:///", 3])
+def test_what_is_no_place_is_refused_and_makes_no_file(where, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StoreError, match="no place for a database"):
+        Database(where)
+    assert list(tmp_path.iterdir()) == []

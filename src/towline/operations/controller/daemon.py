@@ -53,14 +53,12 @@ class DaemonManager:
         return self.stop(wait=wait, raise_on_error=raise_on_error)
 
     def kill(self, raise_on_error: bool = False, wait: bool = False) -> bool:
-        """End the runner of this machine with SIGKILL; jobs go on running."""
+        """End the runner at once, on whatever machine it is; jobs go on running."""
         return _done(lambda: runners.kill(self.project.name), raise_on_error)
 
     def restart(self, raise_on_error: bool = False) -> bool:
-        """Stop the runner if there is one, wait for its end, and start it."""
-        if self.check_status(raise_on_shutdown=False) is not RunnerState.SHUT_DOWN:
-            self.stop(wait=True)
-        return self.start(raise_on_error=raise_on_error)
+        """Stop the runner if there is one, wait for its end, and start it with the same options."""
+        return _done(lambda: runners.restart(self.project.name, None), raise_on_error)
 
     def check_status(self, raise_on_shutdown: bool = True) -> RunnerState:
         """What can be said about the runner.

@@ -14,7 +14,7 @@ def command(
 ) -> None:
     """Take all jobs of flows from the runner that holds them; a flow has no lock of its own."""
     with open_session(context) as opened:
-        wanted = wanted_flows(opened, query, locked=True)
+        wanted = wanted_flows(opened, query)
         if query == FlowQuery():
             confirm("Unlock the jobs of all flows?", yes=yes or force)
         show_freed(opened, unlock_flows(opened, wanted), as_json=as_json)

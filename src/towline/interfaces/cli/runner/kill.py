@@ -8,5 +8,5 @@ from towline.operations.runners import kill
 
 
 def command(context: click.Context, how: Halt) -> None:
-    """End the runner of this machine at once, with SIGKILL. Nothing is lost: jobs go on, the next runner takes over."""
+    """End the runner at once, on whatever machine it is. Nothing is lost: jobs go on, the next runner takes over."""
     halt(context, how, kill)
