@@ -1,0 +1,1 @@
+"""Language models: they propose, and what they propose is checked like the words of a stranger."""
