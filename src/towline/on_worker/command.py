@@ -10,6 +10,7 @@ import hashlib
 import os
 import signal
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -33,11 +34,14 @@ from towline.on_worker.command_payload import (
 __all__ = [
     "Command",
     "MissingOutput",
+    "Traces",
     "UnusableCommand",
     "arguments",
     "check",
     "collect",
+    "document",
     "environment",
+    "failure_of",
     "leave_result",
     "parse",
     "put_inputs",
@@ -77,18 +81,30 @@ def environment(command: Command) -> dict[str, str]:
     return {name: text_of(resolved(value, command, f"the variable {name}")) for name, value in variables.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """What a command left behind, wherever that is."""
+
+    #: ``{name: {"path", "size_bytes", "sha256"}}`` of the declared outputs.
+    files: Mapping[str, Any]
+    #: The ends of what it printed.
+    output_tail: str
+    error_tail: str
+
+
 def collect(run_dir: str, command: Command, record: ExitRecord) -> Result:
     """The result of a command from what it left behind; the same again each time it is asked for."""
-    failure = _failure(run_dir, command, record)
+    output, error = (_tail(run_dir, name) for name in _printed(command))
+    failure = failure_of(command, record, error)
     if failure is not None:
         return Result(failure=failure)
     try:
         files = _files(run_dir, command)
-    except UnusableCommand as error:
-        return Result(failure=Failure("output", str(error), _tail(run_dir, _printed(command)[1]) or None))
-    except OSError as error:
-        return Result(failure=Failure("output", f"the output {error.filename!r} cannot be read: {error.strerror}"))
-    return Result(output=_document(run_dir, command, record, files))
+    except UnusableCommand as unusable:
+        return Result(failure=Failure("output", str(unusable), error or None))
+    except OSError as problem:
+        return Result(failure=Failure("output", f"the output {problem.filename!r} cannot be read: {problem.strerror}"))
+    return Result(output=document(run_dir, command, record, Traces(files, output, error)))
 
 
 def leave_result(run_dir: str, command: Command, record: ExitRecord) -> bytes | None:
@@ -136,10 +152,11 @@ def _numbered(command: Command) -> Iterator[tuple[int, Any]]:
     return enumerate(command.payload["argv"])
 
 
-def _failure(run_dir: str, command: Command, record: ExitRecord) -> Failure | None:
+def failure_of(command: Command, record: ExitRecord, error_tail: str) -> Failure | None:
+    """Why a command failed; None when it did not."""
     if record.exit_code in (command.payload.get("success_exit_codes") or (0,)) and record.reason == "exited":
         return None
-    details = _tail(run_dir, _printed(command)[1]) or None
+    details = error_tail or None
     if record.reason == "signal" and record.signal is not None:
         return Failure("signal", f"the command was ended by {_signal_name(record.signal)}", details)
     if record.reason != "exited":
@@ -154,15 +171,15 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def _document(run_dir: str, command: Command, record: ExitRecord, files: Mapping[str, Any]) -> bytes:
+def document(run_dir: str, command: Command, record: ExitRecord, traces: Traces) -> bytes:
+    """The output of a command that succeeded, as jobflow's document."""
     header = command.header
-    output_file, error_file = _printed(command)
     output = {
         "exit_code": record.exit_code,
         "signal": record.signal,
-        "files": files,
-        "stdout_tail": _tail(run_dir, output_file),
-        "stderr_tail": _tail(run_dir, error_file),
+        "files": traces.files,
+        "stdout_tail": traces.output_tail,
+        "stderr_tail": traces.error_tail,
         "run_dir": run_dir,
     }
     return orjson.dumps(
