@@ -15,6 +15,7 @@ import numpy as np
 from towline.simulations.moose import checking, input_file
 from towline.simulations.moose.solver.executioner import TransientRun, read_time_settings, read_tolerances
 from towline.simulations.moose.solver.objects import Input
+from towline.simulations.moose.solver.outputs import read_console
 from towline.simulations.moose.solver.problem import build_problem
 from towline.simulations.moose.solver.reporting import RunReporter
 from towline.simulations.moose.solver.time_steppers import ConstantStep
@@ -74,7 +75,7 @@ def embedded(elements: int, steps: int):
     problem = build_problem(source)
     first = problem.state.fields.unknowns.copy()
     block = source.block("Executioner")
-    reporter = RunReporter(problem, [], lambda line: None)
+    reporter = RunReporter(problem, [], read_console(source, Path(folder)), lambda line: None)
     run = TransientRun(problem, read_time_settings(block, ()), ConstantStep(STEP), read_tolerances(block), reporter)
     start = time.perf_counter()
     run.run()

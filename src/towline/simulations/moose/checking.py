@@ -136,12 +136,18 @@ class _Check:
         if parameter is None:
             if not one.used:
                 self._complain(_unused(one) + suggestion(one.name, object_type.parameters), one.position)
+                self._leave_out(one)
             return
         if one.name != parameter.name:
             self._rename(one, parameter)
         self._problems += check_value(one, parameter)
         # What is refused unless it has its default has it, or the input does not run.
-        if parameter.support != SUPPORTED and one.parent is not None:
+        if parameter.support != SUPPORTED:
+            self._leave_out(one)
+
+    def _leave_out(self, one: Field) -> None:
+        """Take a field out of the tree that the solver reads."""
+        if one.parent is not None:
             self._ignored.append((one.parent, one))
 
     def _rename(self, one: Field, parameter: Parameter) -> None:

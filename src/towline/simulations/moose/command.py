@@ -194,7 +194,8 @@ def _carry_out(arguments: Arguments) -> int:
     # A check does not wait for what only a run needs.
     from towline.simulations.moose.solver.run import run as run_solver
 
-    code = run_solver(checked.tree, base_path, mesh_only=arguments.mesh_only)
+    notes = [str(one) for one in checked.warnings]
+    code = run_solver(checked.tree, base_path, mesh_only=arguments.mesh_only, notes=notes)
     if arguments.mesh_only:
         print(f"The mesh is in {base_path.with_name(base_path.name + '_in.e')}")
     return code

@@ -194,6 +194,13 @@ def _check_boundary(block: Block, parameter: Parameter, one: Field, word: str, s
     return [Problem(text + suggestion(word, scope.boundaries), one.position)]
 
 
+def _check_block(block: Block, parameter: Parameter, one: Field, word: str, scope: Scope) -> list[Problem]:
+    if word in ("0", "ANY_BLOCK_ID"):
+        return []
+    text = f"The block '{word}' of '{block.section.path}' does not exist on the mesh, which is block 0"
+    return [Problem(text, one.position)]
+
+
 _CHECKS: dict[str, Callable[[Block, Parameter, Field, str, Scope], list[Problem]]] = {
     "variable": _check_variable,
     "variables": _check_variable,
@@ -204,6 +211,7 @@ _CHECKS: dict[str, Callable[[Block, Parameter, Field, str, Scope], list[Problem]
     "object": _check_object,
     "postprocessors": _check_postprocessor,
     "boundaries": _check_boundary,
+    "blocks": _check_block,
 }
 
 

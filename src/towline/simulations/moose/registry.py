@@ -10,11 +10,11 @@ from functools import cache
 from importlib import resources
 
 #: How far towline goes along with an object or a parameter.
-SUPPORTED, IGNORED, REFUSED = "supported", "ignored", "refused"
+SUPPORTED, IDLE, IGNORED, REFUSED = "supported", "idle", "ignored", "refused"
 
 _HEADER = re.compile(r"(?:(ignored|refused) )?(\w+)/(\w+|\*)(?: \(([\w ]+)\))?(?: < (\w+)/(\w+|\*))?")
 _PARAMETER = re.compile(
-    r"  (?:(?P<support>ignored|refused) )?(?P<name>\w+)(?: \((?P<old>[\w ]+)\))?: (?P<kind>\w+)"
+    r"  (?:(?P<support>idle|ignored|refused) )?(?P<name>\w+)(?: \((?P<old>[\w ]+)\))?: (?P<kind>\w+)"
     r"(?: \{(?P<range>[^}]*)\})?(?: \[(?P<options>[^\]]*)\])?(?P<required> !)?"
     r"(?: = (?P<default>.*?))?(?:  # (?P<remark>.*))?"
 )

@@ -9,7 +9,7 @@ from towline.simulations.moose.expressions import InvalidExpression, parse
 from towline.simulations.moose.solver.blocks import Block
 from towline.simulations.moose.solver.fields import Points, PropertyValue
 from towline.simulations.moose.solver.flood_counters import find_counter
-from towline.simulations.moose.solver.functions import three
+from towline.simulations.moose.solver.functions import Coordinates, three
 from towline.simulations.moose.solver.mesh import Array
 from towline.simulations.moose.solver.state import Moment, PointFunction, State, moments
 
@@ -51,7 +51,11 @@ def build_auxiliary_kernel(block: Block, state: State, order_parameters: tuple[s
     elemental = variable in state.fields.elemental
     compute = builder(block, state, elemental, order_parameters)
     default = "initial timestep_end" if block.type == "BndsCalcAux" else "linear timestep_end"
-    return AuxiliaryKernel(block.name, variable, compute, moments(block, default))
+    when = moments(block, default)
+    if block.type in _OF_TIME and "linear" in block.text("execute_on", default=default).lower().split():
+        # MOOSE computes them within the solve, at the time of its end: so does who computes them before it.
+        when |= {Moment.TIMESTEP_BEGIN}
+    return AuxiliaryKernel(block.name, variable, compute, when)
 
 
 def _everywhere(elemental: bool, of_values: Callable[[Callable[[str], Array]], Array]) -> Compute:
@@ -67,7 +71,6 @@ def _everywhere(elemental: bool, of_values: Callable[[Callable[[str], Array]], A
 
 def _boundaries(block: Block, state: State, elemental: bool, order_parameters: tuple[str, ...]) -> Compute:
     names = block.words("v", default=()) or order_parameters
-    block.ignore("op_num", "var_name_base")
     for name in names:
         if name not in state.fields:
             raise block.refused(f"Unknown variable '{name}'", "v")
@@ -139,6 +142,7 @@ def _constant(block: Block, state: State, elemental: bool, _: tuple[str, ...]) -
 
 def _parsed(block: Block, state: State, elemental: bool, _: tuple[str, ...]) -> Compute:
     names = block.words("coupled_variables", "args", default=())
+    with_places = block.flag("use_xyzt", default=False)
     constants = block.words("constant_names", default=())
     numbers = [parse(text).constant for text in block.words("constant_expressions", default=())]
     text = block.text("expression", "function")
@@ -147,12 +151,25 @@ def _parsed(block: Block, state: State, elemental: bool, _: tuple[str, ...]) -> 
     except InvalidExpression as error:
         raise block.refused(str(error), "expression") from error
     fixed = {name: float(number or 0.0) for name, number in zip(constants, numbers, strict=True)}
-    missing = expression.names - set(names) - set(fixed)
+    missing = expression.names - set(names) - set(fixed) - (set("xyzt") if with_places else set())
     if missing:
+        hint = "; use_xyzt = true makes x, y, z and t known" if missing <= set("xyzt") else ""
         raise block.refused(
-            f"'{min(missing)}' in '{text}' is not among coupled_variables or constant_names", "expression"
+            f"'{min(missing)}' in '{text}' is not among coupled_variables or constant_names{hint}", "expression"
         )
-    return _everywhere(elemental, lambda value: expression.evaluate({**fixed, **{name: value(name) for name in names}}))
+
+    def value(of: Callable[[str], Array], time: float, where: Coordinates) -> Array:
+        places: dict[str, float | Array] = {"x": where[0], "y": where[1], "z": where[2], "t": time}
+        if not with_places:
+            places = {}
+        return np.asarray(expression.evaluate({**places, **fixed, **{name: of(name) for name in names}}))
+
+    def compute(now: State) -> Array:
+        if elemental:
+            return now.element_means(lambda points: value(points.value, points.time, points.coordinates))
+        return value(now.fields.nodal_values, now.time, three(now.mesh.node_coordinates()))
+
+    return compute
 
 
 def _material(block: Block, state: State, elemental: bool, _: tuple[str, ...]) -> Compute:
@@ -161,6 +178,9 @@ def _material(block: Block, state: State, elemental: bool, _: tuple[str, ...]) -
     factor, offset = block.number("factor", default=1.0), block.number("offset", default=0.0)
     return lambda now: now.element_means(lambda points: factor * points.material(name) + offset)
 
+
+#: What may change with time alone.
+_OF_TIME = ("FunctionAux", "ParsedAux")
 
 _BUILDERS: dict[str, Callable[[Block, State, bool, tuple[str, ...]], Compute]] = {
     "BndsCalcAux": _boundaries,

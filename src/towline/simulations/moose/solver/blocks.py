@@ -1,40 +1,19 @@
-"""Typed access to the parameters of a block, with GlobalParams behind them, and a record of what was read."""
+"""Typed access to the parameters of a block, with GlobalParams behind them, and a record of what was read.
+
+Whatever is read is marked as used in the tree. What nobody has used when the problem is built would be lost without a
+word; `refuse_unused` refuses it. What may be in an input and makes no difference here is idle in the registry.
+"""
 
 from collections.abc import Callable
 from typing import TypeVar
 
-from towline.simulations.moose.problems import InvalidInputFile, Problem
+from towline.simulations.moose.problems import InvalidInputFile, Problem, raise_errors
 from towline.simulations.moose.tree import Field, Section
 
 T = TypeVar("T")
 
-#: Parameters that say how to solve or display, not what: nothing is lost where the embedded solver does not use them.
-IGNORED = frozenset(
-    {
-        "active",
-        "inactive",
-        "type",
-        "scaling",
-        "automatic_scaling",
-        "use_displaced_mesh",
-        "parallel_type",
-        "enable_jit",
-        "enable_ad_cache",
-        "disable_fpoptimizer",
-        "outputs",
-        "output_properties",
-        "use_automatic_differentiation",
-        "verbose",
-        "control_tags",
-        "implicit",
-        "flood_entity_type",
-        "allow_duplicate_execution_on_initial",
-        "force_preaux",
-        "force_preic",
-        "output_adjacency_matrix",
-        "preset",
-    }
-)
+#: Fields that say what a section is, and which of its sections are active.
+_STRUCTURE = ("type", "active", "inactive")
 
 
 class Block:
@@ -51,7 +30,6 @@ class Block:
     def __init__(self, section: Section, shared: Section | None = None) -> None:
         self.section = section
         self.shared = shared
-        self._read: set[str] = set(IGNORED)
 
     @property
     def name(self) -> str:
@@ -71,10 +49,10 @@ class Block:
         return self._field(names) is not None
 
     def _field(self, names: tuple[str, ...]) -> Field | None:
-        self._read.update(names)
         for place in (self.section, self.shared):
             for name in names:
                 if place is not None and (found := place.own_field(name)) is not None:
+                    found.used = True
                     return found
         return None
 
@@ -133,15 +111,27 @@ class Block:
             "Use a supported one, or run this input with MOOSE itself (MOOSE_EXEC)"
         )
 
-    def ignore(self, *names: str) -> None:
-        """Count parameters as read that make no difference here."""
-        self._read.update(names)
+    def pass_over(self, *names: str) -> None:
+        """Count parameters as read that another parameter of the block makes meaningless."""
+        for name in names:
+            if (found := self.section.own_field(name)) is not None:
+                found.used = True
 
-    def unused(self) -> list[Problem]:
-        """Return what nobody asked for: the result would silently be another one than the input says."""
-        path = self.section.path
-        return [
-            Problem(f"unused parameter '{path}/{field.name}': the embedded solver does not support it", field.position)
-            for field in self.section.fields
-            if field.name not in self._read and not field.used
+
+def refuse_unused(tree: Section) -> None:
+    """Refuse what nobody has read: the result would silently be another one than the input says.
+
+    Raises
+    ------
+    InvalidInputFile
+        A parameter of an object was not used.
+    """
+    raise_errors(
+        [
+            Problem(f"unused parameter '{one.path}': the embedded solver does not support it", one.position)
+            for section in tree.walk()
+            if section.parent is not None and section.path != "GlobalParams"
+            for one in section.fields
+            if not one.used and one.name not in _STRUCTURE
         ]
+    )

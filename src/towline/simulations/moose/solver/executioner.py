@@ -1,7 +1,7 @@
 """Steady solves and the loop over time steps, in the order and with the decisions of MOOSE."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -11,7 +11,6 @@ from towline.simulations.moose.solver.blocks import Block
 from towline.simulations.moose.solver.fields import Fields
 from towline.simulations.moose.solver.mesh import Array
 from towline.simulations.moose.solver.newton import (
-    LinearMethod,
     LinearProblem,
     Monitor,
     NewtonResult,
@@ -21,7 +20,8 @@ from towline.simulations.moose.solver.newton import (
 from towline.simulations.moose.solver.problem import SimulationProblem
 from towline.simulations.moose.solver.spectral import ConstantCoefficientSolver
 from towline.simulations.moose.solver.state import Moment
-from towline.simulations.moose.solver.time_steppers import StepRecord, TimeStepper
+from towline.simulations.moose.solver.terminator import FailMode
+from towline.simulations.moose.solver.time_steppers import SmallestStepFailed, StepRecord, TimeStepper
 from towline.simulations.moose.solver.weak_form import Jacobian
 
 Preconditioner = Callable[[Array], Array]
@@ -56,6 +56,8 @@ class TimeSettings:
     tolerance: float = 1e-12
     bdf2: bool = False
     abort_on_solve_fail: bool = False
+    #: Whether a run that can make no smaller step has failed, or has only come to its end.
+    error_on_dtmin: bool = True
     steady_state_detection: bool = False
     steady_state_tolerance: float = 1e-8
     steady_state_start_time: float = 0.0
@@ -65,21 +67,19 @@ class TimeSettings:
 
 def read_tolerances(block: Block) -> Tolerances:
     """Read when iterations end."""
-    search = block.text("line_search", default="default").lower() not in ("none", "basic")
-    out = Tolerances(
+    return Tolerances(
         nl_rel_tol=block.number("nl_rel_tol", default=1e-8),
         nl_abs_tol=block.number("nl_abs_tol", default=1e-50),
         nl_rel_step_tol=block.number("nl_rel_step_tol", default=0.0),
+        nl_abs_step_tol=block.number("nl_abs_step_tol", default=0.0),
         nl_div_tol=block.number("nl_div_tol", default=1e10),
         l_tol=block.number("l_tol", default=1e-5),
         l_abs_tol=block.number("l_abs_tol", default=1e-50),
         nl_max_its=block.integer("nl_max_its", default=50),
+        nl_forced_its=block.integer("nl_forced_its", default=0),
         l_max_its=block.integer("l_max_its", default=10000),
-        line_search=search,
+        line_search=block.text("line_search", default="default").lower() not in ("none", "basic"),
     )
-    options = block.words("petsc_options_iname", default=()), block.words("petsc_options_value", default=())
-    method = dict(zip(*options, strict=False)).get("-ksp_type", "gmres")
-    return replace(out, linear_method=LinearMethod.BICGSTAB if method in ("bcgs", "bcgsl") else LinearMethod.GMRES)
 
 
 def read_time_settings(block: Block, sync_times: tuple[float, ...]) -> TimeSettings:
@@ -101,6 +101,7 @@ def read_time_settings(block: Block, sync_times: tuple[float, ...]) -> TimeSetti
         tolerance=block.number("timestep_tolerance", default=1e-12),
         bdf2=scheme == "bdf2",
         abort_on_solve_fail=block.flag("abort_on_solve_fail", default=False),
+        error_on_dtmin=block.flag("error_on_dtmin", default=True),
         steady_state_detection=block.flag("steady_state_detection", "trans_ss_check", default=False),
         steady_state_tolerance=block.number("steady_state_tolerance", "ss_check_tol", default=1e-8),
         steady_state_start_time=block.number("steady_state_start_time", "ss_tmin", default=0.0),
@@ -232,8 +233,8 @@ class TransientRun:
         self._solver = Solver(problem, tolerances, reporter)
         self._finished = False
 
-    def run(self) -> None:
-        """Step until the end.
+    def run(self) -> bool:
+        """Step until the end; returns False if that came too early, by a step that cannot be made smaller.
 
         Raises
         ------
@@ -247,11 +248,22 @@ class TransientRun:
         self._problem.compute(Moment.INITIAL)
         self._flush_messages()
         self._reporter.output(Moment.INITIAL)
-        failed_size: float | None = None
-        while not self._at_end():
-            failed_size = self._step(failed_size)
+        ended_well = self._steps()
         self._problem.compute(Moment.FINAL)
         self._reporter.output(Moment.FINAL)
+        return ended_well
+
+    def _steps(self) -> bool:
+        failed_size: float | None = None
+        try:
+            while not self._at_end():
+                failed_size = self._step(failed_size)
+        except SmallestStepFailed as error:
+            if self._settings.error_on_dtmin:
+                raise
+            self._reporter.line(str(error))
+            return False
+        return True
 
     def _at_end(self) -> bool:
         state, settings = self._problem.state, self._settings
@@ -263,20 +275,17 @@ class TransientRun:
         state = self._problem.state
         begin, number = state.time, state.step + 1
         size = self._size(begin, number, failed_size)
-        before = state.fields.unknowns.copy()
         size_before = state.time_step_size
         state.step, state.time, state.time_step_size = number, begin + size, size
         state.old_time_step_size = size_before
-        if number == 1:
-            state.older = before
         self._reporter.step(number, state.time, size)
         self._problem.compute(Moment.TIMESTEP_BEGIN)
         if not self._solved():
-            return self._rejected(before, begin, size, size_before)
+            return self._rejected(begin, size, size_before)
         self._problem.compute(Moment.TIMESTEP_END)
         self._flush_messages()
         if self._terminated():
-            return self._rejected(before, begin, size, size_before)
+            return self._rejected(begin, size, size_before)
         record = StepRecord(state.time, size, state.nonlinear_iterations, state.linear_iterations)
         self._stepper.accepted(record)
         self._reporter.output(Moment.TIMESTEP_END)
@@ -315,13 +324,14 @@ class TransientRun:
         state.fields.unknowns[...] = result.solution
         return True
 
-    def _rejected(self, before: Array, begin: float, size: float, size_before: float) -> float:
+    def _rejected(self, begin: float, size: float, size_before: float) -> float:
         if self._settings.abort_on_solve_fail:
             raise InvalidRequest("Aborting as solve did not converge and input selected to abort")
         self._reporter.line("Aborting as solve did not converge")
         self._reporter.line("Solve failed, cutting timestep.")
         state = self._problem.state
-        state.fields.unknowns[...] = before
+        # The old values, not those of before the step: a tracker may have exchanged grains in them.
+        state.fields.unknowns[...] = state.old
         state.step, state.time, state.time_step_size = state.step - 1, begin, size_before
         return size
 
@@ -329,8 +339,15 @@ class TransientRun:
         """Carry out the terminators; returns whether the step is rejected."""
         for one in self._problem.terminators:
             if Moment.TIMESTEP_END in one.execute_on and one.holds(self._problem.state):
+                if one.is_error:
+                    raise InvalidRequest(
+                        one.message or f"Terminator '{one.name}' is causing the execution to terminate."
+                    )
+                if one.mode is FailMode.NONE:
+                    self._reporter.line(one.message or f"Terminator '{one.name}' holds.")
+                    continue
                 self._reporter.line(one.message or f"Terminator '{one.name}' is causing the execution to terminate.")
-                if one.soft:
+                if one.mode is FailMode.SOFT:
                     self._reporter.line("Aborting by a Terminator")
                     return True
                 self._finished = True

@@ -47,6 +47,7 @@ class ExodusFile:
         self._mesh = mesh
         self._nodal, self._elemental, self._numbers = tuple(nodal), tuple(elemental), tuple(numbers)
         self._order = np.argsort(mesh.element_ids.ravel())
+        path.parent.mkdir(parents=True, exist_ok=True)
         self._file = netCDF4.Dataset(path, "w", format="NETCDF3_64BIT_OFFSET")
         self._describe(self._file, title)
         self._file.sync()

@@ -52,8 +52,10 @@ class FloodCounter:
             The tracker cannot go on.
         """
         self._maps.clear()
+        if self.tracker is not None and state.step < self.tracking_step:
+            return
         values = [state.at_centroids(name) for name in self.variables]
-        if self.tracker is None or state.step < self.tracking_step:
+        if self.tracker is None:
             self.features = flood(state.mesh, values, self._shifted(state))
             return
         rows = [state.fields.index(name) for name in self.variables]
@@ -142,13 +144,6 @@ def build_counter(block: Block, state: State, order_parameters: tuple[str, ...])
     connecting = block.number("connecting_threshold", default=0.09 if tracked else threshold)
     above = block.flag("use_less_than_threshold_comparison", default=True)
     rule = FloodRule(threshold, connecting, above)
-    if block.has("flood_entity_type"):
-        block.choice("flood_entity_type", options=("ELEMENTAL",))
-    block.ignore("compute_halo_maps", "compute_var_to_feature_map", "enable_var_coloring", "condense_map_info")
-    block.ignore(
-        "use_single_map", "use_global_numbering", "op_num", "var_name_base", "polycrystal_ic_uo", "verbosity_level"
-    )
-    block.ignore("show_info", "bounding_box_sep", "max_remap_recursion_depth")
     primary, secondary, specified = (frozenset(block.words(name, default=())) for name in _SIDE_PARAMETERS)
     tracker = _tracker(block, state, rule) if tracked else None
     default = "initial timestep_end" if tracked else "timestep_end"

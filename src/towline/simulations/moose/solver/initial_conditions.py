@@ -60,21 +60,18 @@ def _random(values: InitialValues, block: Block, variable: str, where: tuple[Arr
     if not low < high:
         raise block.refused("Min >= Max for RandomIC!", "max")
     seed = block.integer("seed", default=0)
-    block.ignore("legacy_generator")
     values.notes.add(RANDOM_GENERATOR)
     generator = np.random.Generator(np.random.PCG64([seed, zlib.crc32(variable.encode())]))
     return low + (high - low) * generator.random(where[0].shape)
 
 
 def _bounding_box(values: InitialValues, block: Block, variable: str, where: tuple[Array, ...]) -> Array:
-    block.ignore("int_width") if not block.number("int_width", default=0.0) else None
-    if block.number("int_width", default=0.0):
-        raise block.refused("the embedded solver has BoundingBoxIC with sharp edges only: int_width = 0", "int_width")
     inside = np.ones(where[0].shape, dtype=bool)
     for axis, position in zip("xyz", where, strict=False):
         first, second = block.number(f"{axis}1", default=0.0), block.number(f"{axis}2", default=0.0)
         inside &= (position >= min(first, second)) & (position <= max(first, second))
-    block.ignore("z1", "z2", "y1", "y2")
+    # Boxes are often given with z in two dimensions too.
+    block.pass_over("y1", "y2", "z1", "z2")
     return np.where(inside, block.number("inside", default=0.0), block.number("outside", default=0.0))
 
 
@@ -132,9 +129,6 @@ def _circles(mesh: UniformMesh, block: Block, where: tuple[Array, ...], centers:
     inside, outside = block.number("invalue"), block.number("outvalue")
     width = block.number("int_width", default=0.0)
     profile = block.choice("profile", options=("COS", "TANH"), default="COS")
-    block.ignore("zero_gradient", "nestedvalue")
-    if block.has("3D_spheres") and not block.flag("3D_spheres"):
-        raise block.refused("the embedded solver has spheres in 3 dimensions only: 3D_spheres = true", "3D_spheres")
     out = np.full(where[0].shape, outside)
     for center, radius in zip(centers, radii, strict=True):
         vectors = minimum_image(mesh, np.stack([one - c for one, c in zip(where, center, strict=False)], axis=-1))

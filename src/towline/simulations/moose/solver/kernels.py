@@ -117,9 +117,6 @@ class Equations:
 
 def _time_derivative(equations: Equations, block: Block, row: int) -> None:
     equations.constant.rate[row, row] += 1.0
-    block.ignore("lumping")
-    if block.has("lumping") and block.flag("lumping"):
-        raise block.refused("the embedded solver has the consistent mass matrix only: lumping = false", "lumping")
 
 
 def _coupled_time_derivative(equations: Equations, block: Block, row: int) -> None:
@@ -153,7 +150,6 @@ def _body_force(equations: Equations, block: Block, row: int) -> None:
 
 def _allen_cahn(equations: Equations, block: Block, row: int) -> None:
     energy, mobility = block.text("f_name", default="F"), block.text("mob_name", default="L")
-    block.ignore("coupled_variables", "args")
     factors: tuple[Factor, ...] = ((mobility, ()), (energy, (equations.fields.names[row],)))
     equations.terms.append(PropertySource(row, factors, equations.dependencies(mobility, energy)))
 
@@ -177,7 +173,6 @@ def _grain_growth(equations: Equations, block: Block, row: int) -> None:
         if name not in equations.fields:
             raise block.refused(f"Unknown variable '{name}'", "v")
     equations.add_grain(row, others, block.text("mob_name", default="L"))
-    block.ignore("coupled_variables", "args")
 
 
 def _split_parsed(equations: Equations, block: Block, row: int) -> None:
@@ -193,13 +188,11 @@ def _split_math(equations: Equations, block: Block, row: int) -> None:
 
 
 def _split_common(equations: Equations, block: Block, row: int) -> None:
-    block.ignore("coupled_variables", "args")
     equations.constant.mass[row, equations.row(block, "w")] -= 1.0
     equations.add_diffusion(row, equations.fields.names[row], row, block.text("kappa_name"))
 
 
 def _split_mobility(equations: Equations, block: Block, row: int) -> None:
-    block.ignore("coupled_variables", "args")
     variable, column = equations.fields.names[row], row
     if block.has("w"):
         variable = block.text("w")
@@ -208,7 +201,6 @@ def _split_mobility(equations: Equations, block: Block, row: int) -> None:
 
 
 def _material_diffusion(equations: Equations, block: Block, row: int) -> None:
-    block.ignore("coupled_variables", "args")
     variable, column = equations.fields.names[row], row
     if block.has("v"):
         variable, place = equations.column(block, "v")

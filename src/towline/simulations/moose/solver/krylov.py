@@ -1,11 +1,10 @@
-"""Preconditioned GMRES and BiCGStab for operators that are given as functions."""
+"""Preconditioned GMRES for operators that are given as functions."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import solve_triangular  # type: ignore[import-untyped]  # ships no types
-from scipy.sparse.linalg import LinearOperator, bicgstab  # type: ignore[import-untyped]
 
 from towline.simulations.moose.solver.mesh import Array
 
@@ -134,39 +133,3 @@ def _stop_reason(norm: float, goal: float, iterations: int, maximum_iterations: 
     if norm <= goal:
         return "CONVERGED_ATOL" if norm <= absolute else "CONVERGED_RTOL"
     return "DIVERGED_ITS" if iterations >= maximum_iterations else None
-
-
-def stabilised_biconjugate_gradients(
-    operator: Operator,
-    right_side: Array,
-    preconditioner: Operator,
-    *,
-    relative_tolerance: float,
-    absolute_tolerance: float,
-    maximum_iterations: int,
-) -> LinearSolution:
-    """Solve ``A x = b`` by BiCGStab from x = 0."""
-    shape, size = right_side.shape, right_side.size
-    norms = [float(np.linalg.norm(right_side))]
-    matrix = LinearOperator((size, size), matvec=lambda x: operator(x.reshape(shape)).ravel(), dtype=float)
-    inverse = LinearOperator((size, size), matvec=lambda x: preconditioner(x.reshape(shape)).ravel(), dtype=float)
-    count = 0
-
-    def counted(_: Array) -> None:
-        nonlocal count
-        count += 1
-
-    solution, status = bicgstab(
-        matrix,
-        right_side.ravel(),
-        rtol=relative_tolerance,
-        atol=absolute_tolerance,
-        maxiter=maximum_iterations,
-        M=inverse,
-        callback=counted,
-    )
-    norms.append(float(np.linalg.norm(right_side.ravel() - matrix @ solution)))
-    reason = "CONVERGED_RTOL" if status == 0 else "DIVERGED_ITS" if status > 0 else "DIVERGED_BREAKDOWN"
-    if not np.isfinite(norms[-1]):
-        reason = "DIVERGED_NANORINF"
-    return LinearSolution(solution.reshape(shape), count, tuple(norms), reason)

@@ -157,7 +157,7 @@ def _gb_evolution(block: Block, materials: MaterialSet) -> None:
     unit = time / (JOULE_IN_ELECTRONVOLT * length**4)
     if block.has("GBMobility"):
         boundaries = GrainBoundaries(energy, width, block.number("GBMobility") * unit, 0.0)
-        block.ignore("GBmob0", "Q")
+        block.pass_over("GBmob0", "Q")
     elif block.has("GBmob0") and block.has("Q"):
         boundaries = GrainBoundaries(energy, width, block.number("GBmob0") * unit, block.number("Q"))
     else:
@@ -249,7 +249,6 @@ def _parsed(block: Block, materials: MaterialSet) -> None:
     name = block.text("property_name", "f_name", default="F")
     variables = block.words("coupled_variables", "args", default=())
     text = block.text("expression", "function")
-    block.ignore("derivative_order", "third_derivatives", "epsilon", "tol_names", "tol_values")
     properties = _declared_properties(block)
     try:
         expression = parse(text).substitute(_constants(block))

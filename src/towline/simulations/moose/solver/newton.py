@@ -2,24 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from enum import Enum
 from typing import Protocol
 
 import numpy as np
 
-from towline.simulations.moose.solver.krylov import LinearSolution, gmres, stabilised_biconjugate_gradients
+from towline.simulations.moose.solver.krylov import LinearSolution, gmres
 from towline.simulations.moose.solver.mesh import Array
 
 #: A Newton step that is smaller than this part of the solution, and does not help, changes its last digits only: the
 #: residual is round-off, and the tolerance asks for more than numbers can hold.
 _ROUND_OFF = 1e-11
-
-
-class LinearMethod(Enum):
-    """Krylov methods by PETSc's names."""
-
-    GMRES = "gmres"
-    BICGSTAB = "bcgs"
 
 
 @dataclass(frozen=True)
@@ -29,12 +21,13 @@ class Tolerances:
     nl_rel_tol: float = 1e-8
     nl_abs_tol: float = 1e-50
     nl_rel_step_tol: float = 0.0
+    nl_abs_step_tol: float = 0.0
     nl_div_tol: float = 1e10
     nl_max_its: int = 50
+    nl_forced_its: int = 0
     l_tol: float = 1e-5
     l_abs_tol: float = 1e-50
     l_max_its: int = 10000
-    linear_method: LinearMethod = LinearMethod.GMRES
     #: Whether a Newton step that does not reduce the residual is shortened.
     line_search: bool = True
 
@@ -125,7 +118,8 @@ def solve(
         iteration += 1
         monitor.nonlinear(iteration, norm)
         reason = _reason(norm, first_norm, iteration, tolerances)
-        if not reason and change < tolerances.nl_rel_step_tol * float(np.linalg.norm(solution)):
+        enough = max(tolerances.nl_abs_step_tol, tolerances.nl_rel_step_tol * float(np.linalg.norm(solution)))
+        if not reason and change < enough:
             reason = "CONVERGED_SNORM_RELATIVE"
     return NewtonResult(solution, reason, iteration, linear_total, first_norm, norm)
 
@@ -148,9 +142,8 @@ def _solve_linear(
     right_side: Array,
     tolerances: Tolerances,
 ) -> LinearSolution:
-    method = gmres if tolerances.linear_method is LinearMethod.GMRES else stabilised_biconjugate_gradients
     # Residuals are always in double precision, so that single precision costs a Newton step at worst, not digits.
-    return method(
+    return gmres(
         problem.jacobian,
         right_side.astype(np.float32 if problem.single else np.float64),
         problem.preconditioner,
@@ -189,6 +182,8 @@ def _step(
 def _reason(norm: float, first_norm: float, iteration: int, tolerances: Tolerances) -> str:
     if not np.isfinite(norm):
         return "DIVERGED_FNORM_NAN"
+    if iteration < tolerances.nl_forced_its and norm > 0:
+        return ""
     if norm <= tolerances.nl_abs_tol:
         return "CONVERGED_FNORM_ABS"
     if iteration > 0 and norm <= tolerances.nl_rel_tol * first_norm:

@@ -49,8 +49,23 @@ def periodic_directions(source: Input, dimension: int) -> tuple[bool, ...]:
     return tuple(axis in names for axis in "xyz"[:dimension])
 
 
+def check_periodic(source: Input, names: tuple[str, ...]) -> None:
+    """Refuse boundaries that are periodic for some variables only.
+
+    Raises
+    ------
+    InvalidInputFile
+        A block of [BCs/Periodic] leaves a variable out.
+    """
+    for block in source.blocks("BCs/Periodic"):
+        missing = sorted(set(names) - set(block.words("variable", default=names)))
+        if missing:
+            text = f"the embedded solver has boundaries that are periodic for all variables; '{missing[0]}' is left out"
+            raise block.refused(text, "variable")
+
+
 def build_mesh(source: Input, periodic: tuple[bool, ...] | None = None) -> UniformMesh:
-    """Build the generated mesh of an input, refined as it says (and as adaptivity would at most refine it).
+    """Build the generated mesh of an input, refined as it says.
 
     Raises
     ------
@@ -64,7 +79,10 @@ def build_mesh(source: Input, periodic: tuple[bool, ...] | None = None) -> Unifo
     if inner.type not in ("GeneratedMesh", "GeneratedMeshGenerator"):
         raise inner.unsupported()
     dimension = inner.integer("dim")
-    levels = max(outer.integer("uniform_refine", default=0), largest_level(source))
+    levels = outer.integer("uniform_refine", default=0)
+    _check_element(inner, dimension)
+    # Meshes are often given with the counts of more dimensions than they have.
+    inner.pass_over(*(name for axis in "xyz"[dimension:] for name in (f"n{axis}", f"{axis}min", f"{axis}max")))
     counts = tuple(inner.integer(f"n{axis}", default=1) * 2**levels for axis in "xyz"[:dimension])
     lower = tuple(inner.number(f"{axis}min", default=0.0) for axis in "xyz"[:dimension])
     upper = tuple(inner.number(f"{axis}max", default=1.0) for axis in "xyz"[:dimension])
@@ -72,13 +90,10 @@ def build_mesh(source: Input, periodic: tuple[bool, ...] | None = None) -> Unifo
     return UniformMesh(counts, lower, upper, sides, levels)
 
 
-def largest_level(source: Input) -> int:
-    """Return the finest level that adaptivity may reach; 0 without adaptivity."""
-    for path in ("Adaptivity", "Executioner/Adaptivity"):
-        block = source.block(path)
-        if block is not None and block.has("max_h_level"):
-            return block.integer("max_h_level")
-    return 0
+def _check_element(block: Block, dimension: int) -> None:
+    shape = ("EDGE", "QUAD", "HEX")[dimension - 1]
+    if not block.text("elem_type", default=shape).upper().startswith(shape):
+        raise block.refused(f"a mesh of dimension {dimension} has elements of type {shape}", "elem_type")
 
 
 @dataclass(frozen=True)
@@ -90,6 +105,8 @@ class Declared:
     elemental: tuple[str, ...]
     kernels: tuple[Block, ...]
     auxiliary_kernels: tuple[Block, ...]
+    #: The outputs that a variable is for, if it says so.
+    outputs: dict[str, tuple[str, ...]]
     #: Initial conditions that stand in the block of a variable: (variable, block).
     initial: tuple[tuple[str, Block], ...]
 
@@ -108,9 +125,11 @@ def declare(source: Input) -> Declared:
     kernels: list[Block] = []
     auxiliaries: list[Block] = []
     initial: list[tuple[str, Block]] = []
+    outputs: dict[str, tuple[str, ...]] = {}
     for block in source.blocks("Variables"):
         found = order_parameters(block) if block.name == "PolycrystalVariables" else (block.name,)
         names += found
+        outputs |= {name: block.words("outputs", default=()) for name in found}
         initial += [(name, one) for name in found for one in _initial(source, block)]
     nodal: list[str] = []
     elemental: list[str] = []
@@ -118,13 +137,15 @@ def declare(source: Input) -> Declared:
         constant = block.text("family", default="LAGRANGE").upper() == "MONOMIAL"
         (elemental if constant else nodal).append(block.name)
         initial += [(block.name, one) for one in _initial(source, block)]
-    for variables, made, extra in _actions(source):
+        outputs[block.name] = block.words("outputs", default=())
+    for variables, own, extra in _actions(source):
         names += [name for name in variables if name not in names]
-        kernels += made
+        kernels += own
         auxiliaries += extra
         if extra and "bnds" not in (*nodal, *elemental):
             nodal.append("bnds")
-    return Declared(tuple(names), tuple(nodal), tuple(elemental), tuple(kernels), tuple(auxiliaries), tuple(initial))
+    made = tuple(kernels), tuple(auxiliaries)
+    return Declared(tuple(names), tuple(nodal), tuple(elemental), *made, outputs, tuple(initial))
 
 
 def _initial(source: Input, block: Block) -> Iterator[Block]:

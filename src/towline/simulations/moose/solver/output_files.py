@@ -1,4 +1,7 @@
-"""CSV files, by the rules of MOOSE: columns in ASCII order, 14 digits, a row as soon as it is known."""
+"""CSV files, by the rules of MOOSE: columns in ASCII order, 14 digits, a row as soon as it is known.
+
+A run can be killed at any moment: a table of rows grows by whole rows, a table of one step is there as a whole or not.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -21,9 +24,12 @@ class CsvTable:
         """Append a row; the first one makes the file and its header."""
         if not self._columns:
             self._columns = tuple(sorted(values))
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             self.path.write_text(",".join(["time", *self._columns]) + "\n")
-        with self.path.open("a") as file:
-            file.write(",".join(digits(number) for number in (time, *(values[name] for name in self._columns))) + "\n")
+        row = ",".join(digits(number) for number in (time, *(values[name] for name in self._columns))) + "\n"
+        # Without a buffer, so that a row goes out in one piece however long it is.
+        with self.path.open("ab", buffering=0) as file:
+            file.write(row.encode())
 
 
 @dataclass(frozen=True)
@@ -38,5 +44,8 @@ class VectorTables:
         path = self.base.with_name(f"{self.base.name}_{name}_{step:04d}.csv")
         rows = zip(*table.values(), strict=True)
         lines = [",".join(table), *(",".join(digits(value) for value in row) for row in rows)]
-        path.write_text("\n".join(lines) + "\n")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_name(f".{path.name}.part")
+        unfinished.write_text("\n".join(lines) + "\n")
+        unfinished.replace(path)
         self.written.append(path)

@@ -24,8 +24,8 @@ class Postprocessor:
     name: str
     compute: Compute
     execute_on: frozenset[Moment]
-    #: Whether it is written to files.
-    shown: bool = True
+    #: The outputs that it is for; none named means all, `none` is no output's name.
+    outputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,7 @@ class VectorPostprocessor:
     name: str
     compute: Callable[[State], dict[str, list[float]]]
     execute_on: frozenset[Moment]
-    shown: bool = True
-
-
-def shown(block: Block) -> bool:
-    """Return whether the outputs of an object are wanted."""
-    return tuple(word.lower() for word in block.words("outputs", default=())) != ("none",)
+    outputs: tuple[str, ...] = ()
 
 
 def build_postprocessor(block: Block, state: State, order_parameters: tuple[str, ...]) -> Postprocessor:
@@ -54,14 +49,14 @@ def build_postprocessor(block: Block, state: State, order_parameters: tuple[str,
     builder = _BUILDERS.get(block.type)
     if builder is None:
         raise block.unsupported()
-    return Postprocessor(
-        block.name, builder(block, state, order_parameters), moments(block, "timestep_end"), shown(block)
-    )
+    compute = builder(block, state, order_parameters)
+    return Postprocessor(block.name, compute, moments(block, "timestep_end"), block.words("outputs", default=()))
 
 
 def counter_postprocessor(counter: FloodCounter, block: Block) -> Postprocessor:
     """Return the number of features of a counter as a postprocessor."""
-    return Postprocessor(counter.name, lambda state: counter.value, counter.execute_on, shown(block))
+    outputs = block.words("outputs", default=())
+    return Postprocessor(counter.name, lambda state: counter.value, counter.execute_on, outputs)
 
 
 def _variable(block: Block, state: State) -> str:
@@ -217,14 +212,13 @@ def build_vector_postprocessor(block: Block, state: State) -> VectorPostprocesso
     """
     if block.type != "FeatureVolumeVectorPostprocessor":
         raise block.unsupported()
-    if block.flag("single_feature_per_element", default=False):
-        raise block.refused(
-            "the embedded solver has single_feature_per_element = false only", "single_feature_per_element"
-        )
     counter = find_counter(state, block, "flood_counter")
     centers = block.flag("output_centroids", default=False)
     return VectorPostprocessor(
-        block.name, lambda now: _feature_table(counter, now, centers), moments(block, "timestep_end"), shown(block)
+        block.name,
+        lambda now: _feature_table(counter, now, centers),
+        moments(block, "timestep_end"),
+        block.words("outputs", default=()),
     )
 
 

@@ -18,8 +18,8 @@ from towline.simulations.moose.solver.objects import (
     Input,
     build_fields,
     build_mesh,
+    check_periodic,
     declare,
-    largest_level,
     order_parameters,
 )
 from towline.simulations.moose.solver.polycrystal import VoronoiPolycrystal
@@ -55,6 +55,8 @@ class SimulationProblem:
     shown_counters: set[str] = field(default_factory=set)
     #: What a reader of the log has to know.
     notes: list[str] = field(default_factory=list)
+    #: The outputs that variables are for; none named means all.
+    variable_outputs: dict[str, tuple[str, ...]] = field(default_factory=dict)
     #: The last contents of the vector postprocessors.
     table_values: dict[str, dict[str, list[float]]] = field(default_factory=dict)
 
@@ -95,6 +97,7 @@ def build_problem(source: Input) -> SimulationProblem:
         The problem does not fit into memory.
     """
     mesh, declared = build_mesh(source), declare(source)
+    check_periodic(source, declared.nonlinear)
     functions = FunctionSet()
     for block in source.blocks("Functions"):
         functions.add(block)
@@ -112,12 +115,9 @@ def build_problem(source: Input) -> SimulationProblem:
         mesh, equations.constant, equations.terms, equations.load if equations.load.any() else None, None, materials
     )
     problem = SimulationProblem(state, form, _basis(mesh, prescribed), prescribed, solves, notes=notes)
+    problem.variable_outputs = declared.outputs
     _fix(problem)
     _add_objects(source, problem, declared)
-    if largest_level(source):
-        problem.notes.append(
-            f"mesh adaptivity is not supported: the mesh is uniform at its finest level, {largest_level(source)}"
-        )
     return problem
 
 
@@ -198,14 +198,10 @@ def _polycrystal_blocks(source: Input, group: Block) -> list[tuple[str, Block]]:
 
 def _voronoi(block: Block, state: State) -> VoronoiPolycrystal:
     mesh = state.mesh
-    if block.has("file_name"):
-        raise block.refused("the embedded solver places the centres itself: use grain_num and rand_seed", "file_name")
-    if block.flag("columnar_3D", default=False):
-        raise block.refused("the embedded solver does not support columnar_3D", "columnar_3D")
     grains = block.integer("grain_num")
     centers = VoronoiPolycrystal.random_centers(mesh, grains, block.integer("rand_seed", default=0))
     coloring = block.text("coloring_algorithm", default="jp").lower()
-    numbers = block.integer("op_num") if block.has("op_num") else grains
+    numbers = len(block.words("variable", default=()) or order_parameters(block)) or grains
     return VoronoiPolycrystal(mesh, centers, numbers, block.number("int_width", default=0.0), coloring)
 
 

@@ -1,13 +1,16 @@
 """Run a checked input on the embedded solver."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
 from towline.errors import InvalidRequest
+from towline.simulations.moose.solver.blocks import refuse_unused
 from towline.simulations.moose.solver.executioner import (
+    TimeSettings,
     TransientRun,
     read_time_settings,
     read_tolerances,
@@ -15,10 +18,12 @@ from towline.simulations.moose.solver.executioner import (
 )
 from towline.simulations.moose.solver.exodus import ExodusFile
 from towline.simulations.moose.solver.memory import keep_freed_memory, refuse_what_does_not_fit
+from towline.simulations.moose.solver.newton import Tolerances
 from towline.simulations.moose.solver.objects import Input, build_mesh
-from towline.simulations.moose.solver.problem import build_problem
-from towline.simulations.moose.solver.reporting import RunReporter, read_outputs, sync_times
-from towline.simulations.moose.solver.time_steppers import build_time_stepper
+from towline.simulations.moose.solver.outputs import read_console, read_outputs, sync_times
+from towline.simulations.moose.solver.problem import SimulationProblem, build_problem
+from towline.simulations.moose.solver.reporting import RunReporter
+from towline.simulations.moose.solver.time_steppers import TimeStepper, build_time_stepper
 from towline.simulations.moose.tree import Section
 
 
@@ -26,7 +31,14 @@ def _print(line: str) -> None:
     print(line, flush=True)
 
 
-def run(tree: Section, base: Path, *, mesh_only: bool = False, write: Callable[[str], None] = _print) -> int:
+def run(
+    tree: Section,
+    base: Path,
+    *,
+    mesh_only: bool = False,
+    notes: Sequence[str] = (),
+    write: Callable[[str], None] = _print,
+) -> int:
     """Run a checked input, and write its files and console.
 
     Parameters
@@ -37,6 +49,8 @@ def run(tree: Section, base: Path, *, mesh_only: bool = False, write: Callable[[
         Folder and stem of the input: outputs begin with it.
     mesh_only
         Write the mesh to ``<base>_in.e`` and end.
+    notes
+        What a reader of the log has to know about the input, such as what of it is ignored.
     write
         Takes the lines of the console.
 
@@ -56,37 +70,71 @@ def run(tree: Section, base: Path, *, mesh_only: bool = False, write: Callable[[
     source = Input(tree)
     if mesh_only:
         return _write_mesh(source, base)
-    executioner = source.block("Executioner")
-    if executioner is None:
-        raise source.refused("missing required section '[Executioner]'")
-    problem = build_problem(source)
-    outputs = source.block("Outputs")
-    linear = outputs is None or outputs.flag("print_linear_residuals", default=True)
-    reporter = RunReporter(problem, read_outputs(source, base), write, linear=linear)
-    reporter.header(executioner.type)
-    tolerances = read_tolerances(executioner)
-    if executioner.type == "Steady":
-        converged = run_steady(problem, tolerances, reporter)
-        if converged:
-            reporter.finish()
-        return 0 if converged else 1
-    if executioner.type != "Transient":
-        raise executioner.unsupported()
-    settings = read_time_settings(executioner, sync_times(source))
-    values = problem.state.values
-    stepper = build_time_stepper(
-        executioner, problem.state.functions, lambda names: [values[name] for name in names], settings.tolerance
-    )
+    prepared = prepare(source, base, write)
+    refuse_unused(tree)
+    prepared.problem.notes.extend(notes)
+    reporter = prepared.reporter
     try:
         # The products are short and bound by the memory: a second thread of BLAS waits more than it works.
         with threadpool_limits(limits=1, user_api="blas"):
-            TransientRun(problem, settings, stepper, tolerances, reporter).run()
+            ended_well = prepared.carry_out()
     except InvalidRequest as error:
         write(f"\n*** ERROR ***\n{error}\n")
         print(f"*** ERROR ***\n{error}", file=sys.stderr)
         return 1
+    finally:
+        reporter.close()
     reporter.finish()
-    return 0
+    return 0 if ended_well else 1
+
+
+@dataclass(frozen=True)
+class PreparedRun:
+    """Everything of an input, read and built."""
+
+    executioner: str
+    problem: SimulationProblem
+    tolerances: Tolerances
+    reporter: RunReporter
+    #: None for a steady problem.
+    steps: tuple[TimeSettings, TimeStepper] | None
+
+    def carry_out(self) -> bool:
+        """Solve; returns whether the run ended well."""
+        self.reporter.header(self.executioner)
+        if self.steps is None:
+            return run_steady(self.problem, self.tolerances, self.reporter)
+        settings, stepper = self.steps
+        return TransientRun(self.problem, settings, stepper, self.tolerances, self.reporter).run()
+
+
+def prepare(source: Input, base: Path, write: Callable[[str], None] = _print) -> PreparedRun:
+    """Read and build everything of an input.
+
+    Raises
+    ------
+    InvalidInputFile
+        Something in it is not supported; the message says where.
+    InvalidRequest
+        The problem does not fit into memory.
+    """
+    executioner = source.block("Executioner")
+    if executioner is None:
+        raise source.refused("missing required section '[Executioner]'")
+    problem = build_problem(source)
+    reporter = RunReporter(problem, read_outputs(source, base), read_console(source, base), write)
+    steps = None
+    if executioner.type == "Transient":
+        settings = read_time_settings(executioner, sync_times(source))
+        values = problem.state.values
+        functions = problem.state.functions
+        stepper = build_time_stepper(
+            executioner, functions, lambda names: [values[name] for name in names], settings.tolerance
+        )
+        steps = settings, stepper
+    elif executioner.type != "Steady":
+        raise executioner.unsupported()
+    return PreparedRun(executioner.type, problem, read_tolerances(executioner), reporter, steps)
 
 
 def _write_mesh(source: Input, base: Path) -> int:

@@ -47,21 +47,25 @@ _WORDS = {
 
 
 def moments(block: Block, default: str, *names: str) -> frozenset[Moment]:
-    """Return the moments that a block's execute_on names.
+    """Return the moments that a block's execute_on names; words with a sign change the default.
 
     Raises
     ------
     InvalidInputFile
         A word of it means nothing.
     """
+    words = block.words(*(names or ("execute_on",)), default=tuple(default.split()))
     found: set[Moment] = set()
-    for word in block.words(*(names or ("execute_on",)), default=tuple(default.split())):
-        if word.lower() not in _WORDS:
+    if words and all(word[0] in "+-" for word in words):
+        found = set().union(*(_WORDS[word] for word in default.split()))
+    for word in words:
+        named = _WORDS.get(word.lstrip("+-").lower())
+        if named is None:
             valid = " ".join(_WORDS).upper()
             raise block.refused(
                 f'Invalid option "{word}" in MultiMooseEnum. Valid options are "{valid}".', "execute_on"
             )
-        found |= _WORDS[word.lower()]
+        found = found - named if word.startswith("-") else found | named
     return frozenset(found)
 
 

@@ -1,10 +1,22 @@
 """Conditions that stop a run, or reject a step."""
 
 from dataclasses import dataclass
+from enum import Enum
 
 from towline.simulations.moose.expressions import Expression, InvalidExpression, parse
 from towline.simulations.moose.solver.blocks import Block
 from towline.simulations.moose.solver.state import Moment, State, moments
+
+
+class FailMode(Enum):
+    """What a terminator does when its expression holds."""
+
+    #: Ends the run after the step.
+    HARD = "HARD"
+    #: Rejects the step.
+    SOFT = "SOFT"
+    #: Says so.
+    NONE = "NONE"
 
 
 @dataclass(frozen=True)
@@ -13,9 +25,10 @@ class Terminator:
 
     name: str
     expression: Expression
-    #: HARD ends the run after the step; SOFT rejects the step.
-    soft: bool
+    mode: FailMode
     message: str
+    #: Whether the run has failed then.
+    is_error: bool
     execute_on: frozenset[Moment]
 
     def holds(self, state: State) -> bool:
@@ -35,5 +48,8 @@ def build_terminator(block: Block) -> Terminator:
         expression = parse(block.text("expression"))
     except InvalidExpression as error:
         raise block.refused(str(error), "expression") from error
-    soft = block.choice("fail_mode", options=("HARD", "SOFT", "NONE"), default="HARD") == "SOFT"
-    return Terminator(block.name, expression, soft, block.text("message", default=""), moments(block, "timestep_end"))
+    mode = FailMode(block.choice("fail_mode", options=tuple(one.value for one in FailMode), default="HARD"))
+    levels = ("INFO", "WARNING", "ERROR", "NONE")
+    is_error = block.choice("error_level", options=levels, default="INFO") == "ERROR"
+    message = block.text("message", default="")
+    return Terminator(block.name, expression, mode, message, is_error, moments(block, "timestep_end"))

@@ -12,6 +12,10 @@ from towline.simulations.moose.solver.blocks import Block
 from towline.simulations.moose.solver.functions import ORIGIN, FunctionSet, PiecewiseFunction
 
 
+class SmallestStepFailed(InvalidRequest):
+    """A step failed that is as small as the input allows."""
+
+
 @dataclass(frozen=True)
 class StepRecord:
     """A step that was accepted."""
@@ -42,7 +46,7 @@ class TimeStepper(Protocol):
 
         Raises
         ------
-        InvalidRequest
+        SmallestStepFailed
             The step cannot become smaller.
         """
 
@@ -73,34 +77,38 @@ class ConstantStep:
 
     def failed(self, size: float, smallest: float) -> float:
         if size <= smallest:
-            raise InvalidRequest("Solve failed and timestep already at or below dtmin, cannot continue!")
+            raise SmallestStepFailed("Solve failed and timestep already at or below dtmin, cannot continue!")
         self._current = max(self.cutback * size, smallest)
         return self._current
 
 
-@dataclass(frozen=True)
+@dataclass
 class FunctionStep:
-    """FunctionDT: the size is a function of time."""
+    """FunctionDT: the size is a function of the time at the beginning of a step."""
 
     size_at: Callable[[float], float]
+    start_time: float = 0.0
     smallest: float = 0.0
+    growth: float = math.inf
+    cutback: float = 0.5
+    _last_size: float = math.inf
 
     def initial(self) -> float:
-        return self.size_at(0.0)
+        return max(self.size_at(self.start_time), self.smallest)
 
     def proposed(self, time: float) -> float:
-        return max(self.size_at(time), self.smallest)
+        return max(min(self.size_at(time), self.growth * self._last_size), self.smallest)
 
     def limited(self, size: float, time: float, step: int) -> float:
         return size
 
     def accepted(self, record: StepRecord) -> None:
-        """Learn nothing."""
+        self._last_size = record.size
 
     def failed(self, size: float, smallest: float) -> float:
         if size <= smallest:
-            raise InvalidRequest("Solve failed and timestep already at or below dtmin, cannot continue!")
-        return max(0.5 * size, smallest)
+            raise SmallestStepFailed("Solve failed and timestep already at or below dtmin, cannot continue!")
+        return max(self.cutback * size, smallest)
 
 
 @dataclass
@@ -215,7 +223,7 @@ class IterationAdaptiveStep:
 
     def failed(self, size: float, smallest: float) -> float:
         if size <= smallest:
-            raise InvalidRequest("Solve failed and timestep already at dtmin, cannot continue!")
+            raise SmallestStepFailed("Solve failed and timestep already at dtmin, cannot continue!")
         self._failed = True
         return max(size * self.cutback_at_failure, smallest)
 
@@ -233,12 +241,19 @@ def build_time_stepper(
     block = next((child for child in executioner.children if child.name == "TimeStepper"), None)
     if block is None:
         return ConstantStep(executioner.number("dt", default=1.0))
+    executioner.pass_over("dt")
     if block.type == "ConstantDT":
         factors = (block.number("growth_factor", default=2.0), block.number("cutback_factor_at_failure", default=0.5))
         return ConstantStep(block.number("dt"), *factors)
     if block.type == "FunctionDT":
         function = functions.find(block.text("function"), block, "function")
-        return FunctionStep(lambda time: float(function.value(time, ORIGIN)), block.number("min_dt", default=0.0))
+        return FunctionStep(
+            lambda time: float(function.value(time, ORIGIN)),
+            executioner.number("start_time", default=0.0),
+            block.number("min_dt", default=0.0),
+            block.number("growth_factor", default=math.inf),
+            block.number("cutback_factor_at_failure", default=0.5),
+        )
     if block.type != "IterationAdaptiveDT":
         raise block.unsupported()
     return _adaptive(block, functions, values, tolerance)
@@ -259,8 +274,6 @@ def _adaptive(
         block.has("max_function_change") or block.flag("force_step_every_function_point", default=False)
     ):
         raise block.refused("'timestep_limiting_function' must be used for 'max_function_change' to be used")
-    if block.flag("reject_large_step", default=False):
-        raise block.refused("the embedded solver does not support reject_large_step", "reject_large_step")
     names = block.words("timestep_limiting_postprocessor", "postprocessor_dtlim", default=())
     return IterationAdaptiveStep(
         block.number("dt"),
