@@ -1,0 +1,110 @@
+r"""Grain growth: Allen-Cahn equations of many order parameters.
+
+Each order parameter η_i is 1 in its grains and 0 elsewhere. With the free energy
+
+    F = ∫ [ μ ( Σ_i (η_i⁴/4 − η_i²/2) + γ Σ_{i<j} η_i² η_j² + 1/4 ) + κ/2 Σ_i |∇η_i|² ] dV
+
+they follow ∂η_i/∂t = −L [ μ (η_i³ − η_i + 2 γ η_i Σ_{j≠i} η_j²) − κ ∇²η_i ]. For γ = 1.5 the profile of a flat boundary
+is η = ½ [1 − tanh(2x/w)], and
+
+    M = M0 exp(−Q / k_B T),   κ = ¾ σ w,   μ = 6 σ / w,   L = 4 M / (3 w),
+
+so that L κ = M σ: a boundary of curvature 1/R moves with the velocity M σ / R, whatever w is. A circle shrinks as
+dA/dt = −2π M σ, a grain with n sides as dA/dt = (π/3) M σ (n − 6) (von Neumann, Mullins). Of a polycrystal with N
+grains the mean size follows ⟨R⟩² − ⟨R0⟩² ∝ M σ t: in 2-D 1/N, in 3-D N^(−2/3), is linear in time.
+
+Units: nm, ns, K, eV; M0 in m⁴/(J s), σ in J/m². Sources: see :mod:`~towline.simulations.moose.grain_growth.theory`.
+
+The CSV has the columns ``grain_tracker`` (grains), ``total_energy`` (eV per nm of depth in 2-D), ``gb_length`` (nm),
+``avg_grain_volume`` (nm²), ``eta_max``, ``eta_min``, ``dt`` (ns), ``DOFs``, ``n_elements``; the files
+``<run_name>_grain_volumes_NNNN.csv`` have the grains of each step one by one.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from towline.simulations.application import Application
+from towline.simulations.moose.grain_growth.parameters import PARAMETERS, PRESETS, SWEEPABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from towline.simulations.application import (
+        Case,
+        CheckResult,
+        Figure,
+        Finding,
+        Member,
+        Results,
+        RunFiles,
+        Value,
+    )
+
+
+class GrainGrowth:
+    """Grain growth in two and three dimensions.
+
+    Each step stands in a module of its own, which is loaded when the step is taken: a list of the applications needs
+    neither numpy nor matplotlib.
+    """
+
+    name = "grain_growth"
+    label = "Grain growth"
+    description = "Grains of a polycrystal grow, Allen-Cahn equations of many order parameters (copper by default)."
+    parameters = PARAMETERS
+    presets = PRESETS
+    sweepable = SWEEPABLE
+    executable_key = "MOOSE_EXEC"
+    remedies_file = Path(__file__).parents[1] / "remedies.toml"
+
+    def resolve(self, stated: "Mapping[str, Value]") -> "Case":
+        """See :meth:`Application.resolve`."""
+        from towline.simulations.moose.grain_growth.resolution import resolve
+
+        return resolve(stated)
+
+    def preflight(self, case: "Case") -> "list[Finding]":
+        """See :meth:`Application.preflight`."""
+        from towline.simulations.moose.grain_growth.preflight import preflight
+
+        return preflight(case)
+
+    def input_text(self, case: "Case") -> str:
+        """See :meth:`Application.input_text`."""
+        from towline.simulations.moose.grain_growth.input_file import input_text
+
+        return input_text(case)
+
+    def results(self, case: "Case", files: "RunFiles") -> "Results":
+        """See :meth:`Application.results`."""
+        from towline.simulations.moose.grain_growth.results import results
+
+        return results(case, files)
+
+    def checks(self, case: "Case", files: "RunFiles", results: "Results") -> "list[CheckResult]":
+        """See :meth:`Application.checks`."""
+        from towline.simulations.moose.grain_growth.checks import checks
+
+        return checks(case, files, results)
+
+    def figures(self, case: "Case", files: "RunFiles", results: "Results", into: Path) -> "list[Figure]":
+        """See :meth:`Application.figures`."""
+        from towline.simulations.moose.grain_growth.figures import figures
+
+        return figures(case, files, results, into)
+
+    def sweep_checks(self, members: "Sequence[Member]") -> "list[CheckResult]":
+        """See :meth:`Application.sweep_checks`."""
+        from towline.simulations.moose.grain_growth.checks import sweep_checks
+
+        return sweep_checks(members)
+
+    def sweep_figures(self, members: "Sequence[Member]", into: Path) -> "list[Figure]":
+        """See :meth:`Application.sweep_figures`."""
+        from towline.simulations.moose.grain_growth.figures import sweep_figures
+
+        return sweep_figures(members, into)
+
+
+APPLICATION: Application = GrainGrowth()
