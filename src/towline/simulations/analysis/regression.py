@@ -66,14 +66,14 @@ def fit_line(x: ArrayLike, y: ArrayLike) -> LineFit | None:
 
 
 def fit_power(x: ArrayLike, y: ArrayLike) -> LineFit | None:
-    """Fit ``y = A x^p`` as a line in logarithms: the slope is p, the intercept ln A; points that are not positive drop."""
+    """Fit ``y = A x^p`` as a line in logarithms, of slope p; points that are not positive drop."""
     a, b = finite_pairs(x, y)
     positive = (a > 0) & (b > 0)
     return fit_line(np.log(a[positive]), np.log(b[positive]))
 
 
 def fit_exponential(x: ArrayLike, y: ArrayLike) -> LineFit | None:
-    """Fit ``y = A exp(r x)`` as a line: the slope is r, the intercept ln A; values that are not positive drop."""
+    """Fit ``y = A exp(r x)`` as a line in ln y, of slope r; values that are not positive drop."""
     a, b = finite_pairs(x, y)
     return fit_line(a[b > 0], np.log(b[b > 0]))
 

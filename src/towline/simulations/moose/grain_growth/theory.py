@@ -1,11 +1,11 @@
-"""Normal grain growth: the constants that GBEvolution makes of a material, and what sharp-interface theory says of them.
+"""Normal grain growth: the constants that GBEvolution makes of a material, and what sharp-interface theory says.
 
 Lengths in nm, times in ns, energies in eV, temperatures in K. The free energy is
 ``F = ∫ μ(Σ(η⁴/4 − η²/2) + γ Σ_{i<j} η_i²η_j² + ¼) + κ/2 Σ|∇η_i|²`` with γ = 1.5, and ``∂η_i/∂t = −L δF/δη_i``.
 A boundary has the profile ``½[1 − tanh(2x/w)]`` and the energy σ per length, and moves with M σ times its curvature.
 
-Sources: GBEvolution of MOOSE's phase-field module (constants and units); Moelans, Blanpain and Wollants, Phys. Rev. B 78,
-024113 (2008) for κ, μ and L; Schönfelder et al., Interface Science 5, 245 (1997) for copper.
+Sources: GBEvolution of MOOSE's phase-field module (constants and units); Moelans, Blanpain and Wollants, Phys. Rev. B
+78, 024113 (2008) for κ, μ and L; Schönfelder et al., Interface Science 5, 245 (1997) for copper.
 """
 
 import math
@@ -64,7 +64,9 @@ class Boundary:
         return self.width**2 / self.kinetic_coefficient
 
 
-def boundary(temperature: float, *, width: float, prefactor: float, activation_energy: float, energy: float) -> Boundary:
+def boundary(
+    temperature: float, *, width: float, prefactor: float, activation_energy: float, energy: float
+) -> Boundary:
     """Return the boundary of a material.
 
     Parameters

@@ -1,0 +1,158 @@
+"""Single grains in the snapshots of a run: their areas, their neighbours, and who is who in the next snapshot."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from towline.simulations.moose.snapshots import Snapshots
+
+Array = NDArray[np.float64]
+Labels = NDArray[np.int64]
+
+#: Order parameter above which a cell belongs to a grain's own region; low, for the tails are part of its area.
+_THRESHOLD = 0.02
+
+
+@dataclass(frozen=True)
+class GrainSizes:
+    """Grains at the times of the snapshots; a grain keeps its number as long as it lives."""
+
+    times: Array
+    #: Areas in nm² (volumes in nm³), by grain, per time.
+    areas: tuple[dict[int, float], ...]
+    #: Number of neighbours, by grain, per time.
+    sides: tuple[dict[int, int], ...]
+
+
+def grain_map(order_parameters: Array, periodic: Sequence[bool]) -> Labels:
+    """Return the grain of each cell: regions, connected over periodic sides, in which one order parameter is largest.
+
+    Parameters
+    ----------
+    order_parameters
+        Of shape (order parameter, z, y, x) or (order parameter, y, x).
+    periodic
+        Per axis of the arrays, from the first.
+    """
+    from scipy.ndimage import label
+
+    winner = order_parameters.argmax(axis=0)
+    out, count = np.zeros(winner.shape, dtype=np.int64), 0
+    for place in range(len(order_parameters)):
+        labels, found = label(winner == place)
+        out = np.where(labels > 0, labels + count, out)
+        count += found
+    return _joined(out, winner, periodic)
+
+
+def _joined(labels: Labels, winner: Labels, periodic: Sequence[bool]) -> Labels:
+    """Give regions that continue on the other side of the box one number, and number all from 0."""
+    parent = np.arange(labels.max() + 1)
+
+    def root(one: int) -> int:
+        while parent[one] != one:
+            parent[one] = parent[parent[one]]
+            one = int(parent[one])
+        return one
+
+    for axis, wraps in enumerate(periodic):
+        if wraps:
+            first, last = labels.take(0, axis).ravel(), labels.take(-1, axis).ravel()
+            same = (winner.take(0, axis) == winner.take(-1, axis)).ravel()
+            for a, b in np.unique(np.stack([first[same], last[same]]), axis=1).T:
+                parent[root(int(a))] = root(int(b))
+    roots = np.array([root(one) for one in range(len(parent))])
+    return np.asarray(np.unique(roots[labels], return_inverse=True)[1].reshape(labels.shape))
+
+
+def neighbours(grains: Labels, periodic: Sequence[bool]) -> dict[int, int]:
+    """Return the number of neighbours of each grain: other grains that it shares a side of a cell with."""
+    pairs = []
+    for axis, wraps in enumerate(periodic):
+        other = np.roll(grains, -1, axis)
+        here = grains if wraps else np.delete(grains, -1, axis)
+        there = other if wraps else np.delete(other, -1, axis)
+        differ = here != there
+        pairs.append(np.sort(np.stack([here[differ], there[differ]]), axis=0))
+    found = np.unique(np.concatenate(pairs, axis=1), axis=1)
+    counts = np.bincount(found.ravel(), minlength=int(grains.max()) + 1)
+    return {grain: int(count) for grain, count in enumerate(counts)}
+
+
+def areas_of(order_parameters: Array, grains: Labels, cell_volume: float) -> dict[int, float]:
+    """Return the area of each grain: the integral of its own order parameter over all that is nearest to it.
+
+    The tail of an order parameter beyond a boundary makes up for what is missing on the near side, so that the area is
+    exact for any width of the boundary; a count of cells would jump from cell to cell.
+    """
+    count = int(grains.max()) + 1
+    total = np.zeros(count)
+    winner = order_parameters.argmax(axis=0)
+    owner = np.zeros(count, dtype=np.int64)
+    owner[grains.ravel()] = winner.ravel()
+    from scipy.ndimage import distance_transform_edt
+
+    for place, values in enumerate(order_parameters):
+        own = winner == place
+        if not own.any():
+            continue
+        _, nearest = distance_transform_edt(~own, return_indices=True)
+        labels = grains[tuple(nearest)]
+        above = values > _THRESHOLD
+        total += np.bincount(labels[above], weights=values[above], minlength=count) * cell_volume
+    return {grain: float(area) for grain, area in enumerate(total)}
+
+
+def grain_sizes(snapshots: Snapshots, periodic: Sequence[bool], most: int = 60) -> GrainSizes:
+    """Return areas and neighbours of all grains at the times of the snapshots, at most `most` of them.
+
+    Parameters
+    ----------
+    periodic
+        Along x, y, z.
+    """
+    names = snapshots.names_like(r"gr\d+")
+    chosen = np.unique(np.linspace(0, len(snapshots) - 1, min(most, len(snapshots))).round().astype(int))
+    wraps = tuple(reversed(tuple(periodic)))
+    areas, sides = [], []
+    before: Labels | None = None
+    ids: dict[int, int] = {}
+    for index in chosen:
+        values = snapshots.fields(names, int(index))
+        grains = grain_map(values, wraps[-grains_axes(values) :])
+        ids, before = _continued(grains, before, ids), grains
+        axes = wraps[-grains_axes(values) :]
+        own = areas_of(values, grains, snapshots.grid(int(index)).cell_volume)
+        around = neighbours(grains, axes)
+        areas.append({ids[grain]: area for grain, area in own.items()})
+        sides.append({ids[grain]: count for grain, count in around.items()})
+    return GrainSizes(snapshots.times[chosen], tuple(areas), tuple(sides))
+
+
+def grains_axes(order_parameters: Array) -> int:
+    """Return how many axes the cells of an array of order parameters have."""
+    return order_parameters.ndim - 1
+
+
+def _continued(grains: Labels, before: Labels | None, ids: dict[int, int]) -> dict[int, int]:
+    """Give each grain the number of the one that most of its cells belonged to; who finds none gets a new one."""
+    count = int(grains.max()) + 1
+    if before is None or before.shape != grains.shape:
+        start = max(ids.values(), default=-1) + 1
+        return {grain: start + grain for grain in range(count)}
+    shared = np.zeros((count, int(before.max()) + 1), dtype=np.int64)
+    np.add.at(shared, (grains.ravel(), before.ravel()), 1)
+    out: dict[int, int] = {}
+    taken: set[int] = set()
+    following = max(ids.values(), default=-1) + 1
+    for grain in np.argsort(-shared.max(axis=1), kind="stable"):
+        old = ids[int(shared[grain].argmax())]
+        if shared[grain].max() > 0 and old not in taken:
+            out[int(grain)] = old
+            taken.add(old)
+        else:
+            out[int(grain)] = following
+            following += 1
+    return out
