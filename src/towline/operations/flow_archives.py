@@ -1,7 +1,7 @@
 """Flows that leave a project as an archive, and enter another one: records, outputs, journal, files."""
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ from towline.core.documents import decode, encode
 from towline.core.run_folder import run_folder
 from towline.errors import InvalidRequest
 from towline.operations.archives import ArchiveWriter, unpacked, write_archive
-from towline.store.flow_records import Records, read_flow, refuse_known, write_flow
+from towline.store.flow_records import Records, join_flows, read_flow, refuse_known, write_flow
 
 if TYPE_CHECKING:
     from towline.operations.compose import OpenProject
@@ -52,6 +52,8 @@ class Imported:
     db_ids: tuple[str, ...]
     outputs: int
     files: int
+    #: Uuids of unfinished jobs of other flows that its jobs depend on, and that are not here.
+    absent_parents: tuple[str, ...] = ()
 
 
 def export_flow(
@@ -128,7 +130,7 @@ def import_flow(
             return name if name in opened.project.workers else default
 
         with _placed(opened, folder, records, worker_for, progress) as (run_dirs, count):
-            outputs = _import_outputs(opened, folder, jobstore)
+            outputs = _import_outputs(opened, folder, jobstore, {job["uuid"] for job in records["job"]})
             with opened.database.transaction() as transaction:
                 ids = write_flow(
                     transaction,
@@ -138,7 +140,9 @@ def import_flow(
                     jobstore=jobstore,
                     note=f"imported from the project {manifest.get('project')}",
                 )
-    return Imported(flow["uuid"], tuple(opened.db_id(job_id) for job_id in ids.values()), outputs, count)
+                absent = join_flows(transaction, records)
+    db_ids = tuple(opened.db_id(job_id) for job_id in ids.values())
+    return Imported(flow["uuid"], db_ids, outputs, count, tuple(absent))
 
 
 def _attempts(records: Records) -> Iterator[tuple[int, str, int, int, str, str]]:
@@ -151,6 +155,10 @@ def _attempts(records: Records) -> Iterator[tuple[int, str, int, int, str, str]]
         job = jobs[item["job_id"]]
         if item["run_dir"]:
             yield job["id"], job["uuid"], job["job_index"], item["attempt"], item["worker"], item["run_dir"]
+    for job in records["retired_job"]:
+        for item in (job, *orjson.loads(job["record"]).get("attempts", ())):
+            if item["run_dir"]:
+                yield job["job_id"], job["uuid"], job["job_index"], item["attempt"], item["worker"], item["run_dir"]
 
 
 def _files(records: Records) -> Iterator[tuple[str, Path]]:
@@ -167,8 +175,9 @@ def _is_plain(path: Path) -> bool:
 
 
 def _export_outputs(opened: "OpenProject", records: Records, archive: ArchiveWriter) -> int:
-    """The outputs of the jobs, and their parts in additional stores."""
+    """The outputs of the jobs, and of those of other flows that they use, with their parts in additional stores."""
     identities = {(job["uuid"], job["job_index"]) for job in records["job"]}
+    identities |= {(edge["parent_uuid"], edge["parent_index"]) for edge in records["outer_edge"]}
     uuids = sorted({uuid for uuid, _ in identities})
     store = opened.job_store(records["flow"][0]["jobstore"])
     documents = [
@@ -198,7 +207,8 @@ def _lines(documents: Sequence[dict[str, Any]]) -> bytes:
     return b"".join(encode(document) + b"\n" for document in documents)
 
 
-def _import_outputs(opened: "OpenProject", folder: Path, jobstore: str | None) -> int:
+def _import_outputs(opened: "OpenProject", folder: Path, jobstore: str | None, uuids: Collection[str]) -> int:
+    """Put the outputs of an archive into the job store; those of jobs of other flows only if they are not there."""
     store = opened.job_store(jobstore)
     additional = sorted((folder / "outputs" / "additional").glob("*.jsonl"))
     missing = [path.stem for path in additional if path.stem not in store.additional_stores]
@@ -211,6 +221,9 @@ def _import_outputs(opened: "OpenProject", folder: Path, jobstore: str | None) -
         parts = [decode(line) for line in path.read_bytes().splitlines()]
         store.additional_stores[path.stem].update(parts, key="blob_uuid")
     documents = [decode(line) for line in (folder / _MAIN).read_bytes().splitlines()]
+    others = [document["uuid"] for document in documents if document["uuid"] not in uuids]
+    there = {(document["uuid"], document["index"]) for document in _query(store.docs_store, "uuid", others)}
+    documents = [document for document in documents if (document["uuid"], document["index"]) not in there]
     if documents:
         store.docs_store.update(documents, key=["uuid", "index"])
     return len(documents)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from towline.configuration.job_stores import jobstore_document
+from towline.configuration.job_stores import refuse_missing_stores
 from towline.core.actions import Action, Effect, decide
 from towline.core.states import HELD, FlowState, JobState
 from towline.errors import IllegalMove, InvalidRequest, NoSuchFlow
@@ -211,10 +211,12 @@ def set_flow_store(opened: "OpenProject", row: int, store: str | None) -> None:
     ------
     ConfigurationError
         The project has no such optional job store.
+    InvalidFlow
+        It lacks an additional store in which a job of the flow saves a part of its output.
     IllegalMove
         A job of the flow has begun: outputs of one flow are in one store.
     """
-    jobstore_document(opened.project, store)  # refuses a name that is none
+    refuse_missing_stores(opened.project, store, flow_search.additional_stores_of_flow(opened.database, row))
     flow = flow_info(opened, row)
     if flow.state not in (FlowState.READY, FlowState.WAITING):
         raise IllegalMove(

@@ -105,6 +105,7 @@ def job_filter(
     workers: Iterable[str] = (),
     locked: bool = False,
     query: Mapping[str, Any] | None = None,
+    may_be_missing: bool = False,
 ) -> JobFilter:
     """A filter from ids as users type them.
 
@@ -112,6 +113,8 @@ def job_filter(
     ----------
     query
         Criteria in the language of the job store, about the fields of :mod:`towline.store.queue_criteria`.
+    may_be_missing
+        A flow that does not exist is no error, and nothing of it is found: for scripts.
 
     Raises
     ------
@@ -120,11 +123,10 @@ def job_filter(
     NoSuchFlow
         There is no such flow.
     """
-    rows = [flow_row(opened, text) for text in flow_ids]
     return JobFilter(
         job_ids=tuple(_job_id(item) for item in job_ids),
         db_ids=tuple(_checked_number(opened, text) for text in db_ids),
-        flow_ids=tuple(opened.database.read("SELECT uuid FROM flow WHERE id = ?", (row,))[0][0] for row in rows),
+        flow_ids=tuple(_flow_uuid(opened, text, may_be_missing=may_be_missing) for text in flow_ids),
         states=tuple(states),
         start_date=start_date,
         end_date=end_date,
@@ -149,13 +151,13 @@ def flow_filter(
     metadata: Mapping[str, Any] | None = None,
     locked: bool = False,
     query: Mapping[str, Any] | None = None,
+    may_be_missing: bool = False,
 ) -> FlowFilter:
     """A filter from ids as users type them; see :func:`job_filter`."""
-    rows = [flow_row(opened, text) for text in flow_ids]
     return FlowFilter(
         job_ids=tuple(job_ids),
         db_ids=tuple(_checked_number(opened, text) for text in db_ids),
-        flow_ids=tuple(opened.database.read("SELECT uuid FROM flow WHERE id = ?", (row,))[0][0] for row in rows),
+        flow_ids=tuple(_flow_uuid(opened, text, may_be_missing=may_be_missing) for text in flow_ids),
         states=tuple(states),
         start_date=start_date,
         end_date=end_date,
@@ -164,6 +166,16 @@ def flow_filter(
         locked=locked,
         query=_criteria("flows", query, opened.db_id_prefix),
     )
+
+
+def _flow_uuid(opened: "OpenProject", text: str, *, may_be_missing: bool) -> str:
+    try:
+        row = flow_row(opened, text)
+    except NoSuchFlow:
+        if may_be_missing:
+            return text
+        raise
+    return str(opened.database.read("SELECT uuid FROM flow WHERE id = ?", (row,))[0][0])
 
 
 def _criteria(about: str, query: Mapping[str, Any] | None, prefix: str) -> "QueueCriteria | None":

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from towline.configuration.choice import load_project
-from towline.configuration.job_stores import jobstore_document
+from towline.configuration.job_stores import refuse_missing_stores
 from towline.configuration.model import Project
 from towline.core.records import PERSON, NewFlow
-from towline.errors import ConfigurationError, InvalidFlow
+from towline.errors import ConfigurationError
 from towline.operations.compose import OpenProject, open_given
 from towline.store.jobs import Defaults, insert_flow
 
@@ -141,18 +141,7 @@ def _check(project: Project, flow: NewFlow, defaults: Defaults) -> None:
         project.worker(name)
     for config in _names([defaults.exec_config, *(job.exec_config for job in flow.jobs)]):
         project.execution_config(config)
-    document = jobstore_document(project, flow.jobstore)
-    if "@class" in document:
-        return
-    known = set(document.get("additional_stores") or {})
-    for job in flow.jobs:
-        for store in job.additional_stores:
-            if store not in known:
-                raise InvalidFlow(
-                    f"job {job.name!r} saves in the additional store {store!r}; the job store has "
-                    f"{', '.join(sorted(known)) or 'none'}. Add it to the project: "
-                    f"jobstore: {{additional_stores: {{{store}: {{type: sql}}}}}}"
-                )
+    refuse_missing_stores(project, flow.jobstore, ((job.name, job.additional_stores) for job in flow.jobs))
 
 
 def _names(configs: Sequence[object]) -> set[str]:

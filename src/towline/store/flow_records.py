@@ -9,7 +9,7 @@ from towline.core.records import PERSON
 from towline.core.states import IN_FLIGHT, JobState
 from towline.errors import IllegalMove, InvalidFlow
 from towline.store.database import Database, Transaction
-from towline.store.readiness import count_missing
+from towline.store.readiness import count_missing, recount
 
 #: Columns that travel, by table. Documents are JSON texts, which nobody on the way decodes.
 _JOB = (
@@ -46,16 +46,23 @@ def read_flow(database: Database, flow_row: int) -> Records:
         A runner or a worker holds one of its jobs.
     """
     by_flow = "job_id IN (SELECT id FROM job WHERE flow_id = ?)"
+    inner = " AND ".join(f"{end} IN (SELECT id FROM job WHERE flow_id = ?)" for end in ("child_id", "parent_id"))
     records = {
         "flow": _rows(database, "flow", _FLOW, "id = ?", flow_row),
         "job": _rows(database, "job", _JOB, "flow_id = ? ORDER BY id", flow_row),
         "job_document": _rows(database, "job_document", _DOCUMENT, f"{by_flow} ORDER BY job_id", flow_row),
         "job_outcome": _rows(database, "job_outcome", _OUTCOME, f"{by_flow} ORDER BY job_id", flow_row),
         "attempt": _rows(database, "attempt", _ATTEMPT, f"{by_flow} ORDER BY job_id, attempt", flow_row),
-        "edge": _rows(
-            database, "edge", ("parent_id", "child_id"), "child_id IN (SELECT id FROM job WHERE flow_id = ?)", flow_row
-        ),
+        "edge": _rows(database, "edge", ("parent_id", "child_id"), inner, flow_row, flow_row),
+        "outer_edge": _outer_edges(database, flow_row),
         "event": _rows(database, "event", _EVENT, f"{by_flow} ORDER BY id", flow_row),
+        "retired_event": _rows(
+            database,
+            "event",
+            _EVENT,
+            "job_id IN (SELECT job_id FROM retired_job WHERE flow_id = ?) ORDER BY id",
+            flow_row,
+        ),
         "retired_job": _rows(database, "retired_job", _RETIRED, "flow_id = ? ORDER BY job_id", flow_row),
     }
     flying = [job for job in records["job"] if JobState(job["state"]) in IN_FLIGHT]
@@ -66,6 +73,22 @@ def read_flow(database: Database, flow_row: int) -> Records:
             "(tow job stop --flow-id ID)"
         )
     return records
+
+
+def _outer_edges(database: Database, flow_row: int) -> list[dict[str, Any]]:
+    """Dependencies between jobs of the flow and jobs of others, by what stays the same in every queue."""
+    ours = f"SELECT id FROM job WHERE flow_id = {int(flow_row)}"
+    rows = database.read(
+        "SELECT parent.uuid, parent.job_index, parent.state, child.uuid, child.job_index FROM edge "
+        "JOIN job AS parent ON parent.id = parent_id JOIN job AS child ON child.id = child_id "
+        f"WHERE child_id IN ({ours}) AND parent.flow_id <> ? "
+        "UNION SELECT parent.uuid, parent.job_index, parent.state, child.uuid, child.job_index FROM edge "
+        "JOIN job AS parent ON parent.id = parent_id JOIN job AS child ON child.id = child_id "
+        f"WHERE parent_id IN ({ours}) AND child.flow_id <> ? ORDER BY 1, 2, 4, 5",
+        (flow_row, flow_row),
+    )
+    names = ("parent_uuid", "parent_index", "parent_state", "child_uuid", "child_index")
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def refuse_known(database: Database, records: Records) -> None:
@@ -118,6 +141,7 @@ def write_flow(
         [_stored("flow", name, flow[name]) for name in _FLOW],
     ).fetchone()
     flow_id = int(row[0])
+    transaction.record_new_flow()
     ids = dict(zip((job["id"] for job in records["job"]), transaction.new_ids("job", len(records["job"])), strict=True))
     jobs = [_job(job, ids, flow_id, worker_for, run_dirs) for job in records["job"]]
     _insert(transaction, "job", (*_JOB, "flow_id"), jobs)
@@ -139,12 +163,86 @@ def write_flow(
     )
     edges = [(ids[edge["parent_id"]], ids[edge["child_id"]]) for edge in records["edge"] if edge["parent_id"] in ids]
     transaction.executemany("INSERT INTO edge (parent_id, child_id) VALUES (?, ?)", edges)
-    events = [{**item, "job_id": ids[item["job_id"]], "flow_id": flow_id} for item in records["event"]]
+    known = ids | _write_retired(transaction, records, flow_id, ids, worker_for, run_dirs)
+    history = [*records["event"], *records.get("retired_event", ())]
+    events = [{**item, "job_id": known[item["job_id"]], "flow_id": flow_id} for item in history]
     _insert(transaction, "event", (*_EVENT, "flow_id"), events)
     count_missing(transaction, ids.values())
     for job in jobs:
-        transaction.record(job["id"], flow_id, job["worker"], None, JobState(job["state"]), note)
+        transaction.record(
+            job["id"], flow_id, job["worker"], None, JobState(job["state"]), note, updated_at=job["updated_at"]
+        )
     return ids
+
+
+def join_flows(transaction: Transaction, records: Records) -> list[str]:
+    """Restore what connects a flow from :func:`write_flow` with flows that are here.
+
+    Returns
+    -------
+    Uuids of jobs that are not here and had not finished, and that jobs of the flow depend on.
+    """
+    edges = records.get("outer_edge", [])
+    here = _newest(transaction, {edge[name] for edge in edges for name in ("parent_uuid", "child_uuid")})
+    ours = {job["uuid"] for job in records["job"]}
+    absent, children = [], []
+    for edge in edges:
+        parent, child = here.get(edge["parent_uuid"]), here.get(edge["child_uuid"])
+        if parent is None and JobState(edge["parent_state"]) is not JobState.COMPLETED:
+            absent.append(edge["parent_uuid"])
+        if parent is not None and child is not None:
+            transaction.execute(
+                "INSERT INTO edge (parent_id, child_id) VALUES (?, ?) ON CONFLICT DO NOTHING", (parent, child)
+            )
+            children.append((child, edge["child_uuid"] in ours))
+    count_missing(transaction, [child for child, is_ours in children if is_ours])
+    recount(transaction, [child for child, is_ours in children if not is_ours])
+    return sorted(set(absent))
+
+
+def _newest(transaction: Transaction, uuids: Iterable[str]) -> dict[str, int]:
+    """Ids of the newest jobs with these uuids."""
+    rows = transaction.execute(
+        "SELECT uuid, id FROM job WHERE uuid IN (SELECT value FROM json_each(?)) ORDER BY job_index",
+        (orjson.dumps(sorted(uuids)).decode(),),
+    ).fetchall()
+    return dict(rows)
+
+
+def _write_retired(
+    transaction: Transaction,
+    records: Records,
+    flow_id: int,
+    ids: Mapping[int, int],
+    worker_for: Callable[[str], str],
+    run_dirs: Mapping[str, str],
+) -> dict[int, int]:
+    """The history of what left the flow with reruns; its new ids by its old ones."""
+    retired = records["retired_job"]
+    numbers = transaction.new_ids("job", len(retired))
+    new_ids = dict(zip((item["job_id"] for item in retired), numbers, strict=True))
+    known = {**ids, **new_ids}
+    rows = []
+    for item in retired:
+        record = orjson.loads(item["record"])
+        for attempt in record.get("attempts", ()):
+            attempt.update(worker=worker_for(attempt["worker"]), run_dir=run_dirs.get(attempt["run_dir"]))
+        rows.append(
+            {
+                **item,
+                "job_id": new_ids[item["job_id"]],
+                "made_by": known.get(item["made_by"]),
+                "flow_id": flow_id,
+                "worker": worker_for(item["worker"]),
+                "run_dir": run_dirs.get(item["run_dir"]),
+                "record": orjson.dumps(record).decode(),
+            }
+        )
+    _insert(transaction, "retired_job", (*_RETIRED, "flow_id"), rows)
+    if numbers:
+        # No row of `job` has these numbers, and none may get them.
+        transaction.set_last_id("job", max(*numbers, *ids.values()))
+    return new_ids
 
 
 def _job(
@@ -167,9 +265,9 @@ def _job(
 
 
 def _rows(
-    database: Database, table: str, columns: Sequence[str], condition: str, parameter: int
+    database: Database, table: str, columns: Sequence[str], condition: str, *parameters: int
 ) -> list[dict[str, Any]]:
-    rows = database.read(f"SELECT {', '.join(columns)} FROM {table} WHERE {condition}", (parameter,))
+    rows = database.read(f"SELECT {', '.join(columns)} FROM {table} WHERE {condition}", parameters)
     return [
         {name: bytes(value).decode() if isinstance(value, bytes | memoryview) else value for name, value in found}
         for found in (zip(columns, row, strict=True) for row in rows)
@@ -182,6 +280,7 @@ _DOCUMENTS = {
     "job_document": ("payload", "settings"),
     "job_outcome": ("failure", "stored_data", "exit_record", "environment"),
     "attempt": ("outcome",),
+    "retired_job": ("record",),
 }
 
 

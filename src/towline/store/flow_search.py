@@ -114,6 +114,17 @@ def with_job_lists(
     return [_with_jobs(flow, by_flow.get(flow.flow_id, ())) for flow in flows]
 
 
+def additional_stores_of_flow(database: Database, flow_row: int) -> list[tuple[str, list[str]]]:
+    """``(name of the job, additional stores it saves in)`` of the jobs that say so."""
+    rows = database.read(
+        "SELECT name, settings FROM job JOIN job_document ON job_document.job_id = job.id WHERE flow_id = ? "
+        "ORDER BY job.id",
+        (flow_row,),
+    )
+    found = [(name, orjson.loads(settings).get("additional_stores")) for name, settings in rows]
+    return [(name, stores) for name, stores in found if stores]
+
+
 def flow_rows(database: Database, wanted: FlowFilter) -> list[int]:
     """Ids of the rows of all flows that `wanted` admits."""
     conditions = _conditions(_resolved(database, wanted))

@@ -89,6 +89,7 @@ def insert_flow(transaction: Transaction, flow: NewFlow, defaults: Defaults) -> 
         "VALUES (?, ?, 'READY', ?, ?, ?, ?) RETURNING id",
         (flow.uuid, flow.name, transaction.now, transaction.now, flow.jobstore, orjson.dumps(dict(flow.metadata))),
     ).fetchone()
+    transaction.record_new_flow()
     return insert_jobs(transaction, int(row[0]), flow.jobs, defaults)
 
 
@@ -304,6 +305,8 @@ def _settings(job: NewJob, defaults: Defaults) -> dict[str, Any]:
         "hosts": job.hosts,
         "references": job.references,
     }
+    if job.additional_stores:
+        settings["additional_stores"] = job.additional_stores
     retry = defaults.retry if job.retry is None else job.retry
     return settings if retry is None else {**settings, "retry": retry}
 

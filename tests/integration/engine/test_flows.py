@@ -9,6 +9,7 @@ from maggma.stores import MemoryStore
 import towline
 from towline.errors import ConfigurationError, InvalidFlow
 from towline.testing import jobs
+from towline.testing.command_line import tow
 
 
 def independent():
@@ -188,3 +189,19 @@ def test_an_unknown_additional_store_is_refused_at_submission(engine):
     job._kwargs = {"charge_density": "large"}
     with pytest.raises(InvalidFlow, match="additional store 'charge_density'; the job store has data"):
         engine.submit(job)
+
+
+def test_the_store_of_a_flow_has_to_have_the_additional_stores_that_its_jobs_save_in(engine):
+    part = {"docs_store": {"type": "sql"}}
+    engine.configure(
+        optional_jobstores={"small": part, "large": {**part, "additional_stores": {"data": {"type": "sql"}}}}
+    )
+    (db_id,) = engine.submit(jobs.with_large_data(10))
+    refused = tow("flow", "set", "store", db_id, "small")
+    assert refused.code != 0
+    assert "saves in the additional store 'data'; the job store small has none" in refused.err
+    assert "optional_jobstores: {small: {additional_stores: {data: {type: sql}}}}" in refused.err.replace("\n", "")
+    assert tow("flow", "set", "store", db_id, "large").code == 0
+    engine.run()
+    assert engine.job(db_id)["state"] == "COMPLETED"
+    assert tow("job", "output", db_id, "--load").json["large"] == list(range(10))

@@ -1,5 +1,6 @@
 """A runner that ends by itself is started again; one that was asked to stop is not."""
 
+import contextlib
 import os
 import signal
 import time
@@ -104,3 +105,22 @@ def test_a_restarted_runner_keeps_the_options_of_the_one_before(engine):
         assert "debug" in command_line(runners.status().pid)
     finally:
         runners.stop()
+
+
+def test_scripts_take_jobs_and_the_project_from_a_runner(engine):
+    """Unlocking is an override: the runner of the project takes its jobs up anew, and nothing runs twice."""
+    (db_id,) = engine.submit(jobs.append_line(str(engine.home / "trace"), "ran", seconds=1))
+    runner = runners.start()
+    try:
+        wait_until(lambda: engine.job(db_id)["state"] == "RUNNING", what="the job")
+        with towline.JobController.from_project_name() as controller:
+            assert controller.unlock_jobs(states=towline.JobState.WAITING) == 0
+            assert controller.unlock_jobs(db_ids=db_id) == 1
+            assert controller.unlock_flows() <= 1
+            assert towline.wait_flow(db_id, timeout_seconds=60)
+            assert controller.unlock_runner() == (1, 1)
+            wait_until(lambda: not runs(runner.pid), what="the end of the runner that was forgotten")
+    finally:
+        with contextlib.suppress(RunnerNotActive):
+            runners.stop()
+    assert (engine.home / "trace").read_text() == "ran\n"

@@ -84,6 +84,9 @@ CONTROLLER = {
     "safe_delete_files": "jobs_info",
     "get_batches": "process_id=None batch_uid=None worker=None batch_state=None job_ids=None db_ids=None limit=20 "
     "sort=None",
+    "unlock_jobs": _JOBS,
+    "unlock_flows": f"{_IDS} start_date=None end_date=None name=None",
+    "unlock_runner": "",
     "get_running_runner": "",
     "clean_running_runner": "break_lock=False",
     "backup_dump": "dir_path='.' mongo_bin_path=None compress=False python=False",

@@ -11,7 +11,6 @@ from towline.errors import InvalidRequest
 _THE_RUNNER = "the runner does this in one transaction; Runner(project_name).run_one_job(db_id=...) runs a single job"
 _NO_LOCKS = "there are no locks: every change is one transaction. Call the action itself, such as stop_job or rerun_job"
 _NO_BATCHES = "no worker of this version is a batch worker"
-_NO_LOCKS_STAY = "a job is held by a lease, which ends with its runner; clean_running_runner() ends the lease at once"
 _INDEXES = "the indexes of the queue belong to its schema; get_jobstore().ensure_index(path) makes one for outputs"
 _HEARTBEAT = "a runner keeps a lease by its heartbeat; get_running_runner() and `tow runner status` show it"
 
@@ -61,11 +60,6 @@ class AbsentMethods:
     get_runner_pings = _absent("get_runner_pings", _HEARTBEAT)
     clean_runner_pings = _absent("clean_runner_pings", _HEARTBEAT)
 
-    unlock_jobs = _absent("unlock_jobs", _NO_LOCKS_STAY)
-    unlock_flows = _absent("unlock_flows", _NO_LOCKS_STAY)
-    unlock_runner = _absent("unlock_runner", _NO_LOCKS_STAY)
-
-    build_indexes = _absent("build_indexes", _INDEXES)
     create_indexes = _absent("create_indexes", _INDEXES)
     compact = _absent("compact", "the database reuses the room of what was deleted")
     update_version_information = _absent("update_version_information", "the database keeps its schema version itself")

@@ -114,6 +114,7 @@ class ProjectQueue:
             workers=listed(workers),
             locked=locked,
             query=query,
+            may_be_missing=True,
         )
 
     def _rows(self, *wanted: Any) -> list[int]:
@@ -145,6 +146,7 @@ class ProjectQueue:
             metadata=metadata,
             locked=locked,
             query=query,
+            may_be_missing=True,
         )
 
     def _flow_row(self, job_id: str | None, db_id: str | None, flow_id: str | None) -> int:

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from towline.core.states import FlowState, JobState
 from towline.errors import InvalidRequest
+from towline.operations import database_upgrades
 from towline.operations.backups import create_backup, restore_backup
 from towline.operations.controller.queue import (
     FlowStates,
@@ -49,6 +51,60 @@ class Upkeep(ProjectQueue):
     def clean_running_runner(self, break_lock: bool = False) -> None:
         """Take the lease from whoever holds it; a runner that lives notices, and ends."""
         forget_runner(self._opened)
+
+    def unlock_jobs(
+        self,
+        job_ids: JobIds = None,
+        db_ids: Texts = None,
+        flow_ids: Texts = None,
+        states: JobStates = None,
+        start_date: datetime | None = None,
+        end_date: datetime | None = None,
+        name: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        workers: Texts = None,
+    ) -> int:
+        """Take these jobs, all by default, from the runner that holds them; return how many it held.
+
+        A lease ends by itself when its runner is gone: this is for when you cannot wait.
+        """
+        wanted = self._wanted(
+            job_ids, db_ids, flow_ids, states, start_date, end_date, name, metadata, workers, None, locked=True
+        )
+        return len(database_upgrades.unlock_jobs(self._opened, wanted))
+
+    def unlock_flows(
+        self,
+        job_ids: Texts = None,
+        db_ids: Texts = None,
+        flow_ids: Texts = None,
+        states: FlowStates = None,
+        start_date: datetime | None = None,
+        end_date: datetime | None = None,
+        name: str | None = None,
+    ) -> int:
+        """Take the jobs of these flows, all by default, from the runner that holds them; return how many it held."""
+        wanted = self._wanted_flows(job_ids, db_ids, flow_ids, states, start_date, end_date, name, None, locked=True)
+        return len(database_upgrades.unlock_flows(self._opened, wanted))
+
+    def unlock_runner(self) -> tuple[int, int]:
+        """Forget the registered runner; return how many there were, and how many were forgotten."""
+        found = int(forget_runner(self._opened))
+        return found, found
+
+    def build_indexes(self, background: bool = True, custom_indexes: object = None, drop: bool = False) -> None:
+        """Write the indexes of the queue anew.
+
+        Raises
+        ------
+        InvalidRequest
+            Indexes of one's own are asked for: those of the queue belong to its schema.
+        RunnerAlreadyActive
+            A runner works on the project.
+        """
+        if custom_indexes:
+            raise InvalidRequest("the indexes of the queue belong to its schema; call build_indexes() without others")
+        database_upgrades.rebuild_indexes(self._opened)
 
     def get_trends(
         self,

@@ -84,6 +84,12 @@ assert jc.backup_dump("kept", compress=True)["job"] == 2
 assert not jc.reset(max_limit=1, validation="1999-01-01")
 assert jc.reset(reset_output=True)
 assert jc.count_jobs() == jc.count_flows() == 0
+assert jc.get_jobs_info(flow_ids=[flow.uuid]) == jc.get_flows_info(flow_ids=flow.uuid) == []
+assert jc.unlock_jobs() == 0
+assert jc.unlock_jobs(states=[JobState.RUNNING]) == 0
+assert jc.unlock_flows(flow_ids=[flow.uuid]) == 0
+assert jc.unlock_runner() == (0, 0)
+jc.build_indexes()
 jc.clean_running_runner()
 jc.backup_restore("kept")
 assert jc.count_jobs() == jc.count_flows() == 2

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import click
 
-from towline.interfaces.cli.display import plural, print_json, write_out
+from towline.interfaces.cli.display import plural, print_json, suggest, write_out
 from towline.interfaces.cli.options import Json
 from towline.interfaces.cli.parameters import Argument, Option
 from towline.interfaces.cli.progress import Bar
@@ -30,3 +30,8 @@ def command(
         return
     parts = [plural(len(done.db_ids), "job"), plural(done.outputs, "output"), plural(done.files, "file")]
     write_out(f"flow {done.flow_id}: {', '.join(parts)} imported\n")
+    if done.absent_parents:
+        suggest(
+            f"it depends on {plural(len(done.absent_parents), 'unfinished job')} of flows that are not here: "
+            f"{', '.join(done.absent_parents[:3])}. Import these flows too before it goes on"
+        )
