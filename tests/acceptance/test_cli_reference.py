@@ -64,7 +64,7 @@ REFERENCE = {
     "job set resources": f"RESOURCES_VALUE {JOBS} {VERBOSITY} {RAISE} --replace/-r --qresources/-qr",
     "job set priority": f"PRIORITY_VALUE {JOBS} {VERBOSITY} {RAISE}",
     "job files ls": NEEDED_ID,
-    "job files get": "JOB_DB_ID FILENAMES... --index/-i --path/-p",
+    "job files get": "JOB_DB_ID [FILENAMES...] --index/-i --path/-p",
     "job files delete": "JOB_DB_ID --index/-i --all-states/-as --force/-f",
     "project list": "--warn/-w",
     "project generate": "NAME --format/-f --full",

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from towline.core.actions import Action, Refusal, decide
 from towline.core.states import IN_FLIGHT, JobState
 from towline.errors import NoSuchJob
+from towline.operations.job_folders import printed_files
 from towline.operations.job_outputs import delete_outputs, identities_of
 from towline.operations.job_waits import advice, runner_seems_active, waits_for
-from towline.operations.run_folders import delete_files, delete_run_folders, printed_files
+from towline.operations.run_folders import delete_files, delete_run_folders
 from towline.store import actions, deletions, job_history, job_search
 from towline.store.actions import RunProperties
 from towline.store.affected import ActionResult

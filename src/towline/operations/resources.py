@@ -1,12 +1,15 @@
 """Resources that users give by hand."""
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
 from towline.core.resources import PortableResources, split_resources
 from towline.errors import InvalidRequest
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kKmMgGtT]?)(?:i?[bB])?\Z")
 
 
 def scheduler_neutral(resources: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -25,3 +28,39 @@ def scheduler_neutral(resources: Mapping[str, Any]) -> Mapping[str, Any]:
             raise InvalidRequest(f"{name!r} is none of the QResources; {hint}They are {', '.join(known)}")
     split_resources(resources)
     return resources
+
+
+def resources_of_run(named: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Resources of a job from options of their own and from keys and values; those that are None are left out.
+
+    Raises
+    ------
+    InvalidRequest
+        One is given both ways with different values, or a size is none.
+    """
+    found = {name: value for name, value in named.items() if value is not None}
+    if isinstance(found.get("memory_gigabytes"), str):
+        found["memory_gigabytes"] = gigabytes(found["memory_gigabytes"])
+    if isinstance(found.get("time_limit"), str) and found["time_limit"].isdigit():
+        found["time_limit"] = int(found["time_limit"])
+    for name, value in given.items():
+        if name in found and found[name] != value:
+            raise InvalidRequest(
+                f"the resource {name} is given twice, as {found[name]!r} and as {value!r}; give it once"
+            )
+        found[name] = value
+    return found
+
+
+def gigabytes(text: str) -> float:
+    """A size such as ``500M``, ``16G`` or ``1.5TB`` in gigabytes of 1024³ bytes; a plain number is one of gigabytes.
+
+    Raises
+    ------
+    InvalidRequest
+        It is none.
+    """
+    match = _SIZE.match(text.strip())
+    if match is None:
+        raise InvalidRequest(f"{text!r} is no size of memory; write 500M, 16G or 1.5T")
+    return float(match[1]) * {"K": 1 / 1024**2, "M": 1 / 1024, "G": 1.0, "T": 1024.0}[match[2].upper() or "G"]

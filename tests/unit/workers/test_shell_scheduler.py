@@ -45,7 +45,8 @@ def test_resources_are_read_and_empty_ones_left_out() -> None:
     ("resources", "text"),
     [
         ({"time_limt": 1}, "did you mean 'time_limit'"),
-        ({"nodes": 4}, "does not know the resource 'nodes'"),
+        ({"nodes": 4}, "has one machine"),
+        ({"partition": "debug"}, "does not know the resource 'partition'"),
         ({"execution": "hot"}, "warm, cold, pooled"),
         ({"qverbatim": 3}, "should be text"),
     ],

@@ -43,6 +43,7 @@ Node = Leaf | Branch
 COMMANDS = Branch(
     "Scientific jobs on any machine, from one durable queue.",
     {
+        "run": Leaf("run", "Run a command on a worker and bring its files back."),
         "submit": Leaf("submit", "Put a flow from a Python or JSON file into the queue."),
         "wait": Leaf("wait", "Wait until jobs or flows have ended."),
         "events": Leaf("events", "What happened to jobs and flows, as a stream."),

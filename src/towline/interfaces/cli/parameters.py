@@ -38,6 +38,9 @@ class Parameter:
 class Argument(Parameter):
     """A parameter by its place. Without a default it has to be given; a list takes any number."""
 
+    #: A list that takes everything from its first word on, also what looks like options.
+    takes_the_rest: bool = False
+
 
 @dataclass(frozen=True)
 class _OptionFields(Parameter):
@@ -66,6 +69,7 @@ def command_of(function: Callable[..., Any], name: str, *, hidden: bool = False)
     parameters: list[click.Parameter] = []
     groups: dict[str, Any] = {}
     contexts: list[str] = []
+    takes_the_rest = False
     for parameter in inspect.signature(function).parameters.values():
         if parameter.annotation is click.Context:
             contexts.append(parameter.name)
@@ -77,6 +81,7 @@ def command_of(function: Callable[..., Any], name: str, *, hidden: bool = False)
         else:
             default = MISSING if parameter.default is inspect.Parameter.empty else parameter.default
             parameters.append(_click_parameter(parameter.name, parameter.annotation, default))
+            takes_the_rest |= _takes_the_rest(parameter.annotation)
 
     def call(**values: Any) -> Any:
         for group_name, group in groups.items():
@@ -90,8 +95,13 @@ def command_of(function: Callable[..., Any], name: str, *, hidden: bool = False)
         callback=call,
         help=inspect.cleandoc(function.__doc__ or ""),
         hidden=hidden,
-        context_settings=HELP_NAMES,
+        context_settings={**HELP_NAMES, "allow_interspersed_args": not takes_the_rest},
     )
+
+
+def _takes_the_rest(annotation: Any) -> bool:
+    about = get_args(annotation)[1]
+    return isinstance(about, Argument) and about.takes_the_rest
 
 
 def _click_parameter(name: str, annotation: Any, default: Any) -> click.Parameter:

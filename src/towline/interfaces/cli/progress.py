@@ -88,6 +88,52 @@ class Bar:
             self._drawn.stop()
 
 
+class BytesBar:
+    """A bar on the terminal for bytes that go over, with their speed; nothing when nobody looks, or they are few.
+
+    Parameters
+    ----------
+    text
+        Where they go.
+    """
+
+    _FEWEST = 1 << 22
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._drawn: Any = None
+        self._task: Any = None
+
+    def show(self, done: int, total: int | None) -> None:
+        """So many of so many bytes are over."""
+        if not sys.stderr.isatty() or (total or done) < self._FEWEST:
+            return
+        if self._drawn is None:
+            self._begin(done)
+        self._drawn.update(self._task, completed=done, total=total)
+
+    def _begin(self, done: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+        from rich.progress import Progress as Drawn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+        self._drawn = Drawn(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
+        # What was there before is no speed of this transfer.
+        self._task = self._drawn.add_task(self._text, completed=done)
+        self._drawn.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._drawn is not None:
+            self._drawn.stop()
+            self._drawn = None
+
+
 class _Line:
     """A line of the terminal that is written again and again; nothing when nobody looks."""
 

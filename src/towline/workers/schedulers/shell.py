@@ -13,6 +13,13 @@ from towline.core.records import ShellSetup
 from towline.errors import InvalidRequest
 
 _EXECUTIONS = ("warm", "cold", "pooled")
+#: What a job asks of a scheduler that shares out machines; the one machine that there is has it anyway.
+_NO_MATTER = frozenset(
+    {
+        *("processes", "processes_per_node", "threads_per_process", "process_placement", "gpus_per_job"),
+        *("queue_name", "account", "project", "qos", "priority", "email_address", "rerunnable"),
+    }
+)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _DURATION = re.compile(r"(?:(\d+)-)?(\d+):(\d{1,2}):(\d{1,2}(?:\.\d+)?)\Z")
 
@@ -37,7 +44,7 @@ class ShellResources:
 
 
 def read_resources(resources: Mapping[str, Any]) -> ShellResources:
-    """The resources of a job.
+    """The resources of a job. Portable ones that concern several jobs or machines have no effect.
 
     Raises
     ------
@@ -46,6 +53,10 @@ def read_resources(resources: Mapping[str, Any]) -> ShellResources:
     """
     known = ShellResources.__dataclass_fields__
     given = {key: value for key, value in resources.items() if value not in (None, {}) and not key.startswith("@")}
+    nodes = given.pop("nodes", 1)
+    if str(nodes) != "1":
+        raise InvalidRequest(f"the resource 'nodes' is {nodes!r}, and the shell scheduler has one machine; ask for 1")
+    given = {key: value for key, value in given.items() if key not in _NO_MATTER}
     for key in given:
         if key not in known:
             near = difflib.get_close_matches(key, known, 1, 0.5)

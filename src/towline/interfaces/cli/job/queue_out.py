@@ -12,11 +12,10 @@ from towline.interfaces.cli.options import Json, OneJob
 from towline.interfaces.cli.parameters import Option
 from towline.interfaces.cli.selection import one_job
 from towline.interfaces.cli.session import open_session
+from towline.operations.job_folders import Followed, folder_of_job, printed_files
 from towline.operations.jobs import JobInfo, get_job
-from towline.operations.run_folders import follow_outputs, read_outputs
 
 _LAST_BYTES = 64 * 1024
-_SECONDS_BETWEEN_LOOKS = 0.1
 
 
 def command(
@@ -30,9 +29,10 @@ def command(
     with open_session(context) as opened:
         row = one_job(opened, chosen)
         job = get_job(opened, row)
+        folder, names = folder_of_job(opened, job), printed_files(opened, job)
         # Looked at before they are read, so that nothing is missed between the two.
-        followed = follow_outputs(opened, job) if follow else []
-        printed = read_outputs(opened, job, None if full else _LAST_BYTES)
+        followed = folder.follow(names, from_end=True) if follow else None
+        printed = folder.read(names, None if full else _LAST_BYTES)
         if as_json:
             print_json({path: {"text": text, "skipped_bytes": skipped} for path, (text, skipped) in printed.items()})
             return
@@ -40,19 +40,19 @@ def command(
             note = f" (the last {_LAST_BYTES // 1024} KiB; --full shows all)" if skipped else ""
             say(f"== {path}{note}{'' if text else ' is empty'}")
             write_out(text if text.endswith("\n") or not text else f"{text}\n")
-        if follow:
-            _follow([file.new_text for file in followed], lambda: get_job(opened, row))
+        if followed is not None:
+            _follow(followed, lambda: get_job(opened, row))
 
 
-def _follow(readers: list[Callable[[], str]], look: Callable[[], JobInfo]) -> None:
+def _follow(followed: Followed, look: Callable[[], JobInfo]) -> None:
     """Print what is new until the job has ended; what is new after its end too."""
     try:
         while True:
             ended = look().state in FINAL | {JobState.REMOTE_ERROR}
-            for read in readers:
-                write_out(read())
+            for text in followed.news():
+                write_out(text)
             if ended:
                 return
-            time.sleep(_SECONDS_BETWEEN_LOOKS)
+            time.sleep(followed.pause_seconds)
     except KeyboardInterrupt:
         return

@@ -8,9 +8,11 @@ import click
 from towline.interfaces.cli.completions import complete_job
 from towline.interfaces.cli.display import write_out
 from towline.interfaces.cli.parameters import Argument, Option
+from towline.interfaces.cli.progress import BytesBar
 from towline.interfaces.cli.session import open_session
+from towline.operations.command_runs import declared_outputs
+from towline.operations.job_folders import folder_of_job
 from towline.operations.jobs import get_job
-from towline.operations.run_folders import get_files
 from towline.operations.selection import job_row
 
 
@@ -20,13 +22,20 @@ def command(
         str, Argument(metavar="JOB_DB_ID", help="db_id or uuid, or its beginning.", autocompletion=complete_job)
     ],
     filenames: Annotated[
-        list[str], Argument(metavar="FILENAMES...", help="Names in the run folder, or patterns such as '*.out'.")
-    ],
+        list[str] | None,
+        Argument(
+            metavar="FILENAMES...",
+            help="Names in the run folder, or patterns such as '*.out'; otherwise what a command declared.",
+        ),
+    ] = None,
     index: Annotated[int | None, Option("--index", "-i", help="Index, with a uuid.", metavar="N")] = None,
     path: Annotated[Path, Option("--path", "-p", help="Folder to copy to.", metavar="FOLDER")] = Path(),
 ) -> None:
-    """Copy files out of the run folder of a job."""
+    """Copy files out of the run folder of a job, wherever it is. A transfer that was cut goes on where it stopped."""
     with open_session(context) as opened:
         job = get_job(opened, job_row(opened, job_db_id, index))
-        copies = get_files(job, filenames, path)
+        names = filenames or declared_outputs(opened, job)
+        folder = folder_of_job(opened, job)
+        with BytesBar(f"from {job.worker}") as bar:
+            copies = folder.fetch(names, path, bar.show)
     write_out("".join(f"{copy}\n" for copy in copies))

@@ -8,15 +8,15 @@ from towline.interfaces.cli.display import Column, local_time, print_json, print
 from towline.interfaces.cli.options import Json, OneJob
 from towline.interfaces.cli.selection import one_job
 from towline.interfaces.cli.session import open_session
+from towline.operations.job_folders import folder_of_job
 from towline.operations.jobs import get_job
-from towline.operations.run_folders import list_files
 
 
 def command(context: click.Context, chosen: OneJob, as_json: Json = False) -> None:
     """List the run folder of a job."""
     with open_session(context) as opened:
         job = get_job(opened, one_job(opened, chosen))
-        entries = list_files(job)
+        entries = folder_of_job(opened, job).entries()
     if as_json:
         print_json([asdict(entry) for entry in entries])
         return

@@ -1,0 +1,170 @@
+"""`tow run`."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import click
+
+from towline.errors import InvalidRequest, RunnerAlreadyActive
+from towline.interfaces.cli.completions import complete_exec_config, complete_worker
+from towline.interfaces.cli.display import say, write_out
+from towline.interfaces.cli.parameters import Argument, Option
+from towline.interfaces.cli.run_following import follow_and_fetch
+from towline.interfaces.cli.selection import pairs
+from towline.interfaces.cli.session import open_session, project_of
+from towline.operations.command_runs import CommandRun, submit_run
+from towline.operations.input_files import find_inputs
+from towline.operations.jobs import get_job, runner_seems_active
+from towline.operations.resources import resources_of_run
+
+if TYPE_CHECKING:
+    from towline.operations.compose import OpenProject
+
+
+@dataclass
+class Wanted:
+    """Resources in words that every scheduler understands."""
+
+    nodes: Annotated[int | None, Option("--nodes", "-N", help="Number of nodes.", metavar="N", min=1)] = None
+    ntasks: Annotated[int | None, Option("--ntasks", "-n", help="Number of processes.", metavar="N", min=1)] = None
+    ntasks_per_node: Annotated[
+        int | None, Option("--ntasks-per-node", help="Processes on each node.", metavar="N", min=1)
+    ] = None
+    cpus_per_task: Annotated[
+        int | None, Option("--cpus-per-task", "-c", help="Threads of each process.", metavar="N", min=1)
+    ] = None
+    gpus: Annotated[int | None, Option("--gpus", "-G", help="GPUs of the job.", metavar="N", min=1)] = None
+    time: Annotated[
+        str | None, Option("--time", "-t", help="Time limit: HH:MM:SS, D-HH:MM:SS or seconds.", metavar="TIME")
+    ] = None
+    mem: Annotated[
+        str | None,
+        Option("--mem", help="Memory on each node, such as 500M, 16G; plain numbers are GB.", metavar="SIZE"),
+    ] = None
+    account: Annotated[str | None, Option("--account", "-A", help="What it is charged to.", metavar="NAME")] = None
+    queue: Annotated[str | None, Option("--queue", "--partition", help="Queue or partition.", metavar="NAME")] = None
+    qos: Annotated[str | None, Option("--qos", "-q", help="Quality of service.", metavar="NAME")] = None
+    constraint: Annotated[
+        str | None, Option("--constraint", "-C", help="Features of the nodes (Slurm).", metavar="FEATURES")
+    ] = None
+    resources: Annotated[
+        list[str] | None,
+        Option(
+            *("--resources", "-r"),
+            help="Any resource, also in the scheduler's own words: key=value, commas between several, or JSON.",
+            metavar="KEY=VALUE",
+        ),
+    ] = None
+
+
+def command(
+    context: click.Context,
+    command: Annotated[
+        list[str], Argument(metavar="COMMAND...", help="The program and its arguments.", takes_the_rest=True)
+    ],
+    wanted: Wanted,
+    worker: Annotated[
+        str | None,
+        Option(
+            *("--worker", "-w"), help="Where; otherwise the project's first worker.", autocompletion=complete_worker
+        ),
+    ] = None,
+    inputs: Annotated[
+        list[str] | None,
+        Option(
+            *("--input", "-i"),
+            help="File or folder to send along; NAME=PATH gives it another name, worker:/PATH is there already.",
+            metavar="PATH",
+        ),
+    ] = None,
+    outputs: Annotated[
+        list[str] | None,
+        Option("--output", "-o", help="Files to bring back: a name or a pattern such as '*.csv'.", metavar="PATTERN"),
+    ] = None,
+    env: Annotated[
+        list[str] | None,
+        Option("--env", "-e", help="A variable for the command: NAME=VALUE, or NAME as it is here.", metavar="NAME"),
+    ] = None,
+    into: Annotated[
+        Path | None, Option("--into", help="Folder for the outputs; otherwise job_ID.", metavar="FOLDER")
+    ] = None,
+    name: Annotated[str | None, Option("--name", help="Name of the job; otherwise that of the program.")] = None,
+    exec_config: Annotated[
+        str | None,
+        Option("--exec-config", "-ec", help="Environment of the project.", autocompletion=complete_exec_config),
+    ] = None,
+    priority: Annotated[int, Option("--priority", help="Higher runs first.")] = 0,
+    detach: Annotated[bool, Option("--detach", "-d", help="Print the id of the job, and do not wait.")] = False,
+) -> None:
+    """Run a command on a worker: send its inputs, show what it prints, bring its outputs back.
+
+    The exit code is that of the command; 128 + n when signal n ended it, 124 when its time was over, 143 when it was
+    stopped, 3 when it did not end well by other means. Ctrl-C leaves the job alone.
+    """
+    run = CommandRun(
+        words=command,
+        inputs=find_inputs(inputs or ()),
+        outputs=outputs or (),
+        environment=dict(_variable(text) for text in env or ()),
+        name=name,
+        worker=worker,
+        resources=_resources(wanted),
+        exec_config=exec_config,
+        priority=priority,
+    )
+    with open_session(context) as opened:
+        row = submit_run(opened, run)
+        db_id = opened.db_id(row)
+        if detach:
+            write_out(f"{db_id}\n")
+        else:
+            say(f"job {db_id} ({get_job(opened, row).name}) on {run.worker or opened.project.worker()[0]}")
+        _see_to_runner(opened, context)
+        if not detach:
+            code = follow_and_fetch(opened, row, run.outputs, into or Path(f"job_{db_id}"))
+            raise click.exceptions.Exit(code)
+
+
+def _variable(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if equals:
+        return name, value
+    if name not in os.environ:
+        raise InvalidRequest(f"the variable {name} is not set here; set it, or write --env {name}=VALUE")
+    return name, os.environ[name]
+
+
+def _resources(wanted: Wanted) -> dict[str, object]:
+    given = {key: value for text in wanted.resources or () for key, value in pairs(text, "--resources").items()}
+    return resources_of_run(
+        {
+            "nodes": wanted.nodes,
+            "processes": wanted.ntasks,
+            "processes_per_node": wanted.ntasks_per_node,
+            "threads_per_process": wanted.cpus_per_task,
+            "gpus_per_job": wanted.gpus,
+            "time_limit": wanted.time,
+            "memory_gigabytes": wanted.mem,
+            "account": wanted.account,
+            "queue_name": wanted.queue,
+            "qos": wanted.qos,
+            "constraint": wanted.constraint,
+        },
+        given,
+    )
+
+
+def _see_to_runner(opened: "OpenProject", context: click.Context) -> None:
+    """Start a runner when there is none."""
+    if runner_seems_active(opened):
+        return
+    # Nobody else needs what starts processes.
+    from towline.operations.runners import start
+
+    try:
+        started = start(project_of(context))
+    except RunnerAlreadyActive:
+        return
+    say(f"No runner was active, so one was started (pid {started.pid}); tow runner stop stops it.")

@@ -1,0 +1,125 @@
+"""Running one command on a worker: from what a user types to a job, and from the end of the job to an exit code."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from towline.core.documents import UnwritableValue, encode
+from towline.core.records import NewFlow, NewJob
+from towline.core.states import JobState
+from towline.errors import InvalidRequest
+from towline.on_worker.command_inputs import check
+from towline.on_worker.command_payload import Command
+from towline.operations.input_files import Inputs, contents
+from towline.operations.submission import submit_records
+from towline.store.job_info import JobInfo
+from towline.store.job_search import read_payload
+from towline.workers.schedulers.shell import check_variables
+
+if TYPE_CHECKING:
+    from towline.operations.compose import OpenProject
+
+#: Exit codes of `tow run` for ends that have none of their own: those of a shell, and of `timeout`.
+TIMED_OUT = 124
+STOPPED = 143
+#: That of a shell for a program that it cannot find.
+NOT_FOUND = 127
+#: The job did not end well, and not by its command.
+NOT_WELL = 3
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRun:
+    """A command that is to run on a worker."""
+
+    words: Sequence[str]
+    inputs: Inputs = field(default_factory=Inputs)
+    #: Patterns of the files that are its outputs.
+    outputs: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    name: str | None = None
+    worker: str | None = None
+    resources: Mapping[str, Any] | None = None
+    exec_config: str | None = None
+    priority: int = 0
+
+
+def submit_run(opened: "OpenProject", run: CommandRun) -> int:
+    """Put a command into the queue as a job; return its row.
+
+    Raises
+    ------
+    InvalidRequest
+        A name leads out of the folder of the job, or is one of a file of towline; a text cannot be stored.
+    ConfigurationError
+        No such worker or exec_config.
+    """
+    if not run.words or not run.words[0]:
+        raise InvalidRequest("the command is empty; write it after --, for example: tow run -- hostname")
+    opened.project.worker(run.worker)
+    check_variables(run.environment)
+    payload = {
+        "argv": list(run.words),
+        "inputs": contents(run.inputs),
+        "outputs": list(run.outputs),
+        "environment": dict(run.environment),
+        "success_exit_codes": [0],
+    }
+    check(Command({}, payload, {}))
+    name = run.name or PurePath(run.words[0]).name or "command"
+    flow_id, job_id = str(uuid.uuid4()), str(uuid.uuid4())
+    job = NewJob(job_id, name, "command", _encoded(payload), hosts=(flow_id,))
+    (db_id,) = submit_records(
+        opened,
+        NewFlow(flow_id, name, (job,)),
+        worker=run.worker,
+        exec_config=run.exec_config,
+        resources=run.resources or None,
+        priority=run.priority,
+    )
+    return int(db_id.removeprefix(opened.db_id_prefix))
+
+
+def exit_code_of(job: JobInfo) -> int:
+    """The exit code that a job in a final state, or one that needs its user, stands for."""
+    if job.state is JobState.COMPLETED:
+        return job.exit_code or 0
+    if job.state in (JobState.USER_STOPPED, JobState.STOPPED):
+        return STOPPED
+    if job.state is not JobState.FAILED:
+        return NOT_WELL
+    if job.reason == "timeout":
+        return TIMED_OUT
+    if job.reason == "not_started":
+        return NOT_FOUND
+    if job.exit_signal:
+        return 128 + job.exit_signal
+    return job.exit_code or NOT_WELL
+
+
+def declared_outputs(opened: "OpenProject", job: JobInfo) -> tuple[str, ...]:
+    """The patterns of files that a command declared as its outputs.
+
+    Raises
+    ------
+    InvalidRequest
+        It declared none, or is no command.
+    """
+    if job.payload_kind == "command":
+        declared = tuple(orjson.loads(read_payload(opened.database, job.id)).get("outputs") or ())
+        if declared:
+            return declared
+    raise InvalidRequest(
+        f"job {job.db_id} declared no outputs; name files: `tow job files ls {job.db_id}` shows what there is"
+    )
+
+
+def _encoded(payload: Mapping[str, Any]) -> bytes:
+    try:
+        return encode(payload)
+    except UnwritableValue as error:
+        raise InvalidRequest(f"the command cannot be stored: {error}; give other names or arguments") from error
