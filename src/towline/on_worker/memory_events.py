@@ -4,6 +4,7 @@ The count alone does not say which process it was. A process that was killed wit
 memory, and with whose end the count rose, is taken for it; everything else stays unexplained.
 """
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -29,31 +30,34 @@ class KillCounter:
         return True
 
     def _count(self) -> int:
-        for path in (self._group / "memory.events", self._system):
+        # Of the second and the first version of the control groups, then of the whole machine.
+        for path in (self._group / "memory.events", self._group / "memory.oom_control", self._system):
             found = _value(path, "oom_kill")
             if found is not None:
                 return found
         return 0
 
     def _limit_bytes(self) -> int | None:
-        try:
-            text = (self._group / "memory.max").read_text().strip()
-            if text.isdigit():
-                return int(text)
-        except OSError:
-            pass
-        try:
-            return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        except (OSError, ValueError):
-            return None
+        limits = []
+        for name in ("memory.max", "memory.limit_in_bytes"):
+            with contextlib.suppress(OSError, ValueError):
+                limits.append(int((self._group / name).read_text()))  # "max" is none
+        with contextlib.suppress(OSError, ValueError):
+            limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+        # A group without a limit has an absurdly large one in the first version.
+        return min(limits, default=None)
 
 
 def _own_group() -> Path:
-    """The folder of this process's group in version 2 of the control groups."""
+    """The folder of the group of this process that counts memory, in either version of the control groups."""
     try:
         lines = Path("/proc/self/cgroup").read_text().splitlines()
     except OSError:
         return Path("/nonexistent")
+    for line in lines:
+        _, controllers, name = line.split(":", 2)
+        if "memory" in controllers.split(","):
+            return Path("/sys/fs/cgroup/memory", name.lstrip("/"))
     name = next((line.removeprefix("0::") for line in lines if line.startswith("0::")), "/")
     return Path("/sys/fs/cgroup", name.lstrip("/"))
 

@@ -13,24 +13,32 @@ _ENDED_FROM_OUTSIDE = ("timeout", "cancelled", "not_started", "out_of_memory", "
 #: A process that was killed this near to its limit of memory was killed for it.
 _NEAR_LIMIT = 0.9
 
+#: What the C library, C++, Python, Fortran and shells say when they do not get memory.
+_SIGNS_OF_REFUSED_MEMORY = (
+    *("cannot allocate memory", "bad_alloc", "memoryerror", "out of memory", "insufficient virtual memory"),
+    *("allocation failed", "allocation error", "memory allocation"),
+)
+
 #: How much of stderr goes into the failure of a job, from its end.
 _TAIL_BYTES = 3000
 
 
-def read_result(run_dir: Path, exit_record: ExitRecord, inline: bytes | None) -> Result:
+def read_result(run_dir: Path, exit_record: ExitRecord, inline: bytes | None, tail: str | None = None) -> Result:
     """What the job left behind; a failure when it left nothing.
 
     Parameters
     ----------
     inline
-        Content of the result file when it came without a file (pooled jobs).
+        Content of the result file when it came without a file (pooled jobs, jobs on other machines).
+    tail
+        The end of standard error when the run folder is not on this machine.
     """
-    if exit_record.reason in _ENDED_FROM_OUTSIDE:
-        return Result(failure=_failure_of_process(run_dir, exit_record))
+    if exit_record.reason in _ENDED_FROM_OUTSIDE or (inline is None and tail is not None):
+        return Result(failure=_failure_of_process(run_dir, exit_record, tail))
     try:
         content = inline if inline is not None else (run_dir / RESULT_FILE).read_bytes()
     except FileNotFoundError:
-        return Result(failure=_failure_of_process(run_dir, exit_record))
+        return Result(failure=_failure_of_process(run_dir, exit_record, None))
     except OSError as error:
         return Result(failure=Failure("output", f"the result of the job cannot be read: {error}"))
     try:
@@ -40,7 +48,7 @@ def read_result(run_dir: Path, exit_record: ExitRecord, inline: bytes | None) ->
 
 
 def out_of_memory_instead(failure: Failure, exit_record: ExitRecord, memory_gigabytes: object) -> Failure:
-    """The failure for want of memory where a process without another explanation was at its declared limit.
+    """The failure for want of memory where a process without another explanation was at its declared limit, or says so.
 
     Parameters
     ----------
@@ -52,14 +60,16 @@ def out_of_memory_instead(failure: Failure, exit_record: ExitRecord, memory_giga
         return failure
     if isinstance(memory_gigabytes, bool) or not isinstance(memory_gigabytes, int | float):
         return failure
-    if peak < _NEAR_LIMIT * memory_gigabytes * 1024**3:
+    # Who asks for more than the limit at once never comes near it; what such programs say last is this.
+    says_so = any(sign in (failure.details or "").lower() for sign in _SIGNS_OF_REFUSED_MEMORY)
+    if peak < _NEAR_LIMIT * memory_gigabytes * 1024**3 and not says_so:
         return failure
     message = f"{failure.message}; it had {peak / 1024**3:.3g} of the {memory_gigabytes:g} GB that it may take"
     return replace(failure, reason="out_of_memory", message=message)
 
 
-def _failure_of_process(run_dir: Path, exit_record: ExitRecord) -> Failure:
-    details = _tail(run_dir / ERROR_FILE)
+def _failure_of_process(run_dir: Path, exit_record: ExitRecord, tail: str | None) -> Failure:
+    details = _tail(run_dir / ERROR_FILE) if tail is None else tail[-_TAIL_BYTES:] or None
     if exit_record.reason in _MESSAGES:
         return Failure(exit_record.reason, exit_record.message or _MESSAGES[exit_record.reason], details)
     if exit_record.reason == "timeout":

@@ -135,6 +135,15 @@ def take_memory(megabytes: int) -> int:
 
 
 @job
+def fill_memory(megabytes: int) -> int:
+    """Write to every page of this much memory."""
+    held = bytearray(megabytes * 1024**2)
+    for position in range(0, len(held), 4096):
+        held[position] = 1
+    return len(held) // 1024**2
+
+
+@job
 def continue_from_checkpoint() -> list[str]:
     """Come one step further with each attempt, and end after two."""
     here = Path.cwd()
