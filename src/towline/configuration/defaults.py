@@ -6,6 +6,7 @@ from typing import Any
 
 from towline.configuration.model import SQLITE_PREFIX, Project, QueueConfig, QueueStore, WorkerConfig
 from towline.configuration.refusals import Problem
+from towline.configuration.remote_workers import local_problems, remote_problems
 from towline.configuration.secrets import has_reference, masked, resolve
 from towline.core.event_filter import hook_problems
 from towline.core.retry_policy import read_policy
@@ -67,9 +68,13 @@ def _worker(name: str, worker: Any, base_dir: str, problems: list[Problem]) -> A
     if not isinstance(worker, Mapping):
         return worker
     whole = {key: value for key, value in worker.items() if value is not None}
-    whole["work_dir"] = _path(
-        whole.get("work_dir", str(Path(base_dir) / "jobs")), ("workers", name, "work_dir"), problems
-    )
+    where = ("workers", str(name))
+    if whole.get("type") == "remote":
+        problems.extend(((*where, *keys), text) for keys, text in remote_problems(whole))
+        whole.setdefault("work_dir", "/")  # what is missing was told
+        return whole
+    problems.extend(((*where, *keys), text) for keys, text in local_problems(whole))
+    whole["work_dir"] = _path(whole.get("work_dir", str(Path(base_dir) / "jobs")), (*where, "work_dir"), problems)
     return whole
 
 

@@ -91,17 +91,36 @@ class RunnerOptions(_Masked):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class WorkerConfig(_Masked):
-    """A place where jobs run: for now this machine."""
+class GatewayConfig(_Masked):
+    """A host on the way to another one."""
 
     __pydantic_config__ = _VALIDATION
 
-    type: Literal["local"] = "local"
-    """Where the worker is; `local` is this machine."""
-    scheduler_type: Literal["shell"] = "shell"
-    """What starts the jobs; `shell` starts them at once, up to max_jobs."""
+    host: str
+    """Name in ~/.ssh/config, host name or address; user@host too."""
+    user: str | None = None
+    """Account there; as in ~/.ssh/config when it is not given."""
+    port: Annotated[int, Limits(ge=1, le=65535)] | None = None
+    """Port there; as in ~/.ssh/config when it is not given."""
+    key_filename: str | tuple[str, ...] | None = None
+    """Private key, or several, for this host."""
+    gateway: "str | GatewayConfig | None" = None
+    """The host to go through to reach this one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class WorkerConfig(_Masked):
+    """A place where jobs run: this machine or a host behind SSH, with or without a batch scheduler."""
+
+    __pydantic_config__ = _VALIDATION
+
+    type: Literal["local", "remote"] = "local"
+    """Where the worker is: `local` is this machine, `remote` a host behind SSH."""
+    scheduler_type: Annotated[str, Limits(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")] = "shell"
+    """What starts the jobs: `shell` starts them at once, up to max_jobs; `slurm`, `pbs` and `sge` are batch schedulers."""
     work_dir: Path
-    """Absolute path of the folder for the run folders of the jobs; `jobs` in base_dir when it is not given."""
+    """Absolute path of the folder for the run folders of the jobs, on the worker; on this machine `jobs` in base_dir when
+    it is not given."""
     resources: Mapping[str, Any] | None = None
     """Resources of jobs that name none, for example {time_limit: 3600}."""
     pre_run: str | None = None
@@ -109,30 +128,72 @@ class WorkerConfig(_Masked):
     post_run: str | None = None
     """Shell lines after each job."""
     timeout_execute: Annotated[int, Limits(gt=0)] = 60
-    """Seconds that a command of towline itself may take on the worker."""
+    """Seconds that a command of towline itself may take on the worker, and that a transfer may stand still."""
     max_jobs: Annotated[int, Limits(ge=0)] | None = None
-    """Jobs at the same time; 0 starts no new ones, null is the number of processors."""
+    """Jobs at the same time, with a scheduler those that wait in its queue included; 0 starts no new ones. null is the
+    number of processors of this machine, 16 on another host, 1000 with a scheduler."""
     scheduler_username: str | None = None
-    """Accepted for files of jobflow-remote: has a meaning only for a scheduler with users."""
+    """Accepted for files of jobflow-remote: schedulers are asked about the jobs of the user who logs in."""
     sanitize_command: bool = False
-    """Accepted for files of jobflow-remote: local commands run without a login shell, so nothing is to be stripped."""
+    """Accepted for files of jobflow-remote: what a login shell prints never disturbs."""
     delay_download: Annotated[int, Limits(ge=0)] | None = None
-    """Accepted for files of jobflow-remote: results of a local worker need no download."""
+    """Accepted for files of jobflow-remote: results appear whole, so there is nothing to wait for."""
     execution: Execution = "warm"
-    """`warm` forks each job from a process that has done the imports, `cold` starts a new Python, `pooled` runs
-    functions in a few processes that live on."""
+    """On this machine without a scheduler: `warm` forks each job from a process that has done the imports, `cold` starts
+    a new Python, `pooled` runs functions in a few processes that live on."""
     preload: tuple[Annotated[str, Limits(pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*)*$")], ...] = ()
     """Further modules that a warm worker imports before the first job."""
     time_limit_grace_seconds: Delay = 10
-    """Seconds between the polite end of a job (SIGTERM) and the certain one (SIGKILL)."""
+    """Seconds between the polite end of a job (SIGTERM) and the certain one (SIGKILL), without a batch scheduler."""
     retry: Mapping[str, Any] | None = None
     """When jobs that say nothing themselves run again after a failure, for example {timeout: {times: 2, multiply:
     {time_limit: 2}}}; in place of the project's policy."""
+    python: str | None = None
+    """Python of Python jobs, where towline and jobflow are installed: a program or a path on the worker. Of another host it
+    is `python3` when it is not given, of this machine the one that runs towline. Commands need none."""
+    execution_cmd: str | None = None
+    """Shell line that runs a Python job, in place of `python`, for containers: {} stands for the run folder, for example
+    `apptainer exec app.sif python -m towline.on_worker.run_job {} --claimed`."""
+    host: str | None = None
+    """Of a remote worker: name in ~/.ssh/config, host name or address; user@host too."""
+    user: str | None = None
+    """Account on the host; as in ~/.ssh/config when it is not given."""
+    port: Annotated[int, Limits(ge=1, le=65535)] | None = None
+    """Port of the host; as in ~/.ssh/config when it is not given."""
+    key_filename: str | tuple[str, ...] | None = None
+    """Private key, or several, tried before those of ~/.ssh/config."""
+    gateway: str | GatewayConfig | None = None
+    """The host to go through, as text or with user, port and key_filename; a text with a space is the command that
+    reaches the host (ProxyCommand). A ProxyJump of ~/.ssh/config needs none."""
+    forward_agent: bool | None = None
+    """Whether the agent of this machine can be used on the host; as in ~/.ssh/config when it is not given."""
+    connect_timeout: Annotated[int, Limits(gt=0)] | None = None
+    """Seconds to reach the host; as in ~/.ssh/config, or 20, when it is not given."""
+    keepalive: Annotated[int, Limits(ge=0)] | None = None
+    """Seconds between signs of life; three missing ones end the connection. As in ~/.ssh/config, or 15, when it is not
+    given."""
+    ssh_config: Path | None = None
+    """A configuration of ssh in place of ~/.ssh/config."""
+    shell_cmd: str = "bash"
+    """Shell that runs the commands of towline on the worker."""
+    login_shell: bool = True
+    """Whether that shell reads the files of a login shell, which make modules and schedulers known; of a remote worker."""
+    interactive_login: bool = False
+    """Accepted for files of jobflow-remote: `tow worker login` logs in where a person has to, on every worker."""
 
     @property
     def job_limit(self) -> int:
-        """How many jobs may run at the same time: `max_jobs`, or the number of processors."""
-        return processor_count() if self.max_jobs is None else self.max_jobs
+        """How many jobs may be on the worker at the same time."""
+        if self.max_jobs is not None:
+            return self.max_jobs
+        if self.scheduler_type != "shell":
+            return 1000
+        return processor_count() if self.type == "local" else 16
+
+    @property
+    def runs_here(self) -> bool:
+        """Whether this machine itself starts the jobs."""
+        return self.type == "local" and self.scheduler_type == "shell"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from towline.configuration.model import (
     ExecutionConfig,
+    GatewayConfig,
     HookConfig,
     Project,
     QueueConfig,
@@ -46,7 +47,7 @@ def validate(document: Mapping[str, Any]) -> tuple[Project | None, list[Problem]
 def project_json_schema() -> dict[str, Any]:
     """JSON schema of a project file, for editors and for documentation."""
     schema = _adapter().json_schema()
-    for class_ in (Project, RunnerOptions, WorkerConfig, ExecutionConfig, HookConfig, QueueConfig, QueueStore):
+    for class_ in (Project, RunnerOptions, WorkerConfig, GatewayConfig, ExecutionConfig, HookConfig, QueueConfig, QueueStore):
         part = schema if class_ is Project else schema["$defs"][class_.__name__]
         filled_in = _FILLED_IN.get(class_.__name__, ())
         part["required"] = [key for key in part.get("required", ()) if key not in filled_in]
@@ -150,6 +151,8 @@ def _class_at(keys: Sequence[str | int]) -> type:
             return QueueStore
         case ("workers", _):
             return WorkerConfig
+        case ("workers", _, "gateway", *_):
+            return GatewayConfig
         case ("hooks", _):
             return HookConfig
         case _:

@@ -199,6 +199,8 @@ class Observation:
     exit: ExitRecord | None = None
     #: With `ended` of a pooled job, whose result needs no file: content of ``result.jsonl``.
     result: bytes | None = None
+    #: With `ended` where the run folder is not on this machine: the end of what the job wrote to standard error.
+    tail: str | None = None
     #: With `step_failed`: what failed.
     failure: Failure | None = None
     #: With `step_failed`: False when repeating cannot help (a wrong configuration).

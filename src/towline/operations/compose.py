@@ -3,7 +3,6 @@
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +12,12 @@ from towline.configuration.job_stores import jobstore_document
 from towline.configuration.model import Project, WorkerConfig
 from towline.core.ports import Outputs
 from towline.core.retry_policy import read_policy
+from towline.operations.workers import make_worker
 from towline.runner.retries import RetryPolicy
 from towline.runner.setup import Place, Setup
 from towline.runner.wake import wake
 from towline.store.database import Database
 from towline.store.documents import SqlOutputs
-from towline.workers.local import LocalWorker
 
 if TYPE_CHECKING:
     from jobflow import JobStore
@@ -156,35 +155,11 @@ def runner_setup(project: Project, previous: Setup | None = None) -> Setup:
 
 
 def _place(project: Project, name: str, config: WorkerConfig, previous: Place | None) -> Place:
-    worker = local_worker(project, name, config)
-    if previous is not None and isinstance(previous.worker, LocalWorker) and previous.worker.same_as(worker):
-        worker = previous.worker
-        worker.set_slots(config.job_limit)
-    elif previous is not None:
-        previous.worker.close()
     return Place(
-        worker=worker,
+        worker=make_worker(project, name, config, None if previous is None else previous.worker),
         job_limit=config.job_limit,
         work_dir=config.work_dir,
         resources=config.resources or {},
         shell=functools.partial(shell_setup, project, config),
         retry=None if config.retry is None else read_policy(config.retry, f"workers.{name}.retry"),
     )
-
-
-def local_worker(project: Project, name: str, config: WorkerConfig) -> LocalWorker:
-    """The worker of this machine that `config` describes."""
-    return LocalWorker(
-        name=name,
-        work_dir=config.work_dir,
-        state_dir=worker_state_dir(project, name),
-        slots=config.job_limit,
-        execution=config.execution,
-        preload=config.preload,
-        grace_seconds=config.time_limit_grace_seconds,
-    )
-
-
-def worker_state_dir(project: Project, name: str) -> Path:
-    """Where a worker on this machine keeps its log and what outlives a runner."""
-    return project.daemon_dir / f"worker_{name}"

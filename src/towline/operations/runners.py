@@ -16,12 +16,13 @@ from towline.configuration.choice import load_project
 from towline.configuration.model import Project
 from towline.core.states import IN_FLIGHT, JobState
 from towline.errors import RunnerAlreadyActive, RunnerError, RunnerNotActive, WaitTimedOut
-from towline.operations.compose import OpenProject, open_given, worker_state_dir
+from towline.operations.compose import OpenProject, open_given
 from towline.operations.jobs import JobFilter, list_jobs
 from towline.operations.processes import is_running_program, measured, runs
 from towline.operations.runner_process import logging_to, running
 from towline.operations.runner_process import main as run_process
 from towline.operations.supervision import end_supervisor, log_level_of, start_log, start_supervisor, supervisor_pid
+from towline.operations.workers import worker_state_dir
 from towline.store import leases
 
 _START_SECONDS = 30.0

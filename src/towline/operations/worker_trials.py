@@ -20,7 +20,7 @@ from towline.core.records import Assignment, Observation, pack_job
 from towline.core.run_folder import ERROR_FILE
 from towline.errors import WorkerError
 from towline.on_worker.keeper import LOCK_FILE
-from towline.operations.compose import local_worker, worker_state_dir
+from towline.operations.workers import local_worker, worker_state_dir
 from towline.workers.local import LocalWorker
 
 _NAP_SECONDS = 0.05

@@ -201,7 +201,7 @@ def results_of(
         held = attempts.by_key[key]
         for end in observations:
             if end.event == "ended" and end.exit is not None:
-                result = read_result(Path(_run_dir(held, end) or ""), end.exit, end.result)
+                result = read_result(Path(_run_dir(held, end) or ""), end.exit, end.result, end.tail)
                 outputs = outputs_of(held.job.jobstore)
                 results[key] = result if outputs.transactional else _store_outside(outputs, result)
     return results
@@ -234,7 +234,7 @@ def digest(
 
 
 def _run_dir(held: Held, end: Observation) -> str | None:
-    """The run folder; a pooled job has none. The result of a command comes without a file too."""
-    if end.result is not None and held.job.payload_kind != "command":
+    """The run folder; a pooled job has none. The results of commands and of other machines come without a file too."""
+    if end.result is not None and end.tail is None and held.job.payload_kind != "command":
         return None
     return held.assignment.run_dir if held.assignment is not None else held.job.run_dir

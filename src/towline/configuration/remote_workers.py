@@ -1,0 +1,55 @@
+"""What is wrong with the description of a worker, beyond the types of its values."""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from importlib.metadata import entry_points
+from typing import Any
+
+_SCHEDULERS = ("shell", "slurm", "pbs", "sge")
+
+#: Keys that only have a meaning for a host behind SSH.
+_OF_A_HOST = ("host", "user", "port", "key_filename", "gateway", "forward_agent", "connect_timeout", "ssh_config")
+
+_SECRETS = ("password", "passphrase")
+
+WorkerProblem = tuple[tuple[str, ...], str]
+
+
+def remote_problems(worker: Mapping[str, Any]) -> Iterator[WorkerProblem]:
+    """What is wrong with a worker of type `remote`."""
+    if not worker.get("host"):
+        yield ("host",), "is missing; give a name of ~/.ssh/config, a host name or an address"
+    work_dir = worker.get("work_dir")
+    if not isinstance(work_dir, str) or not work_dir.startswith("/") or work_dir == "/":
+        yield ("work_dir",), f"is {work_dir!r}; give the absolute path of a folder on the worker, for example on its scratch"
+    if worker.get("execution", "warm") == "pooled":
+        yield ("execution",), "`pooled` is possible on this machine only; leave it out"
+    for key in _SECRETS:
+        if key in worker:
+            yield (
+                (key,),
+                "secrets do not belong into a file; use a key with an agent, or type `tow worker login` when the host asks",
+            )
+    yield from _common_problems(worker)
+
+
+def local_problems(worker: Mapping[str, Any]) -> Iterator[WorkerProblem]:
+    """What is wrong with a worker on this machine."""
+    for key in _OF_A_HOST:
+        if worker.get(key) is not None:
+            yield (key,), "has a meaning for workers of `type: remote` only; set that, or leave it out"
+    yield from _common_problems(worker)
+
+
+def _common_problems(worker: Mapping[str, Any]) -> Iterator[WorkerProblem]:
+    scheduler = worker.get("scheduler_type", "shell")
+    if isinstance(scheduler, str) and scheduler not in _SCHEDULERS:
+        others = [entry.name for entry in entry_points(group="towline.schedulers")]
+        if scheduler not in others:
+            known = [*_SCHEDULERS, *others]
+            near = difflib.get_close_matches(scheduler, known, n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            yield ("scheduler_type",), f"{scheduler!r} is not possible: {hint}it should be one of {', '.join(known)}"
+    command = worker.get("execution_cmd")
+    if isinstance(command, str) and "{}" not in command:
+        yield ("execution_cmd",), "has no {}, which stands for the run folder of the job"

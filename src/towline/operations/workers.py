@@ -1,0 +1,136 @@
+"""Workers as their configuration describes them."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from towline.configuration.model import GatewayConfig, Project, WorkerConfig
+from towline.core.ports import Worker
+from towline.workers.local import LocalWorker
+from towline.workers.remote.folders import Site
+from towline.workers.remote.shell_queue import ShellQueue
+from towline.workers.remote.worker import RemoteWorker
+from towline.workers.schedulers.catalogue import scheduler
+from towline.workers.schedulers.scheduler import Scheduler
+from towline.workers.transports.local import LocalTransport
+from towline.workers.transports.shell_text import Shell
+from towline.workers.transports.ssh import SshTransport
+from towline.workers.transports.ssh_settings import SshSettings
+from towline.workers.transports.transport import Transport
+
+#: Interpreter on hosts whose worker names none.
+_USUAL_PYTHON = "python3"
+
+
+def make_worker(project: Project, name: str, config: WorkerConfig, previous: Worker | None = None) -> Worker:
+    """The worker that `config` describes; the previous one when that still does it, which is closed otherwise.
+
+    Raises
+    ------
+    ConfigurationError
+        The configuration describes none.
+    """
+    worker: Worker
+    if config.runs_here:
+        worker = local_worker(project, name, config)
+        if isinstance(previous, LocalWorker) and previous.same_as(worker):
+            previous.set_slots(config.job_limit)
+            return previous
+    else:
+        if isinstance(previous, RemoteWorker) and previous.description == _description(config):
+            previous.set_slots(config.job_limit)
+            return previous
+        worker = remote_worker(name, config)
+    if previous is not None:
+        previous.close()
+    return worker
+
+
+def remote_worker(name: str, config: WorkerConfig) -> RemoteWorker:
+    """A worker behind a transport and a scheduler."""
+    usual = sys.executable if config.type == "local" else _USUAL_PYTHON
+    site = Site(
+        worker=name,
+        work_dir=str(config.work_dir),
+        queue=queue_of(config),
+        python=config.python or usual,
+        execution_cmd=config.execution_cmd,
+    )
+    return RemoteWorker(site, transport_of(name, config), config.job_limit, description=_description(config))
+
+
+def queue_of(config: WorkerConfig) -> Scheduler:
+    """What starts the jobs of a worker."""
+    if config.scheduler_type == "shell":
+        return ShellQueue(config.time_limit_grace_seconds)
+    return scheduler(config.scheduler_type)
+
+
+def transport_of(name: str, config: WorkerConfig) -> Transport:
+    """The way to a worker.
+
+    Raises
+    ------
+    ConfigurationError
+        A value means nothing to ssh.
+    """
+    limit = float(config.timeout_execute)
+    if config.type == "local":
+        return LocalTransport(name, Shell(config.shell_cmd, login=False), limit)
+    return SshTransport(name, ssh_settings(config), Shell(config.shell_cmd, login=config.login_shell), limit)
+
+
+def ssh_settings(config: WorkerConfig) -> SshSettings:
+    """How the host of a remote worker is reached."""
+    return SshSettings(
+        host=config.host or "",
+        user=config.user,
+        port=config.port,
+        key_filename=_keys(config.key_filename),
+        gateway=_gateway(config.gateway, config.ssh_config),
+        keepalive_seconds=config.keepalive,
+        connect_timeout_seconds=config.connect_timeout,
+        forward_agent=config.forward_agent,
+        config_file=config.ssh_config,
+    )
+
+
+def local_worker(project: Project, name: str, config: WorkerConfig) -> LocalWorker:
+    """The worker of this machine that `config` describes."""
+    return LocalWorker(
+        name=name,
+        work_dir=config.work_dir,
+        state_dir=worker_state_dir(project, name),
+        slots=config.job_limit,
+        execution=config.execution,
+        preload=config.preload,
+        grace_seconds=config.time_limit_grace_seconds,
+        python=config.python or sys.executable,
+    )
+
+
+def worker_state_dir(project: Project, name: str) -> Path:
+    """Where a worker on this machine keeps its log and what outlives a runner."""
+    return project.daemon_dir / f"worker_{name}"
+
+
+def _description(config: WorkerConfig) -> WorkerConfig:
+    """What a change of makes another worker."""
+    return replace(config, max_jobs=None, resources=None, pre_run=None, post_run=None, retry=None)
+
+
+def _keys(given: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else given or ()
+
+
+def _gateway(given: str | GatewayConfig | None, config_file: Path | None) -> SshSettings | str | None:
+    if given is None or isinstance(given, str):
+        return given
+    return SshSettings(
+        host=given.host,
+        user=given.user,
+        port=given.port,
+        key_filename=_keys(given.key_filename),
+        gateway=_gateway(given.gateway, config_file),
+        config_file=config_file,
+    )

@@ -1,0 +1,1 @@
+"""The worker whose jobs run behind a transport and a scheduler."""

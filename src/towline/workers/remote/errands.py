@@ -1,0 +1,284 @@
+"""What the thread of a remote worker does: in each round it ends, submits and looks, each for all jobs at once."""
+
+import secrets
+import time
+from collections.abc import Sequence
+
+from towline.core.records import Failure
+from towline.errors import TransferFailed
+from towline.workers.remote.board import Board
+from towline.workers.remote.cancelling import claims_script
+from towline.workers.remote.evidence import Evidence, Question, evidence_script, read_evidence
+from towline.workers.remote.flights import Flight, Phase
+from towline.workers.remote.folders import Site
+from towline.workers.remote.judging import Judge
+from towline.workers.remote.timing import look_seconds, question_seconds
+from towline.workers.schedulers.scheduler import Outcome, StatusAnswer, Submission, Submitted
+from towline.workers.transports.transport import Transport
+
+#: Jobs in one round trip; more go in the next ones.
+_MOST_JOBS = 1000
+#: How long an upload waits for its submission, to go with it.
+_SUBMIT_FOLLOWS_SECONDS = 0.1
+#: Time to the next try of a submission that is undecided, or that the scheduler did not take now.
+_UNDECIDED_SECONDS, _REFUSED_SECONDS = 5.0, 30.0
+#: A job whose start was asked for shows itself within this time, or is started again.
+_SHOWS_ITSELF_SECONDS = 5.0
+_CANCEL_AGAIN_SECONDS = 15.0
+
+
+class Errands:
+    """The rounds of one worker."""
+
+    def __init__(
+        self, board: Board, site: Site, transport: Transport, slots: int, gone_seconds: float | None
+    ) -> None:
+        self.slots = slots
+        #: Set when something new is to be done.
+        self.hurry = False
+        #: Whether the last round asked the worker anything.
+        self.asked = False
+        #: Why the scheduler does not answer.
+        self.scheduler_problem: str | None = None
+        self._board = board
+        self._site = site
+        self._transport = transport
+        self._judge = Judge(board, site, gone_seconds)
+        self._newest = time.monotonic()
+        self._next_look = 0.0
+        self._next_question = 0.0
+        self._seen = 0
+
+    def round(self) -> float | None:
+        """Do everything that is due; return the seconds until something is due again.
+
+        Raises
+        ------
+        WorkerError
+            The worker cannot be reached, or did not answer; nothing is forgotten.
+        """
+        self.hurry, self.asked = False, False
+        self._cancel()
+        self._submit()
+        self._look()
+        return self._wait_seconds(time.monotonic())
+
+    def _wait_seconds(self, now: float) -> float | None:
+        with self._board.changed:
+            flights = list(self._board.flights.values())
+            waits = [flight.try_again_at - now for flight in flights if flight.phase is Phase.WAITING and self._free()]
+            if any(flight.phase is Phase.UPLOADING and not flight.uploaded for flight in flights):
+                waits.append(_SUBMIT_FOLLOWS_SECONDS)
+            if any(flight.in_place for flight in flights):
+                waits.append(self._next_look - now)
+        return max(0.01, min(waits)) if waits else None
+
+    def _free(self) -> int:
+        return self.slots - sum(flight.in_place for flight in self._board.flights.values())
+
+    # Submitting
+
+    def _submit(self) -> None:
+        now = time.monotonic()
+        with self._board.changed:
+            ready = [
+                flight
+                for flight in self._board.flights.values()
+                if flight.phase is Phase.WAITING and not flight.cancel and flight.try_again_at <= now
+            ]
+            ready.sort(key=lambda flight: (-flight.priority, flight.job_id))
+            ready = ready[: max(0, min(self._free(), _MOST_JOBS))]
+            alone = [
+                flight
+                for flight in self._board.flights.values()
+                if flight.phase is Phase.UPLOADING
+                and not flight.uploaded
+                and now - flight.since > _SUBMIT_FOLLOWS_SECONDS
+            ][:_MOST_JOBS]
+        if alone:
+            self._send(alone, submit=False)
+        if ready:
+            self._send(ready, submit=True)
+
+    def _send(self, flights: Sequence[Flight], *, submit: bool) -> None:
+        try:
+            self._send_once(flights, submit=submit)
+        except TransferFailed as error:
+            self._find_culprit(flights, error, submit=submit)
+
+    def _find_culprit(self, flights: Sequence[Flight], error: TransferFailed, *, submit: bool) -> None:
+        """One job whose files cannot be written must not hold up the others; a full disk holds up all."""
+        half = len(flights) // 2
+        failed = []
+        for part in (flights[:half], flights[half:]) if half else ():
+            try:
+                self._send_once(part, submit=submit)
+            except TransferFailed:
+                failed.append(part)
+        if half and len(failed) == 1:
+            self._find_culprit(failed[0], error, submit=submit)
+        elif not half or failed:
+            with self._board.changed:
+                for flight in flights:
+                    self._board.tell(flight, "step_failed", failure=Failure("error", str(error)))
+
+    def _send_once(self, flights: Sequence[Flight], *, submit: bool) -> None:
+        self.asked = True
+        submissions = [Submission(flight.run_dir, flight.mark) for flight in flights]
+        then = self._site.queue.submit_command(submissions) if submit else ""
+        trees = [flight.prepared.tree for flight in flights if flight.prepared is not None and not flight.uploaded]
+        answer = self._transport.send(self._site.work_dir, trees, then=then)
+        came = self._site.queue.read_submissions(answer.stdout.decode(errors="replace"), submissions) if submit else ()
+        now = time.monotonic()
+        with self._board.changed:
+            for flight in flights:
+                if not flight.uploaded and flight.prepared is not None:
+                    flight.uploaded = True
+                    self._board.tell(flight, "uploaded")
+            refused = [self._submitted(flight, one, now) for flight, one in zip(flights, came, strict=False)]
+        if submit:
+            self.scheduler_problem = next((text for text in refused if text), None)
+            self._newest = now
+            self._next_look = now + look_seconds(0)
+
+    def _submitted(self, flight: Flight, came: Submitted, now: float) -> str | None:
+        """Take in what came of a submission; return why the scheduler does not take it now."""
+        if came.outcome is Outcome.REFUSED and came.refusal is not None:
+            said = f"{self._site.queue.name}: {came.refusal.message}; {came.refusal.remedy}".rstrip("; ")
+            if came.refusal.may_retry:
+                flight.try_again_at, flight.uploaded, flight.reason = now + _REFUSED_SECONDS, False, said
+                return said
+            failure = Failure("error", f"worker {self._site.worker} did not take the job: {said}")
+            self._board.tell(flight, "step_failed", failure=failure, may_retry=False)
+            return None
+        if came.outcome is Outcome.UNDECIDED:
+            flight.try_again_at, flight.reason = now + _UNDECIDED_SECONDS, came.message
+            return f"{self._site.queue.name}: {came.message}"
+        flight.phase, flight.since, flight.reason = Phase.QUEUED, now, None
+        flight.queue_id, flight.submitted_at = came.queue_id or flight.queue_id, came.submitted_at
+        self._board.tell(flight, "submitted")
+        return None
+
+    # Looking
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        with self._board.changed:
+            flights = [flight for flight in self._board.flights.values() if flight.in_place]
+            unseen = any(flight.phase is Phase.ADOPTED for flight in flights)
+            asked_about = [flight for flight in flights if flight.queued_job is not None]
+        if not flights or (now < self._next_look and not unseen):
+            return
+        ask = bool(asked_about) and now >= self._next_question
+        answer = self._read(flights, status_of=asked_about if ask else ())
+        changed = self._judge.seen(flights, answer.evidence)
+        if ask and answer.statuses is not None:
+            self.scheduler_problem = answer.statuses.problem
+            changed |= self._judge.asked(asked_about, answer.statuses)
+            self._next_question = time.monotonic() + question_seconds(time.monotonic() - self._newest)
+        doubtful = self._judge.doubtful()
+        if doubtful:
+            told = self._read(doubtful, accounting_of=doubtful)
+            changed |= self._judge.accounted(doubtful, told.statuses, told.evidence)
+        now = time.monotonic()
+        self._start_again(now)
+        if changed:
+            self._newest = now
+            self._next_question = min(self._next_question, now + question_seconds(0))
+        self._next_look = now + look_seconds(now - self._newest)
+
+    def _start_again(self, now: float) -> None:
+        with self._board.changed:
+            for flight in self._board.flights.values():
+                lost = flight.phase is Phase.QUEUED and flight.queue_id is None
+                if lost and now - flight.since > _SHOWS_ITSELF_SECONDS:
+                    flight.phase = Phase.WAITING
+
+    def _read(
+        self,
+        flights: Sequence[Flight],
+        *,
+        status_of: Sequence[Flight] = (),
+        accounting_of: Sequence[Flight] = (),
+        before: str = "",
+    ) -> "_Answer":
+        """Look into run folders, and ask the scheduler in the same round trip."""
+        self.asked = True
+        token = f"@towline@ files {secrets.token_hex(8)}"
+        questions = [
+            Question(
+                flight.key,
+                flight.run_dir,
+                flight.resources,
+                whole=bool(accounting_of),
+                with_job=flight.kind in ("command", "") and flight.package is None,
+            )
+            for flight in flights
+        ]
+        queue = self._site.queue
+        status_jobs = [job for flight in status_of if (job := flight.queued_job) is not None]
+        accounting_jobs = [job for flight in accounting_of if (job := flight.queued_job) is not None]
+        parts = [before]
+        if status_jobs:
+            parts.append(f"({queue.status_command(status_jobs)})\n")
+        if accounting_jobs:
+            parts.append(f"({queue.accounting_command(accounting_jobs)})\n")
+        output = self._transport.run("".join(parts) + evidence_script(questions, token)).stdout
+        said = output.partition(token.encode())[0].decode(errors="replace")
+        statuses = None
+        if status_jobs:
+            statuses = queue.read_status(said, status_jobs)
+        elif accounting_jobs:
+            statuses = queue.read_accounting(said, accounting_jobs)
+        return _Answer(said, read_evidence(output, questions, token) or {}, statuses)
+
+    # Ending
+
+    def _cancel(self) -> None:
+        now = time.monotonic()
+        with self._board.changed:
+            asked = [flight for flight in self._board.flights.values() if flight.cancel and flight.told is None]
+            for flight in [item for item in asked if not item.uploaded and item.phase in _NOT_THERE]:
+                self._board.tell(flight, "cancelled")
+            due = [
+                flight
+                for flight in asked
+                if flight.key in self._board.flights
+                and (flight.cancel_sent_at is None or now - flight.cancel_sent_at > _CANCEL_AGAIN_SECONDS)
+            ]
+            queue_ids = [flight.queue_id for flight in due if flight.queue_id is not None]
+        if not due:
+            return
+        before = claims_script([flight.run_dir for flight in due])
+        if queue_ids:
+            before += f"({self._site.queue.cancel_command(queue_ids)})\n"
+        answer = self._read(due, before=before)
+        problem = self._site.queue.read_cancellation(answer.said) if queue_ids else None
+        now = time.monotonic()
+        with self._board.changed:
+            for flight in due:
+                evidence = answer.evidence.get(flight.key)
+                known = flight.queue_id is not None
+                if evidence is not None and evidence.queue_id is not None:
+                    flight.queue_id, flight.submitted_at = evidence.queue_id
+                told_scheduler = known or flight.queue_id is None
+                flight.cancel_sent_at = now if told_scheduler and problem is None else None
+                if evidence is not None and evidence.never and told_scheduler and problem is None:
+                    self._board.tell(flight, "cancelled")
+                elif flight.phase in (*_NOT_THERE, Phase.ADOPTED):
+                    flight.phase = Phase.QUEUED
+        if problem is not None:
+            self.scheduler_problem = problem
+        self._newest, self._next_look, self._next_question = now, now, now
+
+
+_NOT_THERE = (Phase.UPLOADING, Phase.WAITING)
+
+
+class _Answer:
+    """What came of one look."""
+
+    def __init__(self, said: str, evidence: dict[str, Evidence], statuses: StatusAnswer | None) -> None:
+        self.said = said
+        self.evidence = evidence
+        self.statuses = statuses

@@ -1,0 +1,124 @@
+"""From an assignment to the run folder of a job on the other side, and to its submission."""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+
+from towline.core.records import Assignment, ShellSetup
+from towline.core.run_folder import JOB_FILE, SCRIPT_FILE, output_files
+from towline.errors import InvalidRequest
+from towline.on_worker import command
+from towline.on_worker.command_inputs import Written, inputs
+from towline.on_worker.isolation import JOB_VARIABLE, RUN_DIR_VARIABLE
+from towline.on_worker.run_job import command_line
+from towline.workers.remote import job_scripts
+from towline.workers.remote.shell_queue import ShellQueue
+from towline.workers.schedulers.scheduler import BatchScript, Scheduler, Submission, mark
+from towline.workers.transports.transport import Content, Source, Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What the folders of a worker have in common."""
+
+    worker: str
+    work_dir: str
+    queue: Scheduler
+    #: Interpreter for Python jobs there.
+    python: str
+    #: Command that runs a Python job in place of `python`, for containers; ``{}`` stands for the run folder.
+    execution_cmd: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What is sent for a job."""
+
+    tree: Tree
+    submission: Submission
+
+
+def submission_of(assignment: Assignment) -> Submission:
+    """The submission of an attempt; the same every time."""
+    return Submission(assignment.run_dir, mark(assignment.uuid, assignment.index, assignment.attempt))
+
+
+def prepare(assignment: Assignment, site: Site) -> Prepared:
+    """The run folder of an attempt and its submission.
+
+    Raises
+    ------
+    InvalidRequest
+        The resources mean nothing to the scheduler, a variable or a path cannot be used, or an input is not there.
+    """
+    submission = submission_of(assignment)
+    path = _relative(assignment.run_dir, site.work_dir)
+    files: dict[str, Source] = {JOB_FILE: assignment.package}
+    if assignment.payload_kind == "command":
+        words, variables, setup = _command(assignment, site, files)
+    else:
+        words, variables, setup = _python_words(assignment, site), {}, _around(assignment, site, ())
+    batch = BatchScript(
+        run_dir=assignment.run_dir,
+        mark=submission.mark,
+        command=words,
+        name=assignment.name,
+        setup=setup,
+        variables={**variables, JOB_VARIABLE: assignment.key, RUN_DIR_VARIABLE: assignment.run_dir},
+        resources=assignment.resources,
+    )
+    files[SCRIPT_FILE] = Content(site.queue.script(batch).encode(), 0o777)
+    if isinstance(site.queue, ShellQueue):
+        files[site.queue.extra_file] = site.queue.keeper_file(assignment.resources)
+    return Prepared(Tree(path, files), submission)
+
+
+def _relative(run_dir: str, work_dir: str) -> str:
+    try:
+        return str(PurePosixPath(run_dir).relative_to(work_dir))
+    except ValueError as error:
+        raise InvalidRequest(f"the run folder {run_dir} is not in the work_dir {work_dir} of the worker") from error
+
+
+def _python_words(assignment: Assignment, site: Site) -> list[str]:
+    if site.execution_cmd is None:
+        return command_line(site.python, assignment.run_dir)
+    # The words of the user are for the shell, as the lines of pre_run are; the folder is an argument.
+    return ["/bin/bash", "-c", site.execution_cmd.replace("{}", '"$1"'), "towline", assignment.run_dir]
+
+
+def _command(
+    assignment: Assignment, site: Site, files: dict[str, Source]
+) -> tuple[list[str], Mapping[str, str], ShellSetup]:
+    found = command.parse(assignment.package)
+    command.check(found)
+    if not isinstance(site.queue, ShellQueue):
+        # The scheduler sees to the memory; a limit of address space besides would hit what only reserves it.
+        prelude = {key: value for key, value in (found.header.get("prelude") or {}).items() if key != "memory_bytes"}
+        found = replace(found, header={**found.header, "prelude": prelude})
+    # The others the job brings itself, from where they are on its side.
+    written = [item for item in inputs(found) if isinstance(item, Written)]
+    files.update({item.name: Content(item.data, item.mode | 0o066) for item in written if item.data is not None})
+    empty = tuple(f"mkdir -p -- {shlex.quote(f'./{item.name}')}" for item in written if item.data is None)
+    payload = found.payload
+    patterns, codes = payload.get("outputs") or (), payload.get("success_exit_codes") or (0,)
+    listing = job_scripts.output_lines(assignment.run_dir, patterns, codes)
+    return command.arguments(found), command.environment(found), _around(assignment, site, listing, empty)
+
+
+def _around(
+    assignment: Assignment, site: Site, listing: tuple[str, ...], before: tuple[str, ...] = ()
+) -> ShellSetup:
+    """The shell lines around the job, with those of towline: first of all, and last of all."""
+    given = assignment.shell or ShellSetup()
+    user_lines = ("(", *given.post_run, ")") if given.post_run else ()
+    if isinstance(site.queue, ShellQueue):
+        return replace(given, pre_run=(*before, *given.pre_run), post_run=(*user_lines, *listing))
+    tails = job_scripts.tail_lines(assignment.run_dir, *output_files(assignment.resources))
+    return replace(
+        given,
+        pre_run=(*job_scripts.started_lines(), *before, *given.pre_run),
+        post_run=(*user_lines, *listing, *tails, *job_scripts.exit_lines(assignment.run_dir)),
+    )
+

@@ -1,0 +1,41 @@
+"""How often a remote worker looks: often while something is new, seldom while everything has been running for long."""
+
+from dataclasses import dataclass
+
+#: Seconds between two looks into the run folders: at least, at most in the first ten minutes, and at most ever.
+_SHORTEST, _SHORT, _LONGEST = 0.25, 2.0, 30.0
+#: Part of the age of the newest job.
+_SHARE, _LATE_SHARE = 0.4, 1 / 300
+#: Seconds between two questions to a scheduler.
+_SHORTEST_QUESTION, _LONGEST_QUESTION, _QUESTION_SHARE = 1.5, 60.0, 0.1
+
+
+def look_seconds(age_seconds: float) -> float:
+    """Time to the next look when the newest job, or the newest end of one, is so old."""
+    early = min(_SHORT, max(_SHORTEST, _SHARE * age_seconds))
+    return min(_LONGEST, max(early, _LATE_SHARE * age_seconds))
+
+
+def question_seconds(age_seconds: float) -> float:
+    """Time to the next question to the scheduler; files tell of starts and ends, so it is asked for the rest only."""
+    return min(_LONGEST_QUESTION, max(_SHORTEST_QUESTION, _QUESTION_SHARE * age_seconds))
+
+
+@dataclass(slots=True)
+class Pause:
+    """The time to leave a worker alone after its connection failed."""
+
+    first_seconds: float = 0.5
+    longest_seconds: float = 60.0
+    until: float = 0.0
+    _seconds: float = 0.0
+
+    def failed(self, now: float, at_least: float = 0.0, at_most: float | None = None) -> None:
+        """The connection failed once more."""
+        self._seconds = min(self.longest_seconds, max(self.first_seconds, 2 * self._seconds))
+        wait = max(self._seconds, at_least)
+        self.until = now + (wait if at_most is None else min(wait, at_most))
+
+    def succeeded(self) -> None:
+        """It works."""
+        self._seconds, self.until = 0.0, 0.0
