@@ -29,8 +29,6 @@ class Plan:
     """``moose``, ``embedded``, or empty when the sentence does not say."""
     backend: str = ""
     """``local``, ``hpc``, or empty when the sentence does not say."""
-    processes: int | None = None
-    """Processes of a parallel run; None when the sentence does not say."""
     understood: tuple[str, ...] = ()
     """What was read, each with the words that say it."""
     assumed: tuple[str, ...] = ()

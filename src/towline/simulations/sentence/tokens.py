@@ -1,0 +1,239 @@
+"""A sentence as a row of words, numbers with their units, and signs."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from towline.errors import InvalidRequest
+from towline.simulations.sentence.units import Unit, unit_at
+
+#: A sentence is a sentence, not a book.
+LONGEST_SENTENCE = 4000
+
+_NUMBER = (
+    r"(?P<number>(?:\d{1,3}(?:,\d{3})+(?![\d])|\d+)(?:\.\d+)?(?:[eE][-+−]?\d+)?|\.\d+(?:[eE][-+−]?\d+)?)"
+    r"(?:\s*[×x*·]\s*10\s*(?:\^|\*\*)?\s*(?P<power>[-+−]?\d+|[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+)(?![.\d]))?"
+)
+_TOKEN = re.compile(
+    r"(?P<dimension>(?<![\w.])[123]\s?-?\s?[dD](?:im)?\b)|(?P<unclear>(?<![\d.,])\d+,(?:\d{1,2}|\d{4,})(?![\d,.]))"
+    rf"|{_NUMBER}|(?P<cross>(?<=[\dm])[xX](?=\d))|(?P<word>[^\W\d_]\w*)|(?P<sign>\.\.\.|\+/?-|\S)"
+)
+_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
+_SMALL = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
+).split()
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_VALUES = {word: value for value, word in enumerate(_SMALL)} | {word: 20 + 10 * at for at, word in enumerate(_TENS)}
+_GROUPS = {"hundred": 100, "thousand": 1000, "million": 1_000_000}
+_WHOLE = {"dozen": 12.0, "half": 0.5, "quarter": 0.25}
+_MINUS = "-−–—"
+
+
+@dataclass(frozen=True)
+class Token:
+    """A word, a number, a sign, or a dimension such as ``2-D``."""
+
+    kind: str
+    """``word``, ``number``, ``sign``, ``dimension``, or ``unclear`` for a number that may be read in two ways."""
+    text: str
+    start: int
+    end: int
+    value: float = 0.0
+    """Of numbers and dimensions."""
+    unit: Unit | None = None
+    whole: bool = False
+    """Whether the number is written as a whole one."""
+
+    @property
+    def word(self) -> str:
+        """The text for comparing, without regard to capitals."""
+        return self.text.casefold()
+
+
+def tokens(text: str) -> list[Token]:
+    """Cut a sentence into tokens; a number takes its sign and its unit with it.
+
+    Raises
+    ------
+    InvalidRequest
+        The text is empty, too long, or no text that people write.
+    """
+    if not text.strip():
+        raise InvalidRequest('the sentence is empty; try: tow simulate "grain growth in copper at 600 K, 100 grains"')
+    if len(text) > LONGEST_SENTENCE:
+        raise InvalidRequest(f"the sentence has {len(text)} characters; give at most {LONGEST_SENTENCE}")
+    strange = sorted(
+        {f"U+{ord(one):04X}" for one in text if unicodedata.category(one) in ("Cc", "Cf", "Cs", "Co")} - _SPACES
+    )
+    if strange:
+        raise InvalidRequest(f"the sentence has characters that nobody sees ({', '.join(strange[:5])}); type it again")
+    raw = [token for match in _TOKEN.finditer(text) for token in _read(match)]
+    return _with_units(_with_signs(_with_number_words(raw, text), text), text)
+
+
+_SPACES = {"U+0009", "U+000A", "U+000D"}
+
+
+def _read(match: re.Match[str]) -> list[Token]:
+    number = match["number"]
+    groups = number.split(",") if number is not None else []
+    # 300,450,600 is a list; 50,000 and 2,500 are one number.
+    if len(groups) > 1 and len(groups[0]) == 3 and set(groups[1:]) != {"000"} and match["power"] is None:
+        row, at = [], match.start()
+        for group in groups:
+            row.append(Token("number", group, at, at + len(group), float(group), whole=group.isdigit()))
+            row.append(Token("sign", ",", at + len(group), at + len(group) + 1))
+            at += len(group) + 1
+        return row[:-1]
+    return [_token(match)]
+
+
+def _token(match: re.Match[str]) -> Token:
+    kind = (match.lastgroup or "sign").replace("cross", "sign")
+    start, end = match.span()
+    if match["number"] is not None:
+        digits = match["number"].replace(",", "").replace("−", "-")
+        power = int(match["power"].translate(_SUPERSCRIPTS).replace("−", "-")) if match["power"] else 0
+        value = _power_of_ten(float(digits), power)
+        return Token("number", match[0], start, end, value, whole=digits.isdigit() and not power)
+    if kind == "dimension":
+        return Token(kind, match[0], start, end, float(match[0][0]), whole=True)
+    return Token(kind, match[0], start, end)
+
+
+def _power_of_ten(value: float, power: int) -> float:
+    # From text, so that 2.5 × 10^-6 is the number that 2.5e-6 is.
+    return (
+        float(f"{value!r}e{power}")
+        if "e" not in repr(value) and abs(power) < 400
+        else value * 10.0 ** max(-400, min(300, power))
+    )
+
+
+def _with_number_words(raw: Sequence[Token], text: str) -> list[Token]:
+    """Put a number where one is spelled out: ``seven hundred and fifty``, ``half a``, ``a dozen``."""
+    done: list[Token] = []
+    at = 0
+    while at < len(raw):
+        value, end = _spelled(raw, at)
+        if end == at:
+            done.append(raw[at])
+            at += 1
+        else:
+            span = raw[at].start, raw[end - 1].end
+            done.append(Token("number", text[span[0] : span[1]], *span, value, whole=value == int(value)))
+            at = end
+    return done
+
+
+def _spelled(raw: Sequence[Token], at: int) -> tuple[float, int]:
+    """The number that is spelled from a token on, and where it ends; the same position when there is none."""
+    words = [token.word if token.kind == "word" else token.text for token in raw[at : at + 16]]
+    if words[:2] in (["half", "a"], ["half", "an"]):
+        return 0.5, at + 2
+    skip = 1 if words[0] in ("a", "an") and len(words) > 1 and (words[1] in _GROUPS or words[1] in _WHOLE) else 0
+    if words[skip] in _WHOLE:
+        return _WHOLE[words[skip]], at + skip + 1
+    if skip == 0 and words[0] not in _VALUES:
+        return _digits_and_group(raw, at, words)
+    value, length = _sum_of_words(words[skip:], 1.0 if skip else 0.0)
+    if words[skip + length :][:3] == ["and", "a", "half"]:
+        return value + 0.5, at + skip + length + 3
+    if words[skip + length :][:1] == ["point"]:
+        digits = _after_point(words[skip + length + 1 :])
+        if digits:
+            return float(f"{value:g}.{digits}"), at + skip + length + 1 + len(digits)
+    return value, at + skip + length
+
+
+def _digits_and_group(raw: Sequence[Token], at: int, words: Sequence[str]) -> tuple[float, int]:
+    """``50 thousand``, ``1.5 million``."""
+    if raw[at].kind == "number" and len(words) > 1 and words[1] in ("thousand", "million", "hundred", "dozen"):
+        return raw[at].value * (_GROUPS | {"dozen": 12})[words[1]], at + 2
+    return 0.0, at
+
+
+def _sum_of_words(words: Sequence[str], start: float) -> tuple[float, int]:
+    """The value of number words from the first on, and how many they are."""
+    total, group, at, last = 0.0, start, 0, 10**9
+    while at < len(words):
+        word = words[at]
+        if word in _GROUPS and (group or total):
+            if _GROUPS[word] == 100:
+                group *= 100
+            else:
+                total, group = total + group * _GROUPS[word], 0.0
+            last = _GROUPS[word]
+        elif word in _VALUES and _fits(_VALUES[word], last):
+            group += _VALUES[word]
+            last = 10 if _VALUES[word] >= 20 else 1
+        elif not (word in ("and", "-") and _goes_on(words, at, last)):
+            break
+        at += 1
+    return total + group, at
+
+
+def _fits(value: int, last: int) -> bool:
+    """Whether a number word may follow one of this magnitude: forty-two, but not two forty."""
+    return value > 0 and (last >= 100 or (last == 10 and value < 10))
+
+
+def _goes_on(words: Sequence[str], at: int, last: int) -> bool:
+    """Whether a number goes on after ``and`` or a hyphen: not in ``three hundred and seven hundred``."""
+    following = words[at + 1] if at + 1 < len(words) else ""
+    if following not in _VALUES or not _fits(_VALUES[following], last) or (words[at] == "and" and last < 100):
+        return False
+    after = words[at + 2 : at + 5]
+    if words[at] == "-":
+        return True
+    # 'three hundred and seven hundred', 'one hundred and fifty thousand' after hundred: the second stands alone.
+    return not any(
+        word in _GROUPS and _GROUPS[word] <= last for word in after[:1] + [w for w in after[1:2] if after[0] in _VALUES]
+    )
+
+
+def _after_point(words: Sequence[str]) -> str:
+    digits = ""
+    for word in words:
+        if word not in _SMALL[:10]:
+            break
+        digits += str(_SMALL.index(word))
+    return digits
+
+
+def _with_signs(row: Sequence[Token], text: str) -> list[Token]:
+    """Join a minus to its number where it is no dash between numbers or words."""
+    done: list[Token] = []
+    for token in row:
+        previous = done[-1] if done else None
+        if (
+            token.kind == "number"
+            and previous is not None
+            and previous.text in (*_MINUS, "+")
+            and previous.end == token.start
+        ):
+            before = done[-2] if len(done) > 1 else None
+            apart = before is None or before.end < previous.start or before.text in ("=", "(", "[", ":", ",")
+            if apart and (before is None or before.kind != "number"):
+                sign = 1.0 if previous.text == "+" else -1.0
+                done[-1] = replace(
+                    token, text=text[previous.start : token.end], start=previous.start, value=sign * token.value
+                )
+                continue
+        done.append(token)
+    return done
+
+
+def _with_units(row: Sequence[Token], text: str) -> list[Token]:
+    """Join units to the numbers before them."""
+    done: list[Token] = []
+    covered = 0
+    for token in row:
+        if token.start < covered:
+            continue
+        if token.kind == "number" and (found := unit_at(text, token.end)) is not None:
+            unit, covered = found
+            token = replace(token, text=text[token.start : covered], end=covered, unit=unit)
+        done.append(token)
+    return done
