@@ -27,6 +27,8 @@ class AffectedJob:
     seen_on_worker: bool
     #: Its id as users see it, for messages.
     db_id: str
+    #: Time of its last change.
+    updated_at: float
 
     @property
     def begun(self) -> bool:
@@ -52,7 +54,9 @@ class ActionResult:
     also_changed: tuple[int, ...] = ()
 
 
-_COLUMNS = "id, uuid, job_index, attempt, flow_id, state, previous_state, worker, run_dir, process_id, started_at"
+_COLUMNS = (
+    "id, uuid, job_index, attempt, flow_id, state, previous_state, worker, run_dir, process_id, started_at, updated_at"
+)
 
 
 _FLYING = ", ".join(f"'{state.value}'" for state in sorted(IN_FLIGHT))
@@ -71,8 +75,12 @@ def affected(transaction: Transaction, job_ids: Iterable[int]) -> list[AffectedJ
             *(job_id, uuid, index, attempt, flow_id, JobState(state)),
             None if previous is None else JobState(previous),
             *(worker, run_dir, process_id, run_dir is not None or started_at is not None, transaction.db_id(job_id)),
+            updated_at,
         )
-        for job_id, uuid, index, attempt, flow_id, state, previous, worker, run_dir, process_id, started_at in rows
+        for (
+            *(job_id, uuid, index, attempt, flow_id, state, previous, worker, run_dir, process_id, started_at),
+            updated_at,
+        ) in rows
     ]
 
 
@@ -93,7 +101,7 @@ def move(
             (to_state.value, transaction.now, id_list(job.id for job in jobs if to_states[job.id] is to_state)),
         )
     for job in jobs:
-        transaction.record(job.id, job.flow_id, job.worker, job.state, to_states[job.id], note)
+        transaction.record(job.id, job.flow_id, job.worker, job.state, to_states[job.id], note, since=job.updated_at)
 
 
 def request_cancellation(transaction: Transaction, jobs: Iterable[AffectedJob], *, delete_files: bool = False) -> None:

@@ -14,8 +14,9 @@ from typing import Any
 
 import orjson
 
-from towline.core.states import FINAL, JobState, flow_state
+from towline.core.states import FINAL, FlowState, JobState, flow_state
 from towline.errors import SchemaTooNew
+from towline.store import change_counts
 from towline.store.dialect import Dialect, dialect_for
 from towline.store.migrations import SCHEMA_VERSION
 
@@ -38,6 +39,8 @@ class Transaction:
         self._events: list[tuple[int, int | None, float, str | None, str | None, str, str | None]] = []
         self._flow_deltas: dict[tuple[int, str], int] = defaultdict(int)
         self._worker_deltas: dict[tuple[str, str], int] = defaultdict(int)
+        self._flow_state_deltas: dict[str, int] = defaultdict(int)
+        self._changes = change_counts.ChangeCounts()
         #: Text before the number in the ids of jobs.
         self.db_id_prefix = ""
         self._touched_flows: set[int] = set()
@@ -73,8 +76,21 @@ class Transaction:
         to_state: JobState | None,
         note: str | None = None,
         at: float | None = None,
+        *,
+        since: float | None = None,
+        updated_at: float | None = None,
     ) -> None:
-        """Note that a job was born (`from_state` None), moved, or was deleted (`to_state` None)."""
+        """Note that a job was born (`from_state` None), moved, or was deleted (`to_state` None).
+
+        Parameters
+        ----------
+        at
+            When it really happened; now, unless a worker tells another time.
+        since
+            Time of the last change of a job that leaves a state which reports follow.
+        updated_at
+            Time of its last change from now on, where that is not now.
+        """
         self._events.append(
             (
                 job_id,
@@ -89,9 +105,11 @@ class Transaction:
         if from_state is not None:
             self._flow_deltas[(flow_id, from_state.value)] -= 1
             self._worker_deltas[(worker, from_state.value)] -= 1
+            self._changes.add("job", from_state.value, since, -1)
         if to_state is not None:
             self._flow_deltas[(flow_id, to_state.value)] += 1
             self._worker_deltas[(worker, to_state.value)] += 1
+            self._changes.add("job", to_state.value, self.now if updated_at is None else updated_at, 1)
         self._touched_flows.add(flow_id)
 
     def note(self, job_id: int, note: str) -> None:
@@ -102,6 +120,10 @@ class Transaction:
         """Note that a job in `state` changed its worker."""
         self._worker_deltas[(from_worker, state.value)] -= 1
         self._worker_deltas[(to_worker, state.value)] += 1
+
+    def record_new_flow(self) -> None:
+        """Note that a flow was stored, READY; what its jobs make of it is found out when this transaction ends."""
+        self._flow_state_deltas[FlowState.READY.value] += 1
 
     def forget_flow(self, flow_id: int) -> None:
         """Note that a flow, all of whose jobs were deleted, goes with its counters when this transaction ends."""
@@ -130,8 +152,24 @@ class Transaction:
             "INSERT INTO event (job_id, flow_id, at, from_state, to_state, actor, note) VALUES (?, ?, ?, ?, ?, ?, ?)",
             self._events,
         )
-        for table, column in (("flow_count", "flow_id"), ("flow", "id")):
-            self.executemany(f"DELETE FROM {table} WHERE {column} = ?", [(flow,) for flow in self._forgotten_flows])
+        if self._forgotten_flows:
+            self._delete_flows()
+        self.executemany(
+            "INSERT INTO flow_state_count (state, flows) VALUES (?, ?) "
+            "ON CONFLICT (state) DO UPDATE SET flows = flow_state_count.flows + excluded.flows",
+            ((state, delta) for state, delta in self._flow_state_deltas.items() if delta),
+        )
+        self.executemany(change_counts.UPDATE, self._changes.rows())
+
+    def _delete_flows(self) -> None:
+        listed = orjson.dumps(sorted(self._forgotten_flows)).decode()
+        self.execute("DELETE FROM flow_count WHERE flow_id IN (SELECT value FROM json_each(?))", (listed,))
+        rows = self.execute(
+            "DELETE FROM flow WHERE id IN (SELECT value FROM json_each(?)) RETURNING state, updated_at", (listed,)
+        ).fetchall()
+        for state, updated_at in rows:
+            self._flow_state_deltas[state] -= 1
+            self._changes.add("flow", state, updated_at, -1)
 
     def _refresh_flows(self, flow_ids: Collection[int]) -> None:
         """Derive the states of flows from the counts of their jobs, in a few statements however many they are."""
@@ -139,26 +177,31 @@ class Transaction:
             return
         listed = orjson.dumps(sorted(flow_ids)).decode()
         rows = self.execute(
-            "SELECT flow_id, state, jobs FROM flow_count "
+            "SELECT flow_id, state, jobs, 0.0 FROM flow_count "
             "WHERE jobs > 0 AND flow_id IN (SELECT value FROM json_each(?)) "
-            "UNION ALL SELECT id, state, -1 FROM flow WHERE id IN (SELECT value FROM json_each(?))",
+            "UNION ALL SELECT id, state, -1, updated_at FROM flow WHERE id IN (SELECT value FROM json_each(?))",
             (listed, listed),
         ).fetchall()
         counts: dict[int, dict[JobState, int]] = {flow_id: {} for flow_id in flow_ids}
         before: dict[int, str] = {}
-        for flow_id, state, jobs in rows:
+        for flow_id, state, jobs, updated_at in rows:
             if jobs > 0:
                 counts[flow_id][JobState(state)] = jobs
             else:
                 before[flow_id] = state
+                self._changes.add("flow", state, updated_at, -1)
         completed = self._with_completed_leaves(counts)
         by_state: dict[str, list[int]] = defaultdict(list)
         for flow_id, found in counts.items():
             state = flow_state(found, leaves_completed=flow_id in completed).value
             by_state[state].append(flow_id)
+            if flow_id in before:
+                self._changes.add("flow", state, self.now, 1)
             if before.get(flow_id, state) != state:
                 # No job has the number 0: the event is about the flow.
                 self._events.append((0, flow_id, self.now, before[flow_id], state, self.actor, None))
+                self._flow_state_deltas[before[flow_id]] -= 1
+                self._flow_state_deltas[state] += 1
         for state, flows in by_state.items():
             self.execute(
                 "UPDATE flow SET state = ?, updated_at = ? WHERE id IN (SELECT value FROM json_each(?))",

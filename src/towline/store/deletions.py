@@ -102,7 +102,7 @@ def remove_jobs(
         transaction.execute(f"DELETE FROM {table} WHERE job_id IN (SELECT value FROM json_each(?))", (listed,))
     transaction.execute("DELETE FROM job WHERE id IN (SELECT value FROM json_each(?))", (listed,))
     for job in jobs:
-        transaction.record(job.id, job.flow_id, job.worker, job.state, None, note)
+        transaction.record(job.id, job.flow_id, job.worker, job.state, None, note, since=job.updated_at)
     recount(transaction, children)
 
 

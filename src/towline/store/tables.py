@@ -35,6 +35,7 @@ flow = Table(
     Column("metadata", DOCUMENT),
     Index("flow_by_update", "updated_at"),
     Index("flow_by_state", "state", "updated_at"),
+    Index("flow_by_name", "name", "updated_at"),
     sqlite_autoincrement=True,
 )
 
@@ -57,6 +58,31 @@ worker_count = Table(
     Column("state", TEXT, nullable=False),
     Column("jobs", WHOLE, nullable=False),
     PrimaryKeyConstraint("worker", "state"),
+    sqlite_with_rowid=False,
+)
+
+#: How many flows are in each state; kept like the numbers of jobs.
+flow_state_count = Table(
+    "flow_state_count",
+    metadata,
+    Column("state", TEXT, primary_key=True),
+    Column("flows", WHOLE, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+#: How many jobs and flows are in a state since a change in a certain quarter of an hour, and on a certain day (of UTC),
+#: for the states that reports follow: :mod:`towline.store.change_counts`.
+change_count = Table(
+    "change_count",
+    metadata,
+    # "job" or "flow".
+    Column("about", TEXT, nullable=False),
+    # 900 or 86400; `number` counts such spans since the epoch.
+    Column("span_seconds", WHOLE, nullable=False),
+    Column("state", TEXT, nullable=False),
+    Column("number", WHOLE, nullable=False),
+    Column("changed", WHOLE, nullable=False),
+    PrimaryKeyConstraint("about", "span_seconds", "state", "number"),
     sqlite_with_rowid=False,
 )
 
@@ -97,7 +123,7 @@ job = Table(
     Index("job_by_flow", "flow_id"),
     Index("job_by_state", "state", "worker", "updated_at"),
     Index("job_by_update", "updated_at"),
-    Index("job_by_name", "name"),
+    Index("job_by_name", "name", "updated_at"),
     Index(
         "job_ready",
         "worker",
@@ -112,12 +138,19 @@ job = Table(
         sqlite_where=text("made_by IS NOT NULL"),
         postgresql_where=text("made_by IS NOT NULL"),
     ),
-    # Jobs that wait for the time of their next attempt.
+    # Jobs that wait for the time of their next attempt. Without the state in it, SQLite prefers the index of states.
     Index(
         "job_delayed",
+        "state",
         "retry_at",
         sqlite_where=text("state = 'READY' AND retry_at IS NOT NULL"),
         postgresql_where=text("state = 'READY' AND retry_at IS NOT NULL"),
+    ),
+    Index(
+        "job_by_process",
+        "process_id",
+        sqlite_where=text("process_id IS NOT NULL"),
+        postgresql_where=text("process_id IS NOT NULL"),
     ),
     sqlite_autoincrement=True,
 )
@@ -204,6 +237,8 @@ event = Table(
     Column("note", TEXT),
     Column("flow_id", REFERENCE),
     Index("event_by_job", "job_id"),
+    Index("event_by_flow", "flow_id"),
+    Index("event_by_time", "at"),
 )
 
 #: Attempts whose processes have to end: the request of a user, carried out and confirmed by the runner.

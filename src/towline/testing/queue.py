@@ -1,6 +1,7 @@
 """Queues for tests: flows by the names of their jobs, in the states that a test is about."""
 
 import uuid as uuids
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ import orjson
 
 from towline.core.records import NewFlow, NewJob
 from towline.core.states import FINAL, JobState, flow_state
+from towline.store import change_counts
 from towline.store.database import Database
 from towline.store.jobs import Defaults, insert_flow
 from towline.store.readiness import children_of, recount
@@ -55,14 +57,15 @@ def add_flow(
 def put_in_state(database: Database, job_id: int, state: JobState, **columns: Any) -> None:
     """Move a job as if the runner had, with further columns of its row; counters, flow and children follow."""
     with database.transaction() as transaction:
-        flow_id, worker, before = transaction.execute(
-            "SELECT flow_id, worker, state FROM job WHERE id = ?", (job_id,)
+        flow_id, worker, before, since = transaction.execute(
+            "SELECT flow_id, worker, state, updated_at FROM job WHERE id = ?", (job_id,)
         ).fetchone()
         columns = {"previous_state": before, "updated_at": transaction.now, **columns}
         assignments = "".join(f", {column} = ?" for column in columns)
         values = (state.value, *columns.values(), job_id)
         transaction.execute(f"UPDATE job SET state = ?{assignments} WHERE id = ?", values)
-        transaction.record(job_id, flow_id, worker, JobState(before), state)
+        updated_at = columns["updated_at"]
+        transaction.record(job_id, flow_id, worker, JobState(before), state, since=since, updated_at=updated_at)
         recount(transaction, children_of(transaction, [job_id]))
 
 
@@ -91,6 +94,7 @@ def inconsistencies(database: Database) -> list[str]:
         counted = set(database.read(f"SELECT {column}, state, jobs FROM {table} WHERE jobs <> 0"))
         real = set(database.read(f"SELECT {column}, state, count(*) FROM job GROUP BY {column}, state"))
         problems += [f"{table}: counted {sorted(counted - real)}, really {sorted(real - counted)}"] * (counted != real)
+    problems += _counters_that_differ(database)
     problems += [
         f"job {row[0]} is {row[1]} with {row[2]} unfinished parents, really {row[3]}"
         for row in database.read(
@@ -118,6 +122,21 @@ def inconsistencies(database: Database) -> list[str]:
         "UNION ALL SELECT 'flow', id FROM flow WHERE id NOT IN (SELECT flow_id FROM job)"
     )
     return problems + [f"{what} of {owner} that is gone" for what, owner in orphans]
+
+
+def _counters_that_differ(database: Database) -> list[str]:
+    flows = Counter(state for (state,) in database.read("SELECT state FROM flow"))
+    counted = {state: flows for state, flows in database.read("SELECT state, flows FROM flow_state_count") if flows}
+    problems = [f"flow_state_count: counted {counted}, really {dict(flows)}"] * (counted != dict(flows))
+    changes: Counter[tuple[str, int, str, int]] = Counter()
+    for about, states in change_counts.FOLLOWED.items():
+        for state, at in database.read(f"SELECT state, updated_at FROM {about}"):
+            for seconds in (change_counts.QUARTER_SECONDS, change_counts.DAY_SECONDS):
+                changes[(about, seconds, state, int(at // seconds))] += state in states
+    rows = database.read("SELECT about, span_seconds, state, number, changed FROM change_count WHERE changed <> 0")
+    told = {(about, seconds, state, number, changed) for about, seconds, state, number, changed in rows}
+    real = {(*key, changed) for key, changed in changes.items() if changed}
+    return problems + [f"change_count: counted {sorted(told - real)}, really {sorted(real - told)}"] * (told != real)
 
 
 def _flows_that_differ(database: Database) -> list[str]:
