@@ -11,6 +11,7 @@ Problem = tuple[tuple[str | int, ...], str]
 
 _LATER = "is not available in this version (0.1) of towline"
 _DEFAULT_REMOTE_JOBSTORE = {"store": "maggma_json", "zip": False}
+_OF_PARAMIKO = ("connect_kwargs", "inline_ssh_env")
 _OUTDATED_QUEUE_KEYS = ("flows_collection", "auxiliary_collection", "batches_collection")
 
 
@@ -29,24 +30,23 @@ def _worker_refusals(workers: object) -> Iterator[Problem]:
     for name, worker in workers.items():
         if not isinstance(worker, Mapping):
             continue
-        kind = worker.get("type")
-        if kind in ("remote", "separated_transfer"):
-            yield ("workers", name), f"type {kind!r} {_LATER}; only `type: local` is"
+        if worker.get("type") == "separated_transfer":
+            reason = "files travel over the connection of the jobs; write `type: remote`, and leave `transfer` out"
+            yield ("workers", name), f"type 'separated_transfer' {_LATER}: {reason}"
             continue
-        scheduler = worker.get("scheduler_type")
-        if isinstance(scheduler, Mapping) or scheduler in ("slurm", "pbs", "sge"):
-            shown = "of your own" if isinstance(scheduler, Mapping) else repr(scheduler)
-            yield ("workers", name, "scheduler_type"), f"a scheduler {shown} {_LATER}; only `scheduler_type: shell` is"
+        if isinstance(worker.get("scheduler_type"), Mapping):
+            reason = "install the class as an entry point (see docs/extend/new-scheduler.md), and write its name"
+            yield ("workers", name, "scheduler_type"), f"a serialized scheduler {_LATER}; {reason}"
         if worker.get("batch") is not None:
-            yield (
-                ("workers", name, "batch"),
-                f"a batch worker {_LATER}; remove the key: jobs of a local worker start in milliseconds without it",
-            )
-        if worker.get("execution_cmd") is not None:
+            yield ("workers", name, "batch"), f"a batch worker {_LATER}; remove the key"
+        if str(worker.get("execution_cmd") or "").startswith("jf "):
             yield (
                 ("workers", name, "execution_cmd"),
-                f"a command around each job {_LATER}; remove the key, and put set-up lines into pre_run",
+                "this command is jobflow-remote's; remove the key, and name the interpreter of the jobs with `python`",
             )
+        for key in _OF_PARAMIKO:
+            if worker.get(key) is not None:
+                yield ("workers", name, key), "towline uses the ssh of this machine; put such settings into ~/.ssh/config"
 
 
 def _queue_refusals(queue: object) -> Iterator[Problem]:

@@ -38,6 +38,11 @@ def local_problems(worker: Mapping[str, Any]) -> Iterator[WorkerProblem]:
     for key in _OF_A_HOST:
         if worker.get(key) is not None:
             yield (key,), "has a meaning for workers of `type: remote` only; set that, or leave it out"
+    if worker.get("scheduler_type", "shell") == "shell" and worker.get("execution_cmd") is not None:
+        yield (
+            ("execution_cmd",),
+            "is for remote workers and for schedulers; put lines around the job into pre_run, and its Python into python",
+        )
     yield from _common_problems(worker)
 
 

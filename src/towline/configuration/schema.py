@@ -31,6 +31,7 @@ from towline.configuration.secrets import masked
 _FILLED_IN = {
     "Project": ("base_dir", "tmp_dir", "log_dir", "daemon_dir", "workers", "queue"),
     "WorkerConfig": ("work_dir",),
+    "GatewayConfig": ("host",),
     "QueueConfig": ("store",),
     "QueueStore": ("url",),
 }
