@@ -1,4 +1,4 @@
-"""Databases for tests: whatever takes `queue_place` runs on SQLite and on PostgreSQL. Which tests run beside each other."""
+"""Databases: whatever takes `queue_place` runs on SQLite and on PostgreSQL. Which tests run beside each other."""
 
 import pytest
 

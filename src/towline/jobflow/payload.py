@@ -3,6 +3,7 @@
 import faulthandler
 import functools
 import logging
+import operator
 import platform
 import socket
 import sys
@@ -22,7 +23,7 @@ from towline.core.output_references import resolve
 from towline.core.records import Failure, Result
 from towline.jobflow.current import CURRENT_JOBDOC, JobRecord
 from towline.jobflow.failures import failure_of, output_failure
-from towline.jobflow.job_document import read_job, read_plain_job
+from towline.jobflow.job_document import JobWriter, read_job, read_plain_job
 from towline.jobflow.local_modules import make_findable
 from towline.jobflow.main_module import install
 from towline.jobflow.reference_store import CapturingJobStore
@@ -71,6 +72,13 @@ def environment() -> Mapping[str, str]:
         "jobflow": jobflow.__version__,
         "hostname": socket.gethostname(),
     }
+
+
+def rehearsal() -> tuple[dict[str, Any], bytes]:
+    """Header and payload of a job that does nothing; see :mod:`towline.on_worker.rehearsal`."""
+    job = Job(function=operator.add, function_args=(1, 2))
+    header = {"db_id": "0", "uuid": job.uuid, "index": job.index, "attempt": 1, "name": job.name}
+    return header, encode({"job": JobWriter().write(job).document, "plain": True})
 
 
 class _Running:

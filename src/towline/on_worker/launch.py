@@ -72,7 +72,7 @@ def fork(
     code = _BROKEN
     try:
         isolation.detach(closeables)
-        code = _run(surroundings(), gate)
+        code = run_job_here(surroundings(), gate)
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 1
     except BaseException:
@@ -81,7 +81,8 @@ def fork(
         os._exit(code)
 
 
-def _run(surroundings: Surroundings, gate: isolation.Closeable) -> int:
+def run_job_here(surroundings: Surroundings, gate: isolation.Closeable) -> int:
+    """Run the job of a run folder in this process; return the exit code for it. `gate` as in :func:`fork`."""
     os.chdir(surroundings.run_dir)
     mine = claim(surroundings.run_dir)
     gate.close()

@@ -3,6 +3,7 @@
 import functools
 import importlib
 import os
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -47,6 +48,14 @@ def payload_runner(kind: str) -> PayloadRunner:
     except (ImportError, AttributeError) as error:
         raise ConfigurationError(f"payloads of the kind {kind!r} need {place}, which fails: {error}") from error
     return runner
+
+
+def rehearsals() -> dict[str, tuple[dict[str, Any], bytes]]:
+    """Header and payload of a harmless job, for each kind whose module is loaded and offers one as `rehearsal`."""
+    offers = {
+        kind: getattr(sys.modules.get(place.partition(":")[0]), "rehearsal", None) for kind, place in _BUILT_IN.items()
+    }
+    return {kind: offer() for kind, offer in offers.items() if offer is not None}
 
 
 def _extra() -> dict[str, str]:

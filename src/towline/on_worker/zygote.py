@@ -12,6 +12,7 @@ other tells how children ended. The zygote ends when the pilot does; its childre
 """
 
 import contextlib
+import gc
 import os
 import select
 import selectors
@@ -32,6 +33,7 @@ from towline.on_worker.huge_pages import use_huge_pages
 from towline.on_worker.keeper import outcome, write_down
 from towline.on_worker.process_groups import signal_group
 from towline.on_worker.process_identity import start_mark
+from towline.on_worker.rehearsal import rehearse
 from towline.on_worker.run_job import keep_output_in_time
 
 #: How many of the last ends the zygote can still tell when the pilot is gone; more than anybody has slots.
@@ -246,6 +248,8 @@ def _serve(
     try:
         isolation.detach(closeables)
         keep_output_in_time()
+        rehearse(state_dir)
+        gc.freeze()
         use_huge_pages()
         _Server(requests, ends, gate, state_dir).run()
         code = 0
