@@ -15,6 +15,7 @@ from towline.errors import InvalidRequest
 from towline.on_worker.command_inputs import check
 from towline.on_worker.command_payload import Command
 from towline.operations.input_files import Inputs, contents
+from towline.operations.input_staging import NOBODY, Watching, stage_for
 from towline.operations.submission import submit_records
 from towline.store.job_info import JobInfo
 from towline.store.job_search import read_payload
@@ -48,8 +49,8 @@ class CommandRun:
     priority: int = 0
 
 
-def submit_run(opened: "OpenProject", run: CommandRun) -> int:
-    """Put a command into the queue as a job; return its row.
+def submit_run(opened: "OpenProject", run: CommandRun, watching: Watching = NOBODY) -> int:
+    """Bring the inputs of a command to its worker, and put it into the queue as a job; return its row.
 
     Raises
     ------
@@ -62,14 +63,15 @@ def submit_run(opened: "OpenProject", run: CommandRun) -> int:
         raise InvalidRequest("the command is empty; write it after --, for example: tow run -- hostname")
     opened.project.worker(run.worker)
     check_variables(run.environment)
+    names = (*run.inputs.files, *run.inputs.on_worker, *run.inputs.empty_folders)
+    check(Command({}, {"inputs": names, "outputs": run.outputs}, {}))
     payload = {
         "argv": list(run.words),
-        "inputs": contents(run.inputs),
+        "inputs": contents(run.inputs, stage_for(opened, run.worker, watching)),
         "outputs": list(run.outputs),
         "environment": dict(run.environment),
         "success_exit_codes": [0],
     }
-    check(Command({}, payload, {}))
     name = run.name or PurePath(run.words[0]).name or "command"
     flow_id, job_id = str(uuid.uuid4()), str(uuid.uuid4())
     job = NewJob(job_id, name, "command", _encoded(payload), hosts=(flow_id,))

@@ -12,12 +12,13 @@ from towline.configuration.job_stores import jobstore_document
 from towline.configuration.model import Project, WorkerConfig
 from towline.core.ports import Outputs
 from towline.core.retry_policy import read_policy
-from towline.operations.workers import make_worker
+from towline.operations.workers import make_worker, transport_of
 from towline.runner.retries import RetryPolicy
 from towline.runner.setup import Place, Setup
 from towline.runner.wake import wake
 from towline.store.database import Database
 from towline.store.documents import SqlOutputs
+from towline.workers.transports.transport import Transport
 
 if TYPE_CHECKING:
     from jobflow import JobStore
@@ -30,6 +31,7 @@ class OpenProject:
     project: Project
     database: Database
     _job_stores: "dict[str | None, JobStore]" = field(default_factory=dict)
+    _transports: dict[str, Transport] = field(default_factory=dict)
 
     @property
     def db_id_prefix(self) -> str:
@@ -48,12 +50,27 @@ class OpenProject:
             self._job_stores[name] = store
         return self._job_stores[name]
 
+    def transport(self, worker: str) -> Transport:
+        """The way to a worker; the same connection as that of the runner.
+
+        Raises
+        ------
+        ConfigurationError
+            There is no such worker, or a value means nothing to ssh.
+        """
+        if worker not in self._transports:
+            self._transports[worker] = transport_of(*self.project.worker(worker))
+        return self._transports[worker]
+
     def wake_runner(self) -> None:
         """Tell the runner, if there is one on this machine, that the queue has changed."""
         wake(self.project.daemon_dir)
 
     def close(self) -> None:
-        """Close the database and the job stores."""
+        """Close the database and the job stores, and let go of connections."""
+        for transport in self._transports.values():
+            transport.close()
+        self._transports.clear()
         for store in self._job_stores.values():
             store.close()
         self._job_stores.clear()

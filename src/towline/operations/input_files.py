@@ -112,9 +112,8 @@ def contents(inputs: Inputs, stage: Stage | None = None) -> dict[str, Any]:
             large.append(item)
     places = stage(large) if stage is not None and large else {}
     for item in large:
-        found[item.name] = {"path": places.get(item.name, str(item.path)), "size_bytes": item.size_bytes} | {
-            "mode": item.mode
-        }
+        place = places.get(item.name, str(item.path))
+        found[item.name] = {"path": place, "size_bytes": item.size_bytes, "mode": item.mode}
         if item.name not in places:
             found[item.name]["modified_ns"] = item.modified_ns
     return found

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from towline.core.run_folder import OWN_FILES, output_files
-from towline.errors import InvalidRequest
+from towline.errors import InvalidRequest, WorkerError
 from towline.store.job_info import JobInfo
 
 if TYPE_CHECKING:
     from towline.operations.compose import OpenProject
+
+#: Told why a transfer was cut, and after how many seconds it goes on.
+Interrupted = Callable[[WorkerError, float], None]
 
 #: Told the bytes that are here so far, and those that there are in all.
 Progress = Callable[[int, int], None]
@@ -78,8 +81,13 @@ class JobFolder(Protocol):
         """Watch files, from their beginning or their present end on."""
 
 
-def folder_of_job(opened: "OpenProject", job: JobInfo) -> JobFolder:
+def folder_of_job(opened: "OpenProject", job: JobInfo, interrupted: Interrupted | None = None) -> JobFolder:
     """The run folder of the present attempt.
+
+    Parameters
+    ----------
+    interrupted
+        Told when a transfer was cut and goes on.
 
     Raises
     ------
@@ -89,7 +97,13 @@ def folder_of_job(opened: "OpenProject", job: JobInfo) -> JobFolder:
     if job.run_dir is None:
         what = "has not started" if job.start_time is None else "ran inside a process of its worker (execution: pooled)"
         raise InvalidRequest(f"job {job.db_id} has no run folder: it is {job.state.value} and {what}")
-    return FolderHere(job.db_id, Path(job.run_dir))
+    config = opened.project.workers.get(job.worker)
+    if config is None or config.type == "local":
+        return FolderHere(job.db_id, Path(job.run_dir))
+    # Only who looks at another machine pays for what goes there.
+    from towline.operations.remote_folders import FolderThere
+
+    return FolderThere(job.db_id, job.run_dir, opened.transport(job.worker), interrupted)
 
 
 def printed_files(opened: "OpenProject", job: JobInfo) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from towline.configuration.model import Project
 from towline.core.records import PERSON, NewFlow
 from towline.errors import ConfigurationError
 from towline.operations.compose import OpenProject, open_given
+from towline.operations.input_staging import with_staged_inputs
 from towline.store.jobs import Defaults, insert_flow
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ def submit_records(
         exec_config=exec_config if isinstance(exec_config, str) else plain_mapping("exec_config", exec_config),
     )
     _check(project, flow, defaults)
+    flow = with_staged_inputs(opened, flow, worker_name)
     with opened.database.transaction() as transaction:
         ids = insert_flow(transaction, flow, defaults)
     opened.wake_runner()

@@ -9,6 +9,7 @@ from typing import Any, Self
 import click
 
 from towline.core.states import JobState
+from towline.errors import WorkerError
 from towline.interfaces.cli.display import print_json, say
 from towline.operations.waiting import Waited
 
@@ -86,6 +87,11 @@ class Bar:
     ) -> None:
         if self._drawn is not None:
             self._drawn.stop()
+
+
+def goes_on(error: WorkerError, pause_seconds: float) -> None:
+    """Say that a transfer was cut and is about to go on."""
+    say(f"tow: {error}. It goes on where it stopped, in {pause_seconds:.0f} s.")
 
 
 class BytesBar:

@@ -11,11 +11,13 @@ from towline.errors import InvalidRequest, RunnerAlreadyActive
 from towline.interfaces.cli.completions import complete_exec_config, complete_worker
 from towline.interfaces.cli.display import say, write_out
 from towline.interfaces.cli.parameters import Argument, Option
+from towline.interfaces.cli.progress import BytesBar, goes_on
 from towline.interfaces.cli.run_following import follow_and_fetch
 from towline.interfaces.cli.selection import pairs
 from towline.interfaces.cli.session import open_session, project_of
 from towline.operations.command_runs import CommandRun, submit_run
 from towline.operations.input_files import find_inputs
+from towline.operations.input_staging import Watching
 from towline.operations.jobs import get_job, runner_seems_active
 from towline.operations.resources import resources_of_run
 
@@ -115,7 +117,7 @@ def command(
         priority=priority,
     )
     with open_session(context) as opened:
-        row = submit_run(opened, run)
+        row = _submit(opened, run)
         db_id = opened.db_id(row)
         if detach:
             write_out(f"{db_id}\n")
@@ -125,6 +127,16 @@ def command(
         if not detach:
             code = follow_and_fetch(opened, row, run.outputs, into or Path(f"job_{db_id}"))
             raise click.exceptions.Exit(code)
+
+
+def _submit(opened: "OpenProject", run: CommandRun) -> int:
+    worker = run.worker or opened.project.worker()[0]
+    try:
+        with BytesBar(f"to {worker}") as bar:
+            return submit_run(opened, run, Watching(bar.show, goes_on))
+    except KeyboardInterrupt:
+        say("\nNothing was submitted. What was sent stays there: the same command goes on where this one stopped.")
+        raise click.exceptions.Exit(130) from None
 
 
 def _variable(text: str) -> tuple[str, str]:

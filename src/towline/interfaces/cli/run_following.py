@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from towline.core.states import FINAL, JobState
 from towline.errors import TowlineError
 from towline.interfaces.cli.display import plural, say, suggest
-from towline.interfaces.cli.progress import BytesBar
+from towline.interfaces.cli.progress import BytesBar, goes_on
 from towline.operations.command_runs import exit_code_of
 from towline.operations.job_folders import Followed, folder_of_job, printed_files
 from towline.operations.jobs import JobInfo, get_job
@@ -95,7 +95,7 @@ def _tell_end(job: JobInfo) -> None:
 
 def _fetch(opened: "OpenProject", job: JobInfo, outputs: Sequence[str], into: Path) -> int:
     """Bring the outputs, of a job that failed those that there are; 0 when all is well."""
-    folder = folder_of_job(opened, job)
+    folder = folder_of_job(opened, job, goes_on)
     names: Sequence[str] = outputs
     if job.state is not JobState.COMPLETED:
         names = folder.present(outputs)

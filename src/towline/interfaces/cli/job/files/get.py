@@ -8,7 +8,7 @@ import click
 from towline.interfaces.cli.completions import complete_job
 from towline.interfaces.cli.display import write_out
 from towline.interfaces.cli.parameters import Argument, Option
-from towline.interfaces.cli.progress import BytesBar
+from towline.interfaces.cli.progress import BytesBar, goes_on
 from towline.interfaces.cli.session import open_session
 from towline.operations.command_runs import declared_outputs
 from towline.operations.job_folders import folder_of_job
@@ -35,7 +35,7 @@ def command(
     with open_session(context) as opened:
         job = get_job(opened, job_row(opened, job_db_id, index))
         names = filenames or declared_outputs(opened, job)
-        folder = folder_of_job(opened, job)
+        folder = folder_of_job(opened, job, goes_on)
         with BytesBar(f"from {job.worker}") as bar:
             copies = folder.fetch(names, path, bar.show)
     write_out("".join(f"{copy}\n" for copy in copies))
