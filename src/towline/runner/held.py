@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from towline.core.ports import Step
 from towline.core.records import Assignment
+from towline.runner.setup import Setup
 from towline.store.jobs import QueuedJob
 
 
@@ -31,6 +32,14 @@ class Attempts:
         due = [(key, step) for at, key, step in self.retries if at <= now and key in self.by_key]
         self.retries = [retry for retry in self.retries if retry[0] > now]
         return due
+
+    def follow(self, before: Setup, after: Setup) -> None:
+        """The configuration has changed: what a worker had that was replaced, the new one finds out about."""
+        for name, place in after.places.items():
+            old = before.places.get(name)
+            if old is not None and old.worker is not place.worker:
+                held = [item.assignment for item in self.by_key.values() if item.job.worker == name]
+                place.worker.adopt([assignment for assignment in held if assignment is not None])
 
     def next_due(self) -> float | None:
         """When the next step is due."""

@@ -391,5 +391,6 @@ class Loop:
         select.select(descriptors, [], [], seconds)
         setup = self._reload()
         if setup is not None:
+            self._attempts.follow(self._setup, setup)
             self._setup = setup
             self._may_claim = True

@@ -163,15 +163,24 @@ def test_what_is_wrong_is_said_with_its_place(home: Path, text: str, expected: s
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (
-            "workers: {w: {type: remote, host: x, user: y}}\n",
-            "workers.w: type 'remote' is not available in this version (0.1)",
-        ),
         ("workers: {w: {type: separated_transfer}}\n", "type 'separated_transfer' is not available"),
-        ("workers: {w: {scheduler_type: slurm}}\n", "workers.w.scheduler_type: a scheduler 'slurm' is not available"),
-        ("workers: {w: {scheduler_type: {'@class': X}}}\n", "a scheduler of your own is not available"),
+        ("workers: {w: {scheduler_type: {'@class': X}}}\n", "a serialized scheduler is not available"),
+        ("workers: {w: {scheduler_type: slum}}\n", "scheduler_type: 'slum' is not possible: did you mean slurm?"),
         ("workers: {w: {batch: {jobs_handle_dir: /x}}}\n", "workers.w.batch: a batch worker is not available"),
-        ("workers: {w: {execution_cmd: 'podman {}'}}\n", "a command around each job is not available"),
+        ("workers: {w: {execution_cmd: 'podman {}'}}\n", "workers.w.execution_cmd: is for remote workers"),
+        ("workers: {w: {execution_cmd: 'jf execution run {}', scheduler_type: slurm}}\n", "is jobflow-remote's"),
+        ("workers: {w: {type: remote, work_dir: /x}}\n", "workers.w.host: is missing"),
+        ("workers: {w: {type: remote, host: h}}\n", "workers.w.work_dir: is None; give the absolute path of a folder"),
+        ("workers: {w: {type: remote, host: h, work_dir: x}}\n", "workers.w.work_dir: is 'x'; give the absolute path"),
+        ("workers: {w: {host: h}}\n", "workers.w.host: has a meaning for workers of `type: remote` only"),
+        (
+            "workers: {w: {type: remote, host: h, work_dir: /x, password: p}}\n",
+            "workers.w.password: secrets do not belong into a file",
+        ),
+        (
+            "workers: {w: {type: remote, host: h, work_dir: /x, connect_kwargs: {a: 1}}}\n",
+            "put such settings into ~/.ssh/config",
+        ),
         ("queue: {store: {type: MongoStore, database: d}}\n", "needs no MongoDB; remove `queue`"),
         ("queue: {store: {url: 'mongodb://x'}}\n", "needs no MongoDB; remove `queue`"),
         ("queue: {store: {url: 'mysql://u:p@h/d'}}\n", "'mysql://u:******@h/d' is no database that towline knows"),
@@ -189,7 +198,7 @@ def test_what_this_version_cannot_do_is_refused_once_with_the_reason(home: Path,
 
 def test_all_problems_are_told_at_once(home: Path) -> None:
     message = problem(
-        home, "name: a\nrunner:\n  delay_checkout: 0\nworkers:\n  w:\n    type: remote\n  v:\n    maxjobs: 1\n"
+        home, "name: a\nrunner:\n  delay_checkout: 0\nworkers:\n  w:\n    type: separated_transfer\n  v:\n    maxjobs: 1\n"
     )
     assert "has 3 problems" in message
     assert all(f"line {number}: " in message for number in (3, 5, 8))
