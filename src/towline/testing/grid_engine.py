@@ -63,7 +63,7 @@ class GridEngine:
         entry = pwd.getpwnam(user)
         identity = [f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups"]
         return subprocess.run(
-            [*self._inside(), "setpriv", *identity, "env", "-C", entry.pw_dir, "bash", "-s"],
+            [*self.inside(), "setpriv", *identity, "env", "-C", entry.pw_dir, "bash", "-s"],
             input=text,
             capture_output=True,
             text=True,
@@ -109,7 +109,8 @@ class GridEngine:
         done = subprocess.run(["ip", "netns", "pids", self.namespace], capture_output=True, text=True)
         return [int(word) for word in done.stdout.split() if not _is_zombie(int(word))]
 
-    def _inside(self) -> list[str]:
+    def inside(self) -> list[str]:
+        """Words before a program that let it run on the node."""
         named = ["unshare", "--uts", "sh", "-c", f'hostname {_HOST} && exec "$@"', "sh"]
         return ["ip", "netns", "exec", self.namespace, *named]
 
@@ -126,7 +127,7 @@ class GridEngine:
             done = subprocess.run(command.split(), capture_output=True, text=True)
             if done.returncode:
                 raise NotPossibleHere(f"network namespaces are not permitted ({command}: {done.stderr.strip()})")
-        done = subprocess.run([*self._inside(), "hostname"], capture_output=True, text=True)
+        done = subprocess.run([*self.inside(), "hostname"], capture_output=True, text=True)
         if done.stdout.strip() != _HOST:
             raise NotPossibleHere(f"namespaces with a host name are not permitted ({done.stderr.strip()})")
 
