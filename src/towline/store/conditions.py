@@ -3,11 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from towline.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from towline.store.criteria_sql import Prefilter
 
 #: As a LIMIT: every row, in every database.
 NO_LIMIT = 2**63 - 1
@@ -53,10 +56,32 @@ class Conditions:
                 orjson.dumps(value).decode() if nested else value,
             )
 
+    def add_prefilter(self, condition: "Prefilter") -> None:
+        """What criteria mean for the columns: the rows that meet them, and those of which the columns do not tell."""
+        if condition.sql:
+            parts = [condition.sql, *sorted(condition.unknown)]
+            self.add(" OR ".join(f"({part})" for part in parts).join("()"), *condition.parameters)
+
     @property
     def where(self) -> str:
         """All of them, for WHERE."""
         return " AND ".join(self.texts) or "1 = 1"
+
+
+def name_range(column: str, pattern: str) -> tuple[str, list[str]]:
+    """Where in an index of names a pattern with ``*``, ``?`` or ``[...]`` can match: condition, and its parameters.
+
+    What a database can find out by itself depends on its kind, and on whether it knows the pattern when it plans.
+    """
+    fixed = next((pattern[:end] for end, character in enumerate(pattern) if character in "*?["), pattern)
+    if not fixed:
+        return "1 = 1", []
+    after = ord(fixed[-1]) + 1
+    if after > 0x10FFFF:
+        return f"{column} >= ?", [fixed]
+    # The numbers of half a character are no characters.
+    after = 0xE000 if after == 0xD800 else after
+    return f"{column} >= ? AND {column} < ?", [fixed, fixed[:-1] + chr(after)]
 
 
 def name_condition(name: str) -> tuple[str, str]:

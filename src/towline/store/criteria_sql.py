@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 
@@ -35,7 +35,7 @@ class SqlField:
         SQL expression of the value. NULL for null and for a missing field.
     kind
         "text" or "number" for a column with values of that kind only, "json" for what ``json_extract`` gives, "key" for
-        what :data:`KEY_FUNCTION` gives.
+        what :data:`KEY_FUNCTION` gives, "present" for what only tells by NULL that there is no value.
     unknown
         SQL condition for the rows where `expression` does not tell the value, or None when it always does.
     """
@@ -55,8 +55,10 @@ def text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-def json_field(path: str) -> SqlField | None:
+def json_field(path: str, column: str = "body", row: str | None = None) -> SqlField | None:
     """The plain value at a path in the column `body`, as an index can hold it; None for a path with unusual names.
+
+    With `row`, a table with a condition, the value in `column` of that row; its document may be missing.
 
     Where the path meets an array or ends in a subdocument, the expression is a blob that says: look in the body.
     """
@@ -64,9 +66,11 @@ def json_field(path: str) -> SqlField | None:
     if not all(_INDEXABLE_NAME.fullmatch(part) for part in parts):
         return None
     paths = ["$" + "".join(f'."{part}"' for part in parts[: length + 1]) for length in range(len(parts))]
-    kinds = [f"json_type(CAST(body AS TEXT), {text(path)})" for path in paths]
+    kinds = [f"json_type(CAST({column} AS TEXT), {text(path)})" for path in paths]
     odd = " OR ".join([*(f"{kind} = 'array'" for kind in kinds), f"{kinds[-1]} = 'object'"])
-    expression = f"CASE WHEN {odd} THEN x'00' ELSE json_extract(CAST(body AS TEXT), {text(paths[-1])}) END"
+    expression = f"CASE WHEN {odd} THEN x'00' ELSE json_extract(CAST({column} AS TEXT), {text(paths[-1])}) END"
+    if row is not None:
+        expression = f"(SELECT {expression} FROM {row})"
     return SqlField(expression, "json", f"{expression} = x'00'")
 
 
@@ -113,6 +117,37 @@ def key_field(path: str) -> SqlField | None:
     return SqlField(expression, "key", f"{expression} = '?'")
 
 
+def key_expression_field(path: str, column: str, row: str) -> SqlField | None:
+    """What :func:`key_field` gives, for `column` of `row`, a table with a condition, and as an expression.
+
+    Nothing has to be made in the database for it; an index needs the function.
+    """
+    parts = path.split(".")
+    if not all(_INDEXABLE_NAME.fullmatch(part) for part in parts):
+        return None
+    paths = [text("{" + ",".join(f'"{part}"' for part in parts[: length + 1]) + "}") for length in range(len(parts))]
+    # Numbers beyond those of float8 have more digits than that; jsonb has no character 0.
+    value = f"value #>> {paths[-1]}"
+    odd = " OR ".join(f"jsonb_typeof(value #> {part}) = 'array'" for part in paths)
+    plain = (
+        f"CASE jsonb_typeof(value #> {paths[-1]}) WHEN 'string' THEN 's' || left({value}, {_KEY_LENGTH}) "
+        f"WHEN 'number' THEN CASE WHEN length({value}) < 300 THEN 'n' || CAST({value} AS FLOAT8) ELSE '?' END "
+        f"WHEN 'boolean' THEN 'b' || ({value}) WHEN 'object' THEN '?' END"
+    )
+    parsed = f"(SELECT CAST(convert_from({column}, 'UTF8') AS JSONB) AS value OFFSET 0) AS parsed"
+    found = f"SELECT CASE WHEN jsonb_typeof(value) = 'array' OR {odd} THEN '?' ELSE {plain} END FROM {parsed}"
+    zero = f"position('\\x5c7530303030'::bytea IN {column}) > 0"
+    expression = f"(SELECT CASE WHEN {column} IS NULL THEN NULL WHEN {zero} THEN '?' ELSE ({found}) END FROM {row})"
+    return SqlField(expression, "key", f"{expression} = '?'")
+
+
+class Fields(Protocol):
+    """What the database knows, such as ``{path: field}``."""
+
+    def get(self, path: str, /) -> SqlField | None:
+        """The field at a path."""
+
+
 class Prefilter(NamedTuple):
     """A condition in SQL that every matching row meets, or else one of the conditions in `unknown`."""
 
@@ -129,7 +164,7 @@ _NOTHING = Prefilter("", [], exact=False)
 _NEVER = Prefilter("1 = 0", [], exact=True)
 
 
-def prefilter(criteria: Mapping[str, Any] | None, fields: Mapping[str, SqlField]) -> Prefilter:
+def prefilter(criteria: Mapping[str, Any] | None, fields: Fields) -> Prefilter:
     """What `criteria` mean for the fields that the database knows.
 
     Parameters
@@ -137,12 +172,12 @@ def prefilter(criteria: Mapping[str, Any] | None, fields: Mapping[str, SqlField]
     criteria
         Criteria that :func:`towline.store.criteria.matcher` accepted.
     fields
-        ``{path: field}``.
+        The field at a path; None where the database knows nothing.
     """
     return _join([_part(name, operand, fields) for name, operand in (criteria or {}).items()], "AND")
 
 
-def _part(name: str, operand: Any, fields: Mapping[str, SqlField]) -> Prefilter:
+def _part(name: str, operand: Any, fields: Fields) -> Prefilter:
     if name in ("$and", "$or", "$nor"):
         joined = _join([prefilter(part, fields) for part in operand], "AND" if name == "$and" else "OR")
         return _negate(joined) if name == "$nor" else joined
@@ -151,11 +186,24 @@ def _part(name: str, operand: Any, fields: Mapping[str, SqlField]) -> Prefilter:
 
 
 def _condition(field: SqlField, operand: Any) -> Prefilter:
+    if field.kind == "present":
+        return _present(field, operand)
     if isinstance(operand, re.Pattern):
         return _NOTHING
     if not operators_in(operand):
         return _compared(field, "$eq", operand)
     return _join([_operator(field, name, value) for name, value in operand.items()], "AND")
+
+
+def _present(field: SqlField, operand: Any) -> Prefilter:
+    if operand is None or operand == {"$eq": None}:
+        return Prefilter(f"{field.expression} IS NULL", [], exact=True)
+    if operand == {"$ne": None}:
+        return Prefilter(f"{field.expression} IS NOT NULL", [], exact=True)
+    # Without a value, nothing but null is found.
+    if isinstance(operand, str | re.Pattern) or (operators_in(operand) and set(operand) <= _OF_VALUES):
+        return Prefilter(f"{field.expression} IS NOT NULL", [], exact=False)
+    return _NOTHING
 
 
 def _operator(field: SqlField, name: str, operand: Any) -> Prefilter:
@@ -235,8 +283,10 @@ def _ordered(sign: str) -> Callable[[SqlField, Any], Prefilter]:
     def build(field: SqlField, operand: Any) -> Prefilter:
         value = comparable(operand)
         kind = _kind(value)
-        if kind is None or field.kind == "key":
+        if kind is None:
             return _NOTHING
+        if field.kind == "key":
+            return _ordered_key(field, sign, value)
         if field.kind != "json":
             return Prefilter(f"{field.expression} {sign} ?", [value], exact=True) if kind == field.kind else _NEVER
         if kind == "number":
@@ -244,6 +294,15 @@ def _ordered(sign: str) -> Callable[[SqlField, Any], Prefilter]:
         return Prefilter(f"{field.expression} {sign[0]}= ?", [value], exact=False)
 
     return build
+
+
+def _ordered_key(field: SqlField, sign: str, value: Any) -> Prefilter:
+    if isinstance(value, str):
+        return Prefilter(f"left({field.expression}, 1) = 's'", [], exact=False)
+    # CASE, because the condition must not be tried on what is no number.
+    number = f"CAST(substr({field.expression}, 2) AS FLOAT8) {sign[0]}= CAST(? AS FLOAT8)"
+    sql = f"CASE WHEN left({field.expression}, 1) = 'n' THEN {number} ELSE FALSE END"
+    return Prefilter(sql, [_slack(value)[sign.startswith("<")]], exact=False)
 
 
 def _kind(value: Any) -> str | None:
@@ -270,5 +329,8 @@ _COMPARISONS: Mapping[str, Callable[[SqlField, Any], Prefilter]] = {
     "$lt": _ordered("<"),
     "$lte": _ordered("<="),
 }
+
+#: Operators that find nothing where there is no value.
+_OF_VALUES = frozenset({"$regex", "$options", "$gt", "$gte", "$lt", "$lte", "$size"})
 
 _NEGATIONS = {"$ne": "$eq", "$nin": "$in"}

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from towline.core.states import FlowState, JobState
+from towline.core.states import IN_FLIGHT, FlowState, JobState
 from towline.store.attention import attention
-from towline.store.conditions import NO_LIMIT, Conditions, name_condition
+from towline.store.conditions import NO_LIMIT, Conditions, name_condition, name_range
 from towline.store.database import Database
 from towline.store.job_info import FlowInfo, JobInfo
 from towline.store.job_search import JobFilter, Page, Sort, find_jobs, parents_of, with_details
@@ -18,6 +18,9 @@ from towline.store.readiness import id_list
 if TYPE_CHECKING:
     # Lists without criteria need nothing of it.
     from towline.store.queue_criteria import QueueCriteria
+
+#: Flows whose documents are in memory at a time while criteria are decided on them.
+_DECIDED_AT_ONCE = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ def find_flows(
         Load the ids, names, states, workers and parents of the jobs too.
     """
     page = page or Page()
-    conditions = _conditions(_resolved(database, wanted))
+    conditions = _conditions(database, _resolved(database, wanted))
     rows = database.read(
         "SELECT flow.id, uuid, name, state, created_at, updated_at, jobstore, metadata, "
         "(SELECT min(id) FROM job WHERE flow_id = flow.id) "
@@ -78,14 +81,16 @@ def find_flows(
 
 
 def count_flows(database: Database, wanted: FlowFilter) -> int:
-    """Number of flows that `wanted` admits."""
-    conditions = _conditions(_resolved(database, wanted))
+    """Number of flows that `wanted` admits. For states alone no flow is read."""
+    if wanted == FlowFilter(states=wanted.states):
+        return sum(count_flow_states(database, wanted.states).values())
+    conditions = _conditions(database, _resolved(database, wanted))
     return int(database.read(f"SELECT count(*) FROM flow WHERE {conditions.where}", conditions.parameters)[0][0])
 
 
 def count_flow_states(database: Database, states: Sequence[FlowState] = ()) -> dict[FlowState, int]:
-    """Number of flows in each state; states without flows are missing unless asked for."""
-    rows = database.read("SELECT state, count(*) FROM flow GROUP BY state")
+    """Number of flows in each state, from the counters; states without flows are missing unless asked for."""
+    rows = database.read("SELECT state, flows FROM flow_state_count WHERE flows > 0")
     counts = {FlowState(state): int(flows) for state, flows in rows}
     return {state: counts.get(state, 0) for state in states} if states else counts
 
@@ -127,7 +132,7 @@ def additional_stores_of_flow(database: Database, flow_row: int) -> list[tuple[s
 
 def flow_rows(database: Database, wanted: FlowFilter) -> list[int]:
     """Ids of the rows of all flows that `wanted` admits."""
-    conditions = _conditions(_resolved(database, wanted))
+    conditions = _conditions(database, _resolved(database, wanted))
     query = f"SELECT id FROM flow WHERE {conditions.where} ORDER BY id"
     return [row[0] for row in database.read(query, conditions.parameters)]
 
@@ -208,15 +213,21 @@ def _state_counts(database: Database, flow_ids: Sequence[int]) -> dict[int, dict
 
 def _resolved(database: Database, wanted: FlowFilter) -> FlowFilter:
     """The same filter with criteria that no column decides turned into uuids."""
-    if wanted.query is None or wanted.query.condition.exact:
+    if wanted.query is None or wanted.query.condition(database).exact:
         return wanted
-    candidates = find_flows(database, replace(wanted, query=None))
-    found = set(wanted.query.decide(candidates))
+    conditions = _conditions(database, wanted)
+    query = f"SELECT flow.id, flow.uuid FROM flow WHERE flow.id > ? AND {conditions.where} ORDER BY flow.id LIMIT ?"
+    uuids: list[str] = []
+    last = 0
+    while rows := database.read(query, [last, *conditions.parameters, _DECIDED_AT_ONCE]):
+        last = rows[-1][0]
+        found = set(wanted.query.decide(find_flows(database, FlowFilter(flow_ids=tuple(uuid for _, uuid in rows)))))
+        uuids.extend(uuid for row, uuid in rows if row in found)
     # No flow has an empty uuid: nothing is found then, instead of everything.
-    return FlowFilter(flow_ids=tuple(flow.flow_id for flow in candidates if flow.id in found) or ("",))
+    return FlowFilter(flow_ids=tuple(uuids) or ("",))
 
 
-def _conditions(wanted: FlowFilter) -> Conditions:
+def _conditions(database: Database, wanted: FlowFilter) -> Conditions:
     conditions = Conditions()
     conditions.add_listed("flow.uuid", wanted.flow_ids)
     for column, ids in (("uuid", wanted.job_ids), ("id", wanted.db_ids)):
@@ -230,11 +241,17 @@ def _conditions(wanted: FlowFilter) -> Conditions:
     if wanted.name is not None:
         operator, operand = name_condition(wanted.name)
         conditions.add(f"flow.name {operator} ?", operand)
+        if operator == "GLOB":
+            within, bounds = name_range("name", operand)
+            conditions.add(f"flow.id IN (SELECT id FROM flow WHERE name GLOB ? AND {within})", operand, *bounds)
     conditions.add_metadata("json_extract(CAST(flow.metadata AS TEXT), {path})", "$", wanted.metadata)
     if wanted.locked:
-        conditions.add("EXISTS (SELECT 1 FROM job WHERE flow_id = flow.id AND lease_owner IS NOT NULL)")
-    if wanted.query is not None and (said := wanted.query.condition).sql:
-        conditions.add(f"({said.sql})", *said.parameters)
+        # Only jobs in flight are held, and these are few.
+        states = ", ".join(f"'{state.value}'" for state in sorted(IN_FLIGHT))
+        held = f"SELECT flow_id FROM job WHERE state IN ({states}) AND lease_owner IS NOT NULL"
+        conditions.add(f"flow.id IN ({held})")
+    if wanted.query is not None:
+        conditions.add_prefilter(wanted.query.condition(database))
     return conditions
 
 

@@ -13,7 +13,7 @@ import orjson
 
 from towline.core.records import Failure
 from towline.core.states import IN_FLIGHT, JobState
-from towline.store.conditions import NO_LIMIT, Conditions, name_condition
+from towline.store.conditions import NO_LIMIT, Conditions, name_condition, name_range
 from towline.store.database import Database
 from towline.store.job_info import JOB_COLUMNS, JobInfo, job_info
 from towline.store.readiness import id_list
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 #: A name that more jobs have than this is looked for along the order of the list, not through the index of names.
 _MANY = 2000
+
+#: Jobs whose documents are in memory at a time while criteria are decided on them.
+_DECIDED_AT_ONCE = 2_000
 
 
 class Sort(str, Enum):
@@ -200,14 +203,38 @@ def _detailed(job: JobInfo, documents: Sequence[Any] | None, parents: tuple[str,
 def _resolved(database: Database, wanted: JobFilter) -> JobFilter:
     """The same filter with (uuid, index), and criteria that no column decides, turned into ids of rows."""
     wanted = _with_ids(database, wanted)
-    if wanted.query is None or wanted.query.condition.exact:
+    if wanted.query is None:
         return wanted
-    # What the columns leave over is read at once, and decided on the documents.
-    chosen, parameters = _chosen_ids(database, wanted, Page(Sort.DB_ID, ascending=True))
-    candidates = JobFilter(db_ids=tuple(row[0] for row in database.read(chosen, parameters)) or (0,))
-    found = wanted.query.decide(find_jobs(database, candidates, details=True))
+    wanted = _with_named_states(wanted, wanted.query.criteria)
+    if wanted.query is None or wanted.query.condition(database).exact:
+        return wanted
+    # What the database leaves over is decided on the documents, of which a few are in memory at a time.
+    conditions = _conditions(database, wanted, None)
+    query = f"SELECT job.id FROM job WHERE job.id > ? AND {conditions.where} ORDER BY job.id LIMIT ?"
+    found: list[int] = []
+    last = 0
+    while rows := database.read(query, [last, *conditions.parameters, _DECIDED_AT_ONCE]):
+        last = rows[-1][0]
+        candidates = JobFilter(db_ids=tuple(row[0] for row in rows))
+        found.extend(wanted.query.decide(find_jobs(database, candidates, details=True)))
     # No row has the id 0: nothing is found then, instead of everything.
     return JobFilter(db_ids=tuple(sorted(found)) or (0,))
+
+
+def _with_named_states(wanted: JobFilter, criteria: Mapping[str, Any]) -> JobFilter:
+    """The same filter with the states and workers that its criteria name, for which there is an index."""
+    states, workers = _texts(criteria.get("state")), _texts(criteria.get("worker"))
+    if states and not wanted.states:
+        wanted = replace(wanted, states=tuple(JobState(state) for state in states))
+    return replace(wanted, workers=tuple(workers)) if workers and not wanted.workers else wanted
+
+
+def _texts(operand: Any) -> list[str]:
+    """The texts of which a field has to be one; none where it may be something else."""
+    if isinstance(operand, Mapping) and len(operand) == 1:
+        operand = operand.get("$in", operand.get("$eq"))
+    listed = operand if isinstance(operand, list) else [operand]
+    return list(dict.fromkeys(listed)) if all(isinstance(item, str) for item in listed) else []
 
 
 def _with_ids(database: Database, wanted: JobFilter) -> JobFilter:
@@ -275,8 +302,8 @@ def _conditions(database: Database, wanted: JobFilter, page: Page | None) -> Con
         conditions.add_one_of("job.state", [state.value for state in sorted(IN_FLIGHT)])
     if wanted.payload_kind is not None:
         conditions.add("job.payload_kind = ?", wanted.payload_kind)
-    if wanted.query is not None and (said := wanted.query.condition).sql:
-        conditions.add(f"({said.sql})", *said.parameters)
+    if wanted.query is not None:
+        conditions.add_prefilter(wanted.query.condition(database))
     return conditions
 
 
@@ -301,10 +328,16 @@ def _walks(database: Database, wanted: JobFilter, page: Page | None) -> bool:
 
 def _add_name(database: Database, conditions: Conditions, wanted: JobFilter, page: Page | None) -> None:
     operator, operand = name_condition(str(wanted.name))
-    if page is None or not page.limit or wanted.names_jobs:
+    # The index of names has the order of changes within one name.
+    in_order = operator == "=" and page is not None and page.sort is Sort.UPDATED_ON
+    restricted = wanted.states or wanted.workers
+    if page is None or not page.limit or wanted.names_jobs or (in_order and not restricted):
         conditions.add(f"job.name {operator} ?", operand)
         return
-    rows = database.read(f"SELECT id FROM job WHERE name {operator} ? LIMIT {_MANY}", (operand,))
+    within, bounds = ("1 = 1", []) if operator == "=" else name_range("name", operand)
+    rows = database.read(
+        f"SELECT id FROM job WHERE name {operator} ? AND {within} LIMIT {_MANY}", (operand, *bounds)
+    )
     if len(rows) < _MANY:
         # No row has the id 0: nothing is found then, instead of everything.
         conditions.add_listed("job.id", [row[0] for row in rows] or [0])

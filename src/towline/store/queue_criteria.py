@@ -14,7 +14,8 @@ from typing import Any
 from towline.core.states import FlowState, JobState
 from towline.errors import InvalidCriteria
 from towline.store.criteria import matcher, operators_in
-from towline.store.criteria_sql import Prefilter, SqlField, prefilter
+from towline.store.criteria_sql import Prefilter, SqlField, json_field, key_expression_field, prefilter
+from towline.store.database import Database
 from towline.store.job_info import FlowInfo, JobInfo
 
 #: Operators whose operand is a value of the field, or a list of them.
@@ -31,6 +32,8 @@ class _Field:
     convert: Callable[[Any, str], Any] | None = None
     #: Whether paths lead into it.
     is_nested: bool = False
+    #: The document that has it: a column, the row in which it stands, and the path to the field in it.
+    document: tuple[str, str, str] | None = None
 
 
 def _time(value: Any, _prefix: str) -> float:
@@ -69,7 +72,13 @@ def _moment(expression: str) -> _Field:
     return _Field(SqlField(expression, "number"), _time)
 
 
-_DOCUMENT, _NESTED = _Field(), _Field(is_nested=True)
+def _part_of(column: str, path: str = "", table: str = "job_document") -> _Field:
+    return _Field(is_nested=True, document=(column, f"{table} WHERE job_id = job.id", path))
+
+
+_NESTED = _Field(is_nested=True)
+_FAILURE = SqlField("(SELECT failure FROM job_outcome WHERE job_id = job.id)", "present")
+_OUTCOME = "job_outcome"
 _HELD_SINCE = "CASE WHEN job.lease_owner IS NULL THEN NULL ELSE job.updated_at END"
 
 _JOB_FIELDS: Mapping[str, _Field] = {
@@ -100,18 +109,18 @@ _JOB_FIELDS: Mapping[str, _Field] = {
     "remote.process_id": _text("job.process_id"),
     "remote.step_attempts": _number("job.step_attempts"),
     "remote.retry_time_limit": _moment("job.retry_at"),
-    "remote.error": _DOCUMENT,
-    "error": _DOCUMENT,
+    "remote.error": _Field(),
+    "error": _Field(_FAILURE),
     "parents": _NESTED,
     "hosts": _NESTED,
     "job.hosts": _NESTED,
-    "metadata": _NESTED,
-    "job.metadata": _NESTED,
-    "stored_data": _NESTED,
-    "resources": _NESTED,
-    "exec_config": _NESTED,
-    "exit_record": _NESTED,
-    "environment": _NESTED,
+    "metadata": _part_of("settings", "metadata"),
+    "job.metadata": _part_of("settings", "metadata"),
+    "stored_data": _part_of("stored_data", table=_OUTCOME),
+    "resources": _part_of("settings", "resources"),
+    "exec_config": _part_of("settings", "exec_config"),
+    "exit_record": _part_of("exit_record", table=_OUTCOME),
+    "environment": _part_of("environment", table=_OUTCOME),
 }
 
 _FLOW_FIELDS: Mapping[str, _Field] = {
@@ -122,8 +131,32 @@ _FLOW_FIELDS: Mapping[str, _Field] = {
     "created_on": _moment("flow.created_at"),
     "updated_on": _moment("flow.updated_at"),
     "jobstore": _text("flow.jobstore"),
-    "metadata": _NESTED,
+    "metadata": _Field(is_nested=True, document=("inner_flow.metadata", "flow AS inner_flow WHERE id = flow.id", "")),
 }
+
+
+class _Columns:
+    """What a database knows of the fields, and of the plain values in their documents."""
+
+    def __init__(self, about: str, *, in_postgresql: bool) -> None:
+        self._fields = _FIELDS[about]
+        self._field_at = key_expression_field if in_postgresql else json_field
+
+    def get(self, path: str, /) -> SqlField | None:
+        """The column, or the expression, that tells the value at a path."""
+        parts = path.split(".")
+        for length in range(len(parts), 0, -1):
+            field = self._fields.get(".".join(parts[:length]))
+            if field is None:
+                continue
+            if field.column is not None:
+                return field.column
+            if field.document is None:
+                return None
+            column, row, inside = field.document
+            rest = ".".join([*filter(None, [inside]), *parts[length:]])
+            return self._field_at(rest, column, row) if rest else None
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +167,9 @@ class QueueCriteria:
     #: The criteria with every value as it is compared.
     criteria: Mapping[str, Any]
 
-    @property
-    def condition(self) -> Prefilter:
+    def condition(self, database: Database) -> Prefilter:
         """What the database can decide."""
-        fields = _FIELDS[self.about]
-        return prefilter(self.criteria, {path: field.column for path, field in fields.items() if field.column})
+        return prefilter(self.criteria, _Columns(self.about, in_postgresql=database.dialect.kind == "postgresql"))
 
     def decide(self, items: Iterable[JobInfo] | Iterable[FlowInfo]) -> list[int]:
         """Rows of those among `items`, loaded with their details, that meet the criteria."""
