@@ -76,6 +76,12 @@ class GrainGrowth:
 
         return input_text(case)
 
+    def directory_label(self, case: "Case") -> str:
+        """See :meth:`Application.directory_label`."""
+        from towline.simulations.moose.grain_growth.input_file import directory_label
+
+        return directory_label(case)
+
     def results(self, case: "Case", files: "RunFiles") -> "Results":
         """See :meth:`Application.results`."""
         from towline.simulations.moose.grain_growth.results import results
@@ -96,13 +102,13 @@ class GrainGrowth:
 
     def sweep_checks(self, members: "Sequence[Member]") -> "list[CheckResult]":
         """See :meth:`Application.sweep_checks`."""
-        from towline.simulations.moose.grain_growth.checks import sweep_checks
+        from towline.simulations.moose.grain_growth.sweep_checks import sweep_checks
 
         return sweep_checks(members)
 
     def sweep_figures(self, members: "Sequence[Member]", into: Path) -> "list[Figure]":
         """See :meth:`Application.sweep_figures`."""
-        from towline.simulations.moose.grain_growth.figures import sweep_figures
+        from towline.simulations.moose.grain_growth.sweep_figures import sweep_figures
 
         return sweep_figures(members, into)
 

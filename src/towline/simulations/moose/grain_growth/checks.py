@@ -7,22 +7,20 @@ from towline.simulations.moose.building import cells, dimension_of
 from towline.simulations.moose.energy_check import never_rises
 from towline.simulations.moose.grain_growth import limits
 from towline.simulations.moose.grain_growth.field_checks import energy_of_boundaries, neumann_mullins
-from towline.simulations.moose.grain_growth.grains import GrainSizes, grain_sizes
+from towline.simulations.moose.grain_growth.grains import maps_of, sizes_of
 from towline.simulations.moose.grain_growth.kinetic_checks import kinetic_checks
 from towline.simulations.moose.grain_growth.kinetics import box_of
 from towline.simulations.moose.grain_growth.limits import C1, G1, G2, G6, G7
 from towline.simulations.moose.grain_growth.theory import boundary_of
-from towline.simulations.moose.output_files import UnreadableOutput
 from towline.simulations.moose.run_checks import Intent, mesh_intents, run_checks, time_intents
 from towline.simulations.moose.run_record import RunRecord, column, read_record
-from towline.simulations.moose.snapshots import Snapshots
 
 _UNCOUNTED = "the table has no column grain_tracker: the grains were not counted"
 
 
 def checks(case: Case, files: RunFiles, results: Results) -> list[CheckResult]:
     """Try to prove a run wrong; what cannot be tested for want of data is inconclusive."""
-    record, sizes = read_record(files), sizes_of(case, files)
+    record, sizes = read_record(files), sizes_of(maps_of(case, files))
     *kinetic, box = kinetic_checks(case, results, sizes)
     return [
         *run_checks(case, files, record, intents(case)),
@@ -36,19 +34,6 @@ def checks(case: Case, files: RunFiles, results: Results) -> list[CheckResult]:
         box,
         C1.undecided("halved cells and steps were not run: tow simulation sweep makes them"),
     ]
-
-
-def sizes_of(case: Case, files: RunFiles) -> GrainSizes | None:
-    """Return the single grains in the snapshots of a run; None if there are no snapshots that can be read."""
-    if files.exodus is None:
-        return None
-    try:
-        with Snapshots(files.exodus) as snapshots:
-            if not snapshots.names_like(r"gr\d+") or not len(snapshots):
-                return None
-            return grain_sizes(snapshots, periodic_of(case))
-    except UnreadableOutput:
-        return None
 
 
 def periodic_of(case: Case) -> tuple[bool, ...]:

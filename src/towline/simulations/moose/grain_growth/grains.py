@@ -2,15 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt, label  # type: ignore[import-untyped]  # ships no types
 
+from towline.simulations.application import Case, RunFiles
+from towline.simulations.moose.building import dimension_of
+from towline.simulations.moose.output_files import UnreadableOutput
 from towline.simulations.moose.snapshots import Snapshots
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
+#: Snapshots that are looked at; more would show nothing new.
+_MOST_SNAPSHOTS = 40
 #: Order parameter above which a cell belongs to a grain's own region; low, for the tails are part of its area.
 _THRESHOLD = 0.02
 
@@ -36,8 +44,6 @@ def grain_map(order_parameters: Array, periodic: Sequence[bool]) -> Labels:
     periodic
         Per axis of the arrays, from the first.
     """
-    from scipy.ndimage import label
-
     winner = order_parameters.argmax(axis=0)
     out, count = np.zeros(winner.shape, dtype=np.int64), 0
     for place in range(len(order_parameters)):
@@ -90,10 +96,6 @@ def areas_of(order_parameters: Array, grains: Labels, cell_volume: float) -> dic
     count = int(grains.max()) + 1
     total = np.zeros(count)
     winner = order_parameters.argmax(axis=0)
-    owner = np.zeros(count, dtype=np.int64)
-    owner[grains.ravel()] = winner.ravel()
-    from scipy.ndimage import distance_transform_edt
-
     for place, values in enumerate(order_parameters):
         own = winner == place
         if not own.any():
@@ -105,8 +107,23 @@ def areas_of(order_parameters: Array, grains: Labels, cell_volume: float) -> dic
     return {grain: float(area) for grain, area in enumerate(total)}
 
 
-def grain_sizes(snapshots: Snapshots, periodic: Sequence[bool], most: int = 60) -> GrainSizes:
-    """Return areas and neighbours of all grains at the times of the snapshots, at most `most` of them.
+@dataclass(frozen=True)
+class GrainMap:
+    """The grains at a time: the number of the grain in each cell, which it keeps as long as it lives."""
+
+    time: float
+    #: Side lengths of the box, along x, y, z.
+    box: tuple[float, ...]
+    grains: NDArray[np.int32]
+    #: Ση², 1 inside of grains.
+    bounds: NDArray[np.float32]
+    #: Area and number of neighbours of each grain.
+    areas: dict[int, float]
+    sides: dict[int, int]
+
+
+def grain_maps(snapshots: Snapshots, periodic: Sequence[bool], most: int) -> list[GrainMap]:
+    """Return the grains at the times of the snapshots, at most `most` of them.
 
     Parameters
     ----------
@@ -116,37 +133,70 @@ def grain_sizes(snapshots: Snapshots, periodic: Sequence[bool], most: int = 60) 
     names = snapshots.names_like(r"gr\d+")
     chosen = np.unique(np.linspace(0, len(snapshots) - 1, min(most, len(snapshots))).round().astype(int))
     wraps = tuple(reversed(tuple(periodic)))
-    areas, sides = [], []
+    found: list[GrainMap] = []
     before: Labels | None = None
     ids: dict[int, int] = {}
+    following = 0
     for index in chosen:
         values = snapshots.fields(names, int(index))
-        grains = grain_map(values, wraps[-grains_axes(values) :])
-        ids, before = _continued(grains, before, ids), grains
-        axes = wraps[-grains_axes(values) :]
-        own = areas_of(values, grains, snapshots.grid(int(index)).cell_volume)
-        around = neighbours(grains, axes)
-        areas.append({ids[grain]: area for grain, area in own.items()})
-        sides.append({ids[grain]: count for grain, count in around.items()})
-    return GrainSizes(snapshots.times[chosen], tuple(areas), tuple(sides))
+        grains = grain_map(values, wraps)
+        ids = _continued(grains, before, ids, following)
+        following, before = max(following, max(ids.values()) + 1), grains
+        numbers = np.array([ids[grain] for grain in range(len(ids))])
+        grid = snapshots.grid(int(index))
+        areas = areas_of(values, grains, grid.cell_volume)
+        found.append(
+            GrainMap(
+                float(snapshots.times[index]),
+                tuple(high - low for low, high in zip(grid.lower, grid.upper, strict=True)),
+                numbers[grains].astype(np.int32),
+                (values**2).sum(axis=0).astype(np.float32),
+                {ids[grain]: area for grain, area in areas.items()},
+                {ids[grain]: count for grain, count in neighbours(grains, wraps).items()},
+            )
+        )
+    return found
 
 
-def grains_axes(order_parameters: Array) -> int:
-    """Return how many axes the cells of an array of order parameters have."""
-    return order_parameters.ndim - 1
+def maps_of(case: Case, files: RunFiles) -> list[GrainMap]:
+    """Return the grains in the snapshots of a run; none if there are no snapshots that can be read."""
+    if files.exodus is None:
+        return []
+    periodic = tuple(bool(case[f"periodic_{axis}"]) for axis in "xyz"[: dimension_of(case)])
+    try:
+        stamp = files.exodus.stat()
+        return _read_maps(files.exodus, periodic, (stamp.st_mtime_ns, stamp.st_size))
+    except (OSError, UnreadableOutput):
+        return []
 
 
-def _continued(grains: Labels, before: Labels | None, ids: dict[int, int]) -> dict[int, int]:
+def sizes_of(maps: Sequence[GrainMap]) -> GrainSizes | None:
+    """Return areas and neighbours of all grains; None without snapshots."""
+    if not maps:
+        return None
+    return GrainSizes(
+        np.array([one.time for one in maps]), tuple(one.areas for one in maps), tuple(one.sides for one in maps)
+    )
+
+
+# Checks and figures of a run ask one after the other; the stamp tells a file that has grown since.
+@lru_cache(maxsize=1)
+def _read_maps(path: Path, periodic: tuple[bool, ...], stamp: tuple[int, int]) -> list[GrainMap]:
+    with Snapshots(path) as snapshots:
+        if not snapshots.names_like(r"gr\d+") or not len(snapshots):
+            return []
+        return grain_maps(snapshots, periodic, _MOST_SNAPSHOTS)
+
+
+def _continued(grains: Labels, before: Labels | None, ids: dict[int, int], following: int) -> dict[int, int]:
     """Give each grain the number of the one that most of its cells belonged to; who finds none gets a new one."""
     count = int(grains.max()) + 1
     if before is None or before.shape != grains.shape:
-        start = max(ids.values(), default=-1) + 1
-        return {grain: start + grain for grain in range(count)}
+        return {grain: following + grain for grain in range(count)}
     shared = np.zeros((count, int(before.max()) + 1), dtype=np.int64)
     np.add.at(shared, (grains.ravel(), before.ravel()), 1)
     out: dict[int, int] = {}
     taken: set[int] = set()
-    following = max(ids.values(), default=-1) + 1
     for grain in np.argsort(-shared.max(axis=1), kind="stable"):
         old = ids[int(shared[grain].argmax())]
         if shared[grain].max() > 0 and old not in taken:

@@ -41,6 +41,8 @@ FEWEST_TEMPERATURES = 4
 FEWEST_STARTS = 3
 ACTIVATION_STANDARD_ERRORS = 2.0
 ACTIVATION_SHARE = 0.10
+#: What a finite boundary and a finite number of grains may shift, besides the scatter.
+ACTIVATION_SYSTEMATIC = 0.01
 ARRHENIUS_R_SQUARED = 0.95
 #: Seeds: standard deviation over mean of the growth rates.
 SEED_SPREAD = 0.35

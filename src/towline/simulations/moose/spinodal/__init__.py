@@ -9,8 +9,8 @@ step has one solution only while Δt < 4κ/(M max(−f″)²). Sources: see
 Logarithms are continued below c = 1e-4 by a polynomial (``plog``), so that Newton may look there.
 
 The CSV has the columns ``total_c``, ``total_energy``, ``c_average``, ``c_squared`` (average of c²), ``c_max``,
-``c_min``, ``w_average``, ``w_squared``, ``num_features`` (domains above the threshold), ``num_features_low`` (below it),
-``interface_length``, ``dt``.
+``c_min``, ``w_average``, ``w_squared``, ``num_features`` (domains above the threshold), ``num_features_low`` (below
+it), ``interface_length``, ``dt``.
 """
 
 from collections.abc import Sequence
@@ -69,6 +69,12 @@ class Spinodal:
 
         return input_text(case)
 
+    def directory_label(self, case: "Case") -> str:
+        """See :meth:`Application.directory_label`."""
+        from towline.simulations.moose.spinodal.input_file import directory_label
+
+        return directory_label(case)
+
     def results(self, case: "Case", files: "RunFiles") -> "Results":
         """See :meth:`Application.results`."""
         from towline.simulations.moose.spinodal.results import results
@@ -89,13 +95,13 @@ class Spinodal:
 
     def sweep_checks(self, members: "Sequence[Member]") -> "list[CheckResult]":
         """See :meth:`Application.sweep_checks`."""
-        from towline.simulations.moose.spinodal.checks import sweep_checks
+        from towline.simulations.moose.spinodal.sweep_checks import sweep_checks
 
         return sweep_checks(members)
 
     def sweep_figures(self, members: "Sequence[Member]", into: Path) -> "list[Figure]":
         """See :meth:`Application.sweep_figures`."""
-        from towline.simulations.moose.spinodal.figures import sweep_figures
+        from towline.simulations.moose.spinodal.sweep_figures import sweep_figures
 
         return sweep_figures(members, into)
 
