@@ -3,7 +3,7 @@
 from towline.errors import InvalidRequest
 from towline.simulations.application import Parameter, Scalar
 from towline.simulations.materials import atomic_fraction
-from towline.simulations.sentence.placing import COUNT, DERIVED, SEEDS, Place
+from towline.simulations.sentence.placing import COUNT, DERIVED, HOMOLOGOUS, SEEDS, Place
 from towline.simulations.sentence.quantities import Quantity
 from towline.simulations.sentence.reading import PendingRange, Reading, text_of
 from towline.simulations.sentence.units import LENGTH, PERCENT, TIME, Unit, converted
@@ -53,6 +53,9 @@ def _keep_for_later(reading: Reading, name: str, found: Quantity, source: str) -
     if name in reading.derived:
         raise Unplaced("this is said already")
     unit = found.unit
+    if name == HOMOLOGOUS:
+        reading.derived[name] = (found.values[0], source)
+        return
     if unit is None:
         reading.assumed.append(f"{source}: in nm")
     reading.derived[name] = (found.values[0] if unit is None else _convert(found.values[0], unit, "nm"), source)
@@ -89,7 +92,7 @@ def _value(
         return _fraction(reading, parameter, value, unit, source)
     target = unit_of(reading, parameter, words.measures)
     if unit is None:
-        if target and at == 0 and not words.axes == () and words.measures != "number":
+        if target and at == 0 and words.measures != "number":
             reading.assumed.append(f"{source}: in {target}")
         return value
     if not target:
@@ -155,7 +158,9 @@ def _along_axes(reading: Reading, words: ParameterWords, values: tuple[float, ..
     done = []
     for name, value in zip(words.axes, values, strict=False):
         parameter = reading.words.parameter(name)
-        if parameter is not None and reading.state(name, exact(parameter, value), source):
+        if parameter is not None and not reading.state(name, exact(parameter, value), source):
+            break
+        if parameter is not None:
             done.append(f"{name} = {shown(reading, parameter, words, (value,))}")
     if done:
         reading.understood.append(f"{', '.join(done)}: {source}")

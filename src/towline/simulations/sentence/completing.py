@@ -4,8 +4,9 @@ import math
 from collections.abc import Iterator
 
 from towline.simulations.application import Origin
-from towline.simulations.materials import MaterialData
+from towline.simulations.materials import MaterialData, materials
 from towline.simulations.sentence.assigning import exact, state_sweep
+from towline.simulations.sentence.placing import HOMOLOGOUS
 from towline.simulations.sentence.reading import PendingRange, Reading, text_of
 
 #: Values of a range when nobody says how many: an Arrhenius fit needs four.
@@ -22,6 +23,7 @@ def complete(reading: Reading) -> None:
         _choose_values(reading, one)
     _check_counts(reading)
     _material_values(reading)
+    _homologous_temperature(reading)
     _check_temperature(reading)
     _mean_size(reading)
     _element_size(reading)
@@ -39,6 +41,8 @@ def _choose_values(reading: Reading, one: PendingRange) -> None:
         if count is not None and not problem and count != len(values):
             problem = f"the steps give {len(values)} values, not {count}"
     else:
+        if count is None and name == "rand_seed":
+            count = int(abs(one.high - one.low)) + 1
         if count is None:
             count = USUAL_POINTS
             reading.assumed.append(f"{source}: {count} values, evenly spaced, because their number is not said")
@@ -61,7 +65,7 @@ def _by_step(one: PendingRange) -> tuple[tuple[float, ...], str]:
     step = math.copysign(step, one.high - one.low)
     intervals = (one.high - one.low) / step
     if intervals + 1 > _MOST_POINTS:
-        return (), f"that are more than {_MOST_POINTS} values"
+        return (), f"these are more than {_MOST_POINTS} values"
     count = math.floor(intervals + 1e-9)
     values = tuple(_rounded(one.low + at * step) for at in range(count + 1))
     if abs(count - intervals) > 1e-9:
@@ -71,7 +75,7 @@ def _by_step(one: PendingRange) -> tuple[tuple[float, ...], str]:
 
 def _by_count(reading: Reading, one: PendingRange, count: int) -> tuple[tuple[float, ...], str]:
     if count > _MOST_POINTS:
-        return (), f"that are more than {_MOST_POINTS} values"
+        return (), f"these are more than {_MOST_POINTS} values"
     if one.low == one.high:
         return (), "both ends are the same"
     if count == 1:
@@ -146,8 +150,6 @@ def _no_material(reading: Reading) -> None:
 
 def _material_parameters(reading: Reading) -> list[str]:
     """The parameters that materials give for this physics."""
-    from towline.simulations.materials import materials
-
     name = reading.words.application.name
     return list(dict.fromkeys(key for one in materials() if name in one.physics for key in one.physics[name].values))
 
@@ -167,6 +169,21 @@ def _check_temperature(reading: Reading) -> None:
         reading.not_understood.append(f"{source}: the data of {label} hold at {known} only")
         return
     reading.not_understood.append(f"{source}: {reading.words.application.name} has no temperature without a material")
+
+
+def _homologous_temperature(reading: Reading) -> None:
+    """A temperature that is given as a fraction of the melting temperature."""
+    found = reading.derived.pop(HOMOLOGOUS, None)
+    if found is None:
+        return
+    fraction, source = found
+    melting = reading.material.melting_temperature_kelvin if reading.material else None
+    if melting is None:
+        reading.not_understood.append(f"{source}: no melting temperature is known; give kelvins")
+        return
+    kelvin = float(f"{fraction * melting:.6g}")
+    if reading.state("T", kelvin, source, origin=Origin.DERIVED, note=f"“{source}”, {melting:g} K"):
+        reading.understood.append(f"T = {kelvin:g} K: {source}, {melting:g} K")
 
 
 def _mean_size(reading: Reading) -> None:

@@ -10,19 +10,30 @@ from towline.simulations.sentence.vocabulary import ParameterWords, Phrase, comm
 
 #: Between a number and the word that it belongs to.
 _BRIDGES_AFTER = frozenset(
-    "of the a an for as wide long large big tall thick high cubic square mean average initial random different total uniform equal evenly "
-    "equally spaced diffuse".split()
-) | {*DASHES}
+    {
+        *("of", "the", "a", "an", "for", "as", "wide", "long", "large", "big", "tall", "thick", "high", "cubic"),
+        *("square", "mean", "average", "initial", "random", "different", "total", "uniform", "equal", "evenly"),
+        *("equally", "spaced", "diffuse"),
+        *DASHES,
+    }
+)
 #: Between a word and the number that belongs to it.
 _BRIDGES_BEFORE = frozenset(
-    "of = : is are to at about approximately roughly around ~ ≈ a an the equal set was be ( in for with over as ranging varying going runs "
-    "value values up nearly ca circa fixed held kept total use using \" ' “ ”".split()
-) | {"{", "["}
+    {
+        *("of", "=", ":", "is", "are", "to", "at", "about", "approximately", "roughly", "around", "~", "≈", "a", "an"),
+        *("the", "equal", "set", "was", "be", "(", "in", "for", "with", "over", "as", "ranging", "varying", "going"),
+        *("runs", "value", "values", "up", "nearly", "ca", "circa", "fixed", "held", "kept", "total", "use", "using"),
+        *('"', "'", "“", "”", "{", "["),
+    }
+)
 _JOINTS = ("of", "=", ":", "is", "are", "equal", "to")
 _LONGEST_BRIDGE = 5
 
 #: What a place may mean besides a parameter.
 SEEDS, COUNT, DERIVED, PARAMETER = "seeds", "count", "derived", "parameter"
+
+#: A temperature as a fraction of the melting temperature.
+HOMOLOGOUS = "homologous_temperature"
 
 #: Nouns of the values of a range, whatever its parameter.
 _VALUES = (
@@ -82,7 +93,8 @@ def _after(reading: Reading, found: Quantity) -> Place | None:
         places = [one for one in _places_at(reading, found, at, after=True) if one is not None]
         if places:
             return replace(max(places, key=lambda one: one.end), start=found.start)
-        if reading.row[at].word not in _BRIDGES_AFTER:
+        # What was read already, as the material in '100 copper grains', does not part them.
+        if reading.row[at].word not in _BRIDGES_AFTER and not reading.used[at]:
             return None
         at += 1
     return None
@@ -103,29 +115,35 @@ def _before(reading: Reading, found: Quantity) -> Place | None:
 
 def _places_at(reading: Reading, found: Quantity, at: int, *, after: bool) -> Iterator[Place | None]:
     """What the words at a position may mean for an expression."""
-    for one in reading.words.parameters:
-        if not (one.before and after) and _fits(found, one, after=after):
-            yield _place(reading, at, one.phrases, Place(PARAMETER, one.name, 0, 0, one))
-            yield _place(reading, at, one.other_component, Place(PARAMETER, one.name, 0, 0, one, other_component=True))
-        if after and one.measures != "number" and _is_count(found):
-            plural = [phrase for phrase in one.phrases if phrase[-1].endswith("s")]
-            yield _place(reading, at, plural, Place(COUNT, one.name, 0, 0))
     if found.unit is None:
         yield from _common_places(reading, found, at, after=after)
-    if found.unit is None or found.unit.measures == LENGTH:
-        for name, phrases in reading.words.derived.items():
-            if found.unit is not None or not after:
-                yield _place(reading, at, phrases, Place(DERIVED, name, 0, 0))
+    for one in reading.words.parameters:
+        if after and one.measures != "number" and _is_count(found) and one.name in reading.words.application.sweepable:
+            yield _plural(reading, _place(reading, at, one.phrases, Place(COUNT, one.name, 0, 0)))
+        if not (one.before and after) and _fits(found, one, after=after):
+            yield _place(reading, at, one.phrases, Place(PARAMETER, one.name, 0, 0, one))
+            inverse = Place(PARAMETER, one.name, 0, 0, one, other_component=True)
+            yield _place(reading, at, one.other_component, inverse)
+    for name, phrases in reading.words.derived.items():
+        # A size has a unit; a fraction of the melting temperature has none.
+        length = found.unit is not None and found.unit.measures == LENGTH
+        if (found.unit is None) if name == HOMOLOGOUS else (length or (found.unit is None and not after)):
+            yield _place(reading, at, phrases, Place(DERIVED, name, 0, 0))
     if not after:
         yield _by_name(reading, at)
 
 
 def _common_places(reading: Reading, found: Quantity, at: int, *, after: bool) -> Iterator[Place | None]:
     if _is_count(found):
-        if after or reading.row[at].word.endswith("s") or reading.row[at].word == "number":
-            yield _place(reading, at, common_words().seeds, Place(SEEDS, "", 0, 0))
+        seeds = _place(reading, at, common_words().seeds, Place(SEEDS, "", 0, 0))
+        yield seeds if after else _plural(reading, seeds)
         if after:
             yield _place(reading, at, _VALUES, Place(COUNT, "", 0, 0))
+
+
+def _plural(reading: Reading, place: Place | None) -> Place | None:
+    """The place, if its last word is a plural: five temperatures, but not the temperature."""
+    return place if place is not None and reading.row[place.end - 1].word.endswith("s") else None
 
 
 def _by_name(reading: Reading, at: int) -> Place | None:

@@ -100,7 +100,7 @@ def _plain_range(row: Sequence[Token], at: int) -> Quantity | None:
 
 def _range(row: Sequence[Token], at: int, start: int) -> Quantity | None:
     joint = at + 1
-    if _text(row, joint) == "up" and _text(row, joint + 1) == "to":
+    if _text(row, joint) in ("up", "down") and _text(row, joint + 1) == "to":
         joint += 1
     if _text(row, joint) not in _TO or not _is_number(row, joint + 1):
         return None
@@ -125,6 +125,8 @@ def _with_step(row: Sequence[Token], found: Quantity) -> Quantity:
         place = at + len(opening)
         if all(word in allowed for word, allowed in zip(words, opening, strict=False)) and _is_number(row, place):
             return replace(found, end=place + 1, step=(row[place].value, row[place].unit))
+    if _is_number(row, at) and row[at].unit is not None and words[1] in _STEP_NOUNS:
+        return replace(found, end=at + 2, step=(row[at].value, row[at].unit))
     if words[0] == "in" and _is_number(row, at + 1) and row[at + 1].whole and row[at + 1].unit is None:
         noun = at + 2 + (_text(row, at + 2) in ("equal", "even", "linear"))
         if _text(row, noun) in _POINT_NOUNS and _text(row, noun + 1) != "of":

@@ -98,7 +98,7 @@ def _name_the_rest(reading: Reading) -> None:
 def _means_something(reading: Reading, at: int, filler: frozenset[str]) -> bool:
     token = reading.row[at]
     if token.kind == "word":
-        return token.word not in filler
+        return token.word not in filler and token.singular not in filler
     # Signs such as < or % may; commas and brackets do not.
     return token.kind != "sign" or token.text in "<>≤≥%$^~|±²³"
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from towline.simulations.application import Origin, Parameter, Scalar, Value
 from towline.simulations.materials import Material
 from towline.simulations.sentence.quantities import Quantity
-from towline.simulations.sentence.tokens import Token
+from towline.simulations.sentence.tokens import Token, singular
 from towline.simulations.sentence.vocabulary import ParameterWords, Phrase, Vocabulary
 
 #: Written between the words of a phrase, without a meaning: Fe-Cr, two-dimensional.
@@ -42,7 +42,7 @@ class Reading:
     counts: dict[str, tuple[int, str]] = field(default_factory=dict)
     """How many values a parameter has, and the words that say it; under the empty name, those of the only range."""
     derived: dict[str, tuple[float, str]] = field(default_factory=dict)
-    """Sizes in nm from which parameters follow, and the words that say them."""
+    """Sizes in nm, and others, from which parameters follow, and the words that say them."""
     temperature: tuple[float, str] | None = None
     """Of a physics without a parameter for it, in kelvin, and the words that say it."""
     seeds: int | None = None
@@ -75,18 +75,12 @@ class Reading:
             self.used[at] = True
         return self.source(start, end)
 
-    def match(self, at: int, phrase: Phrase, *, whatever: bool = False) -> int | None:
-        """The end of a phrase that begins at a position; None if it does not stand there, or was used.
-
-        Parameters
-        ----------
-        whatever
-            Also of words that were used.
-        """
+    def match(self, at: int, phrase: Phrase) -> int | None:
+        """The end of a phrase that begins at a position; None if it does not stand there, or was used."""
         for number, word in enumerate(phrase):
             while number and at < len(self.row) and self.row[at].text in DASHES:
                 at += 1
-            if at >= len(self.row) or self.row[at].word != word or (self.used[at] and not whatever):
+            if at >= len(self.row) or self.used[at] or not _same(self.row[at], word):
                 return None
             at += 1
         return at
@@ -118,6 +112,11 @@ class Reading:
         if present is None:
             self.values[parameter.name] = Value(value, origin, parameter.unit, note or f"“{source}”")
         return True
+
+
+def _same(token: Token, word: str) -> bool:
+    """Whether a word is meant; singular and plural are the same."""
+    return token.word == word or (token.kind == "word" and token.singular == singular(word))
 
 
 def text_of(value: object) -> str:

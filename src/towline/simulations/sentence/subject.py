@@ -8,7 +8,7 @@ from towline.simulations.application import Application
 from towline.simulations.materials import Material, atomic_fraction, materials
 from towline.simulations.sentence.reading import Reading, text_of
 from towline.simulations.sentence.tokens import Token
-from towline.simulations.sentence.vocabulary import Phrase, Vocabulary, common_words, phrases, vocabulary
+from towline.simulations.sentence.vocabulary import Phrase, common_words, phrases, vocabulary
 
 
 def choose_physics(text: str, row: list[Token], applications: Mapping[str, Application]) -> Reading:
@@ -101,6 +101,8 @@ def read_material(reading: Reading) -> None:
     """The material, and a composition that is written as a formula."""
     for one in materials():
         _read_formula(reading, one)
+        if reading.material is not None and _is_component(reading.material, one):
+            continue  # 53 at.% Fe is no second material
         while (place := _material_place(reading, one)) is not None:
             source = reading.take(*place)
             if reading.material is None:
@@ -108,6 +110,10 @@ def read_material(reading: Reading) -> None:
                 reading.understood.append(f"material = {one.label}: {source}")
             elif reading.material is not one:
                 reading.not_understood.append(f"{source}: the material is {reading.material.label} already")
+
+
+def _is_component(alloy: Material, one: Material) -> bool:
+    return bool({alloy.solute, alloy.solvent} & set(one.symbols))
 
 
 def _material_place(reading: Reading, one: Material) -> tuple[int, int] | None:

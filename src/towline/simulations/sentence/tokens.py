@@ -13,7 +13,7 @@ LONGEST_SENTENCE = 4000
 
 _NUMBER = (
     r"(?P<number>(?:\d{1,3}(?:,\d{3})+(?![\d])|\d+)(?:\.\d+)?(?:[eE][-+−]?\d+)?|\.\d+(?:[eE][-+−]?\d+)?)"
-    r"(?:\s*[×x*·]\s*10\s*(?:\^|\*\*)?\s*(?P<power>[-+−]?\d+|[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+)(?![.\d]))?"
+    r"(?:\s*[×x*·]\s*10(?:\s*(?:\^|\*\*)\s*(?P<power>[-+−]?\d{1,3})(?![.\d])|(?P<raised>[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,3})))?"
 )
 _TOKEN = re.compile(
     r"(?P<dimension>(?<![\w.])[123]\s?-?\s?[dD](?:im)?\b)|(?P<unclear>(?<![\d.,])\d+,(?:\d{1,2}|\d{4,})(?![\d,.]))"
@@ -21,9 +21,10 @@ _TOKEN = re.compile(
 )
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
 _SMALL = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
-).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
+    *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
+)
+_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 _VALUES = {word: value for value, word in enumerate(_SMALL)} | {word: 20 + 10 * at for at, word in enumerate(_TENS)}
 _GROUPS = {"hundred": 100, "thousand": 1000, "million": 1_000_000}
 _WHOLE = {"dozen": 12.0, "half": 0.5, "quarter": 0.25}
@@ -49,6 +50,18 @@ class Token:
     def word(self) -> str:
         """The text for comparing, without regard to capitals."""
         return self.text.casefold()
+
+    @property
+    def singular(self) -> str:
+        """The word without the ending of a plural."""
+        return singular(self.word)
+
+
+def singular(word: str) -> str:
+    """A word without the ending of a plural, as it is written for comparing."""
+    if word.endswith("ies") and len(word) > 4:
+        return word[:-3] + "y"
+    return word[:-1] if word.endswith("s") and not word.endswith(("ss", "us", "is")) and len(word) > 3 else word
 
 
 def tokens(text: str) -> list[Token]:
@@ -79,7 +92,7 @@ def _read(match: re.Match[str]) -> list[Token]:
     number = match["number"]
     groups = number.split(",") if number is not None else []
     # 300,450,600 is a list; 50,000 and 2,500 are one number.
-    if len(groups) > 1 and len(groups[0]) == 3 and set(groups[1:]) != {"000"} and match["power"] is None:
+    if len(groups) > 1 and len(groups[0]) == 3 and set(groups[1:]) != {"000"} and not _power(match):
         row, at = [], match.start()
         for group in groups:
             row.append(Token("number", group, at, at + len(group), float(group), whole=group.isdigit()))
@@ -94,12 +107,18 @@ def _token(match: re.Match[str]) -> Token:
     start, end = match.span()
     if match["number"] is not None:
         digits = match["number"].replace(",", "").replace("−", "-")
-        power = int(match["power"].translate(_SUPERSCRIPTS).replace("−", "-")) if match["power"] else 0
+        power = _power(match)
         value = _power_of_ten(float(digits), power)
         return Token("number", match[0], start, end, value, whole=digits.isdigit() and not power)
     if kind == "dimension":
         return Token(kind, match[0], start, end, float(match[0][0]), whole=True)
     return Token(kind, match[0], start, end)
+
+
+def _power(match: re.Match[str]) -> int:
+    """The power of ten that a number is multiplied with."""
+    text = match["power"] or match["raised"] or "0"
+    return int(text.translate(_SUPERSCRIPTS).replace("−", "-"))
 
 
 def _power_of_ten(value: float, power: int) -> float:
@@ -184,13 +203,11 @@ def _goes_on(words: Sequence[str], at: int, last: int) -> bool:
     following = words[at + 1] if at + 1 < len(words) else ""
     if following not in _VALUES or not _fits(_VALUES[following], last) or (words[at] == "and" and last < 100):
         return False
-    after = words[at + 2 : at + 5]
     if words[at] == "-":
         return True
-    # 'three hundred and seven hundred', 'one hundred and fifty thousand' after hundred: the second stands alone.
-    return not any(
-        word in _GROUPS and _GROUPS[word] <= last for word in after[:1] + [w for w in after[1:2] if after[0] in _VALUES]
-    )
+    # In 'three hundred and seven hundred' the second one stands alone.
+    rest = [word for word in words[at + 2 : at + 4] if word in _GROUPS or word in _VALUES]
+    return not any(_GROUPS.get(word, 0) in range(1, last + 1) for word in rest)
 
 
 def _after_point(words: Sequence[str]) -> str:
