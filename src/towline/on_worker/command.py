@@ -1,6 +1,6 @@
 """Jobs that are a program: what to start, which files to put there, and what came of it. Nothing here needs jobflow.
 
-The payload is ``{"argv": [...]}`` or ``{"shell": "..."}`` with ``inputs``, ``outputs``, ``environment`` and
+The payload is ``{"argv": [...]}`` or ``{"shell": "..."}`` with ``inputs``, ``outputs``, ``values``, ``environment`` and
 ``success_exit_codes``; see :func:`towline.jobflow.command.command`. References to outputs of other jobs may stand in
 place of arguments, values of variables and contents of inputs.
 """
@@ -10,7 +10,7 @@ import hashlib
 import os
 import signal
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -30,6 +30,7 @@ from towline.on_worker.command_payload import (
     resolved,
     text_of,
 )
+from towline.on_worker.command_values import READ_BYTES, values_of
 
 __all__ = [
     "Command",
@@ -90,6 +91,8 @@ class Traces:
     #: The ends of what it printed.
     output_tail: str
     error_tail: str
+    #: Values that were declared, by name.
+    values: Mapping[str, Any] = field(default_factory=dict)
 
 
 def collect(run_dir: str, command: Command, record: ExitRecord) -> Result:
@@ -100,11 +103,12 @@ def collect(run_dir: str, command: Command, record: ExitRecord) -> Result:
         return Result(failure=failure)
     try:
         files = _files(run_dir, command)
+        values = values_of(command, lambda name: _end_of(f"{run_dir}/{name}", READ_BYTES))
     except UnusableCommand as unusable:
         return Result(failure=Failure("output", str(unusable), error or None))
     except OSError as problem:
         return Result(failure=Failure("output", f"the output {problem.filename!r} cannot be read: {problem.strerror}"))
-    return Result(output=document(run_dir, command, record, Traces(files, output, error)))
+    return Result(output=document(run_dir, command, record, Traces(files, output, error, values)))
 
 
 def leave_result(run_dir: str, command: Command, record: ExitRecord) -> bytes | None:
@@ -182,6 +186,8 @@ def document(run_dir: str, command: Command, record: ExitRecord, traces: Traces)
         "stderr_tail": traces.error_tail,
         "run_dir": run_dir,
     }
+    if command.payload.get("values"):
+        output["values"] = traces.values
     return orjson.dumps(
         {
             "uuid": header["uuid"],
@@ -227,13 +233,17 @@ def _printed(command: Command) -> tuple[str, str]:
 
 def _tail(run_dir: str, name: str) -> str:
     try:
-        descriptor = os.open(f"{run_dir}/{name}", os.O_RDONLY | os.O_CLOEXEC)
+        return _end_of(f"{run_dir}/{name}", _TAIL_BYTES).decode(errors="replace")
     except OSError:
         return ""
+
+
+def _end_of(path: str, most_bytes: int) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         size_bytes = os.fstat(descriptor).st_size
         if size_bytes == 0:
-            return ""
-        return os.pread(descriptor, _TAIL_BYTES, max(0, size_bytes - _TAIL_BYTES)).decode(errors="replace")
+            return b""
+        return os.pread(descriptor, most_bytes, max(0, size_bytes - most_bytes))
     finally:
         os.close(descriptor)

@@ -7,7 +7,8 @@ The content of an input in the payload is one of
 - ``{"base64": data}``, with ``mode`` (permissions, a number) where that matters;
 - ``{"path": file or folder on the worker}``: copied by the job, so that no runner and no login node moves large files.
   ``size_bytes`` and ``modified_ns`` say what it was when the job was made, ``mode`` which permissions the copy has;
-- the same with ``"link": true``: not copied, a link in the run folder leads to it;
+- the same with ``"link": true``: not copied, a link in the run folder leads to it; ``"on_worker": true`` only says that
+  the path was never one of the machine that submitted it;
 - ``{"folder": true}``: an empty folder.
 """
 
@@ -21,6 +22,7 @@ from towline.core.documents import encode
 from towline.core.run_folder import OWN_FILES
 from towline.on_worker.attempt_files import write_whole
 from towline.on_worker.command_payload import Command, UnusableCommand, inside, resolved
+from towline.on_worker.command_values import check_value
 
 #: Exit code of a job whose input file is not there, or cannot be copied; that of BSD's sysexits.
 NO_INPUT = 66
@@ -81,7 +83,7 @@ class Brought:
 
 
 def check(command: Command) -> None:
-    """Refuse names and patterns of files that are not inside the run folder.
+    """Refuse names and patterns of files that are not inside the run folder, and values that say nothing.
 
     Raises
     ------
@@ -93,6 +95,8 @@ def check(command: Command) -> None:
     for name in command.payload.get("inputs") or ():
         if name in OWN_FILES:
             raise UnusableCommand(f"the input {name!r} has the name of a file of towline; choose another one")
+    for name, rule in (command.payload.get("values") or {}).items():
+        check_value(name, rule)
 
 
 def inputs(command: Command) -> Iterator[Written | Brought]:

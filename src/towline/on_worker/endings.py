@@ -94,9 +94,7 @@ def with_usage(record: ExitRecord, usage: Any) -> ExitRecord:
     if record.reason == "signal" and record.signal == signal.SIGKILL and _kill_counter().took(peak_memory_bytes):
         message = f"the system ran out of memory and killed it when it had {peak_memory_bytes / 1024**3:.3g} GB"
         record = replace(record, reason="out_of_memory", message=message)
-    return replace(
-        record, peak_memory_bytes=peak_memory_bytes, cpu_seconds=round(usage.ru_utime + usage.ru_stime, 6)
-    )
+    return replace(record, peak_memory_bytes=peak_memory_bytes, cpu_seconds=round(usage.ru_utime + usage.ru_stime, 6))
 
 
 @functools.cache

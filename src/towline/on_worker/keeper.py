@@ -126,7 +126,7 @@ class _Keeper:
         _, status, usage = os.wait4(pid, 0)
         ended = _Ended(pid, os.waitstatus_to_exitcode(status), usage)
         if facts is not None:
-            write_down(self._state_dir, [facts | outcome(ended.code, ended.usage)])
+            write_down(self._state_dir, [facts | outcome(ended.code, ended.usage, time.time())])
         return ended
 
 
@@ -153,11 +153,11 @@ def process_facts(pid: int) -> dict[str, Any]:
     return {"pid": pid, "mark": start_mark(pid), "group": int(fields[2]), "began_at": time.time() - age_seconds}
 
 
-def outcome(code: int, usage: Any) -> dict[str, Any]:
-    """How a process ended: exit code, or the number of the signal below zero, and what it used."""
+def outcome(code: int, usage: Any, ended_at: float) -> dict[str, Any]:
+    """How a process ended: exit code, or the number of the signal below zero, what it used, and when (epoch, s)."""
     return {
         "code": code,
-        "at": time.time(),
+        "at": ended_at,
         "peak_memory_bytes": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
         "cpu_seconds": usage.ru_utime + usage.ru_stime,
     }

@@ -18,6 +18,7 @@ import select
 import selectors
 import signal
 import socket
+import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -28,11 +29,11 @@ import orjson
 
 from towline.errors import TowlineError
 from towline.on_worker import isolation, launch
+from towline.on_worker.attempt_files import read_started
 from towline.on_worker.endings import EndedChild, next_ended_child, reap
 from towline.on_worker.huge_pages import use_huge_pages
 from towline.on_worker.keeper import outcome, write_down
 from towline.on_worker.process_groups import signal_group
-from towline.on_worker.process_identity import start_mark
 from towline.on_worker.rehearsal import rehearse
 from towline.on_worker.run_job import keep_output_in_time
 
@@ -173,7 +174,10 @@ class _Server:
         self._ends = ends
         self._gate = gate
         self._state_dir = state_dir
-        self._told: deque[dict[str, object]] = deque(maxlen=_REMEMBERED)
+        #: What was asked for, by the process that does it.
+        self._asked: dict[int, bytes] = {}
+        #: Requests, how their processes ended, what those used, and when that was noticed.
+        self._told: deque[tuple[bytes, EndedChild, tuple[int, float, float], float]] = deque(maxlen=_REMEMBERED)
         self._spare: _Spare | None = None
         self._wake_read, wake_write = socket.socketpair()
         wake_write.setblocking(False)
@@ -200,7 +204,7 @@ class _Server:
                 self._spare.end()
             # The pilot is gone. What it was told last it may not have read, and the next one asks the keeper's notes.
             if self._told:
-                write_down(self._state_dir, list(self._told))
+                write_down(self._state_dir, [_noted(*told) for told in self._told])
 
     def _have_spare(self) -> None:
         # Without one, the next request says why.
@@ -213,27 +217,38 @@ class _Server:
         try:
             if spare is not None:
                 with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                    spare.begin(request)
-                    return orjson.dumps({"pid": spare.pid})
-            spare = _Spare(self._closeables, self._gate)
-            spare.begin(request)
-            return orjson.dumps({"pid": spare.pid})
+                    return self._begin(spare, request)
+            return self._begin(_Spare(self._closeables, self._gate), request)
         except OSError as error:
             return orjson.dumps({"error": str(error)})
 
+    def _begin(self, spare: _Spare, request: bytes) -> bytes:
+        spare.begin(request)
+        self._asked[spare.pid] = request
+        return orjson.dumps({"pid": spare.pid})
+
+    # Nothing more than this is done for each end: the pages that this process writes while a fork lives are copied.
     def _tell_ends(self) -> None:
         while (child := next_ended_child()) is not None:
             signal_group(child.pid, signal.SIGKILL)
-            mark = start_mark(child.pid)
-            usage = reap(child)
+            used = reap(child)
             if self._spare is not None and child.pid == self._spare.pid:
                 self._spare = None
-                continue
-            code = child.exit_code if child.exit_code is not None else -(child.signal or 0)
-            ended = {"pid": child.pid, "mark": mark, "group": child.pid, "began_at": None, **outcome(code, usage)}
-            self._told.append(ended)
-            known = (usage.ru_maxrss, usage.ru_utime, usage.ru_stime)
-            self._ends.sendall(orjson.dumps([child.pid, child.exit_code, child.signal, known]) + b"\n")
+            request = self._asked.pop(child.pid, None)
+            if request is None:
+                continue  # a spare that was killed before it had a job
+            usage = (used.ru_maxrss, used.ru_utime, used.ru_stime)
+            self._told.append((request, child, usage, time.time()))
+            self._ends.sendall(orjson.dumps([child.pid, child.exit_code, child.signal, usage]) + b"\n")
+
+
+def _noted(request: bytes, child: EndedChild, usage: tuple[int, float, float], ended_at: float) -> dict[str, object]:
+    """An end as the keeper notes it."""
+    started = read_started(orjson.loads(request)["run_dir"])
+    mark = started.mark if started is not None and started.pid == child.pid else None
+    code = child.exit_code if child.exit_code is not None else -(child.signal or 0)
+    facts = {"pid": child.pid, "mark": mark, "group": child.pid, "began_at": None}
+    return facts | outcome(code, Usage(*usage), ended_at)
 
 
 def _serve(
