@@ -265,6 +265,10 @@ class Application(Protocol):
         """The input file, the same text for the same case."""
         ...
 
+    def directory_label(self, case: Case) -> str:
+        """What tells the case from others, for the name of its run directory: letters, digits and ``._-`` only."""
+        ...
+
     def results(self, case: Case, files: RunFiles) -> Results:
         """What the run gave.
 

@@ -9,6 +9,7 @@ from towline.simulations.moose.building import (
     add_preconditioner,
     add_solver,
     add_times,
+    cells,
 )
 from towline.simulations.moose.grain_growth.resolution import reduced_time_of
 from towline.simulations.moose.grain_growth.theory import boundary_of
@@ -33,6 +34,12 @@ def input_text(case: Case) -> str:
     _add_executioner(tree, case)
     add_outputs(tree, case)
     return render(tree)
+
+
+def directory_label(case: Case) -> str:
+    """Dimensions, start, model, temperature, grains and cells, as AutoMOOSE names its run directories."""
+    grains = f"T{case.number('T'):g}_n{case['num_grains']}"
+    return f"{case['dim']}D_{case['ic_type']}_GBEvo__{grains}_{'x'.join(map(str, cells(case)))}"
 
 
 def order_parameters(case: Case) -> list[str]:

@@ -9,6 +9,7 @@ from towline.simulations.moose.building import (
     add_preconditioner,
     add_solver,
     add_times,
+    cells,
 )
 from towline.simulations.moose.spinodal.resolution import growth_time
 from towline.simulations.moose.spinodal.theory import IRON_CHROMIUM, mixture_of
@@ -39,6 +40,11 @@ def input_text(case: Case) -> str:
     _add_executioner(tree, case)
     add_outputs(tree, case)
     return render(tree)
+
+
+def directory_label(case: Case) -> str:
+    """Dimensions, free energy, mean concentration and cells."""
+    return f"{case['dim']}D_{case['fe_mode']}__c{case.number('c0'):g}_{'x'.join(map(str, cells(case)))}"
 
 
 def limits_steps(case: Case) -> bool:
