@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from towline.configuration.projects import ConfigManager
     from towline.core.states import FlowState, JobState
-    from towline.jobflow.command import command
+    from towline.jobflow.command import command, worker_file
     from towline.jobflow.current import CURRENT_JOBDOC
     from towline.jobflow.holds import hold
     from towline.jobflow.run_config import set_run_config
@@ -39,6 +39,7 @@ _HOME_OF = {
     "set_run_config": "towline.jobflow.run_config",
     "submit_flow": "towline.operations.submission",
     "wait_flow": "towline.operations.waiting",
+    "worker_file": "towline.jobflow.command",
 }
 
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "set_run_config",
     "submit_flow",
     "wait_flow",
+    "worker_file",
 ]
 
 

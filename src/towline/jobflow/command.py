@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
@@ -19,6 +20,8 @@ from towline.core.documents import UnwritableValue, encode
 from towline.errors import InvalidFlow, WorkerError
 from towline.jobflow.encoding import Encoder
 from towline.jobflow.retry_settings import plain_policy
+from towline.on_worker.command_payload import UnusableCommand
+from towline.on_worker.command_values import check_value, value_in
 
 #: Bytes of standard output and standard error that become part of the output, from their ends.
 _TAIL_BYTES = 4096
@@ -29,6 +32,7 @@ def command(
     *,
     inputs: Mapping[str, Any] | None = None,
     outputs: Iterable[str] = (),
+    values: Mapping[str, str | Mapping[str, Any]] | None = None,
     environment: Mapping[str, Any] | None = None,
     success_exit_codes: Iterable[int] = (0,),
     name: str | None = None,
@@ -38,7 +42,8 @@ def command(
     """A job that runs a command.
 
     Its output is ``{"exit_code", "signal", "files": {name: {"path", "size_bytes", "sha256"}}, "stdout_tail",
-    "stderr_tail", "run_dir"}``; use parts of it in other jobs, such as ``job.output["files"]["x.csv"]["path"]``.
+    "stderr_tail", "run_dir"}``, and ``"values"`` where some are declared; use parts of it in other jobs, such as
+    ``job.output["files"]["x.csv"]["path"]`` and ``job.output["values"]["energy"]``.
 
     Parameters
     ----------
@@ -46,12 +51,18 @@ def command(
         Text for `/bin/sh`, or the program and its arguments, which no shell touches. Numbers, paths and outputs of
         other jobs are possible as arguments; in text they are not, pass them in `environment`.
     inputs
-        ``{name: content}`` of files in the folder of the job. Content is text, bytes, a :class:`~pathlib.Path` on the
-        worker, or the output of another job: a file of a command (``{"path": ...}``) is copied, text is written as it
-        is, everything else as JSON. Text that starts with ``#!`` becomes executable.
+        ``{name: content}`` of files in the folder of the job. Content is text, bytes, a :class:`~pathlib.Path` of a
+        file or folder of this machine (sent along to workers elsewhere), :func:`worker_file`, or the output of another
+        job: a file of a command (``{"path": ...}``) is copied, text is written as it is, everything else as JSON. Text
+        that starts with ``#!`` becomes executable.
     outputs
         Patterns (``*.csv``, ``results/**/*.dat``) of the files that are part of the output. A pattern that no file
         matches fails the job.
+    values
+        ``{name: rule}`` of values that are read from what the command wrote. A rule is a regular expression for
+        standard output, whose last match counts (its first group, if it has one), or a mapping with `file` and one of
+        `pattern` (the same), `key` (``a.b.0`` in JSON), `column` (in CSV with a line of names; `row` from 0, the last
+        one by default). What reads like a number becomes one; a value that is not there fails the job.
     environment
         Variables for the command; outputs of other jobs are possible as values.
     success_exit_codes
@@ -78,6 +89,8 @@ def command(
     arguments["inputs"] = {_file_name(key): _content(key, value) for key, value in (inputs or {}).items()}
     arguments["environment"] = {_variable(key): _argument(value) for key, value in (environment or {}).items()}
     arguments["success_exit_codes"] = [int(code) for code in success_exit_codes]
+    if values:
+        arguments["values"] = {name: _rule(name, rule) for name, rule in values.items()}
     config = JobConfig() if retry is None else JobConfig(manager_config={"retry": plain_policy(retry)})
     return Job(
         function=run_command,
@@ -86,6 +99,35 @@ def command(
         metadata=dict(metadata or {}),
         config=config,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerFile:
+    """A file or folder that is on the worker already."""
+
+    path: str
+    is_copied: bool
+
+
+def worker_file(path: str | PurePath, *, copy: bool = False) -> WorkerFile:
+    """A file or folder that is on the worker already, as an input of :func:`command`.
+
+    Parameters
+    ----------
+    path
+        Absolute, on the worker.
+    copy
+        Copy it there into the folder of the job, which may then change it; otherwise a link leads to it.
+
+    Raises
+    ------
+    InvalidFlow
+        The path is not absolute.
+    """
+    text = str(path)
+    if not text.startswith("/") or "\0" in text:
+        raise InvalidFlow(f"{text!r} is no absolute path; nobody knows from where on it is meant on the worker")
+    return WorkerFile(text, copy)
 
 
 def is_command(job: Job) -> bool:
@@ -126,6 +168,7 @@ def run_command(
     outputs: Sequence[str],
     environment: Mapping[str, Any],
     success_exit_codes: Sequence[int],
+    values: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Run a command in the current folder, as `jobflow.run_locally` does.
 
@@ -146,7 +189,7 @@ def run_command(
         ended = f"exit code {done.returncode}" if done.returncode >= 0 else f"signal {-done.returncode}"
         tail = _tail(done.stderr).strip()
         raise WorkerError(f"{shell or ' '.join(words)} ended with {ended}" + (f": {tail}" if tail else ""))
-    return {
+    output = {
         "exit_code": done.returncode,
         "signal": None,
         "files": {name: _file_entry(name) for pattern in outputs for name in _matches(pattern)},
@@ -154,6 +197,25 @@ def run_command(
         "stderr_tail": _tail(done.stderr),
         "run_dir": str(Path.cwd()),
     }
+    if values:
+        output["values"] = {name: _value(name, rule, done.stdout) for name, rule in values.items()}
+    return output
+
+
+def _rule(name: str, rule: str | Mapping[str, Any]) -> dict[str, Any]:
+    found = {"pattern": rule} if isinstance(rule, str) else dict(rule)
+    try:
+        check_value(name, found)
+    except UnusableCommand as error:
+        raise InvalidFlow(str(error)) from error
+    return found
+
+
+def _value(name: str, rule: Mapping[str, Any], printed: bytes) -> Any:
+    try:
+        return value_in(Path(rule["file"]).read_bytes() if rule.get("file") else printed, name, rule)
+    except (UnusableCommand, OSError) as error:
+        raise WorkerError(f"{error}; look at what is in {Path.cwd()}") from error
 
 
 def _file_name(name: str) -> str:
@@ -169,7 +231,12 @@ def _file_name(name: str) -> str:
 def _write_input(path: Path, content: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if isinstance(content, Mapping) and isinstance(content.get("path"), str):
-        shutil.copy(content["path"], path)
+        if content.get("link"):
+            path.symlink_to(content["path"])
+        elif Path(content["path"]).is_dir():
+            shutil.copytree(content["path"], path)
+        else:
+            shutil.copy(content["path"], path)
         return
     if isinstance(content, Mapping) and content.keys() == {"base64"}:
         data = base64.b64decode(content["base64"])
@@ -242,8 +309,11 @@ def _content(name: str, value: Any) -> Any:
         return {"base64": base64.b64encode(value).decode()}
     if isinstance(value, PurePath):
         return {"path": str(Path(value).absolute())}
+    if isinstance(value, WorkerFile):
+        return {"path": value.path, "on_worker" if value.is_copied else "link": True}
     raise InvalidFlow(
-        f"the content of input {name!r} is a {type(value).__name__}; give text, bytes, a Path or the output of a job"
+        f"the content of input {name!r} is a {type(value).__name__}; give text, bytes, a Path, worker_file(path) or "
+        "the output of a job"
     )
 
 

@@ -12,6 +12,7 @@ from towline.core.run_folder import JOB_FILE, OWN_FILES, RESULT_FILE
 from towline.on_worker import command
 from towline.workers.remote.evidence import Evidence
 from towline.workers.remote.job_scripts import OUTPUTS_FILE
+from towline.workers.remote.value_files import read_values
 from towline.workers.schedulers.scheduler import EndReason, JobEnd, JobStatus
 
 #: What the accounting knows better than the job's own record: the record only has the signal that came of it.
@@ -153,7 +154,8 @@ def _command_result(found: command.Command, run_dir: str, record: ExitRecord, ev
                 f"no file matches the declared output {pattern!r}; look at what is in {run_dir} on the worker"
             )
     files = {name: entry for number in sorted(listed) for name, entry in listed[number].items()}
-    traces = command.Traces(files, evidence.output_tail, evidence.error_tail)
+    values = read_values(found, evidence.files)
+    traces = command.Traces(files, evidence.output_tail, evidence.error_tail, values)
     return Result(output=command.document(run_dir, found, record, traces))
 
 

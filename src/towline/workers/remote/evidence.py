@@ -17,6 +17,7 @@ import orjson
 from towline.core.records import ExitRecord
 from towline.core.run_folder import EXIT_FILE, JOB_FILE, RESULT_FILE, STARTED_FILE, output_files
 from towline.workers.remote.job_scripts import OUTPUTS_FILE, TAIL_BYTES, TAIL_FILES
+from towline.workers.remote.value_files import VALUE_FILE
 from towline.workers.schedulers.scheduler import QUEUE_ID_FILE
 
 #: Exists as soon as somebody may have submitted the job.
@@ -107,6 +108,7 @@ towline_files() { # folder whole job output error
       ( cd -- "$1" && tail -c @BYTES@ "$4" >@TAIL_OUT@; cd -- "$1" && tail -c @BYTES@ "$5" >@TAIL_ERR@ ) 2>/dev/null
     fi
     towline_names @AT_END@ $3
+    for towline_value in "$1"/@VALUE@*; do towline_names "${towline_value##*/}"; done
   else towline_names @BEFORE_END@; fi
 }
 """
@@ -124,6 +126,7 @@ def evidence_script(questions: Sequence[Question], token: str) -> str:
         "TAIL_OUT": TAIL_FILES[0],
         "TAIL_ERR": TAIL_FILES[1],
         "BYTES": str(TAIL_BYTES),
+        "VALUE": VALUE_FILE,
         "AT_END": " ".join(_AT_END),
         "BEFORE_END": " ".join(_BEFORE_END),
     }

@@ -14,6 +14,7 @@ from towline.on_worker.isolation import JOB_VARIABLE, RUN_DIR_VARIABLE
 from towline.on_worker.run_job import command_line
 from towline.workers.remote import job_scripts
 from towline.workers.remote.shell_queue import ShellQueue
+from towline.workers.remote.value_files import value_lines
 from towline.workers.schedulers.scheduler import BatchScript, Scheduler, Submission, mark
 from towline.workers.transports.transport import Content, Source, Tree
 
@@ -103,13 +104,11 @@ def _command(
     empty = tuple(f"mkdir -p -- {shlex.quote(f'./{item.name}')}" for item in written if item.data is None)
     payload = found.payload
     patterns, codes = payload.get("outputs") or (), payload.get("success_exit_codes") or (0,)
-    listing = job_scripts.output_lines(assignment.run_dir, patterns, codes)
+    listing = job_scripts.output_lines(assignment.run_dir, patterns, codes) + value_lines(assignment.run_dir, found)
     return command.arguments(found), command.environment(found), _around(assignment, site, listing, empty)
 
 
-def _around(
-    assignment: Assignment, site: Site, listing: tuple[str, ...], before: tuple[str, ...] = ()
-) -> ShellSetup:
+def _around(assignment: Assignment, site: Site, listing: tuple[str, ...], before: tuple[str, ...] = ()) -> ShellSetup:
     """The shell lines around the job, with those of towline: first of all, and last of all."""
     given = assignment.shell or ShellSetup()
     user_lines = ("(", *given.post_run, ")") if given.post_run else ()
@@ -121,4 +120,3 @@ def _around(
         pre_run=(*job_scripts.started_lines(), *before, *given.pre_run),
         post_run=(*user_lines, *listing, *tails, *job_scripts.exit_lines(assignment.run_dir)),
     )
-
