@@ -14,7 +14,8 @@ import towline
 from towline.configuration.choice import load_project
 from towline.on_worker.keeper import LOCK_FILE as KEEPER_LOCK_FILE
 from towline.on_worker.pilot_files import ADDRESS_FILE
-from towline.operations.compose import open_project, worker_state_dir
+from towline.operations.compose import open_project
+from towline.operations.workers import worker_state_dir
 from towline.store.database import Database
 
 

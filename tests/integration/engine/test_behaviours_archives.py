@@ -15,7 +15,7 @@ import towline
 from towline.configuration.choice import load_project
 from towline.on_worker.pilot_files import ADDRESS_FILE
 from towline.operations.archives import MANIFEST
-from towline.operations.compose import worker_state_dir
+from towline.operations.workers import worker_state_dir
 from towline.testing import jobs
 from towline.testing.command_line import tow
 
