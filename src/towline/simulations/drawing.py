@@ -1,7 +1,7 @@
 """Drawing: the only file of the simulations that knows matplotlib and Pillow.
 
-Physics say what is to be seen (:class:`Panel`, :class:`Picture`); here it becomes PNG and GIF. Colours are those of Okabe
-and Ito, which people with colour blindness tell apart.
+Physics say what is to be seen (:class:`Panel`, :class:`Picture`); here it becomes PNG and GIF. Colours are those of
+Okabe and Ito, which people with colour blindness tell apart.
 """
 
 import colorsys

@@ -27,6 +27,8 @@ class RunThresholds:
 
 
 LIMITS = RunThresholds()
+#: Numbers are the same to so many digits: what a writer rounds.
+_SAME = 1e-9
 
 N1 = Question(
     "N1",
@@ -52,13 +54,29 @@ N4 = Question("N4", "The input says what the plan says", cause="the input was ch
 Intent = tuple[tuple[str, ...], str, float | str]
 
 
-def run_checks(case: Case, files: RunFiles, record: RunRecord, intents: Sequence[Intent]) -> list[CheckResult]:
+@dataclass(frozen=True)
+class Comparison:
+    """Something that was computed from the input, and what the plan wants it to be."""
+
+    what: str
+    #: None: the input does not tell.
+    found: float | None
+    wanted: float
+
+
+def run_checks(
+    case: Case,
+    files: RunFiles,
+    record: RunRecord,
+    intents: Sequence[Intent],
+    comparisons: Sequence[Comparison] = (),
+) -> list[CheckResult]:
     """Return N1 to N4."""
     return [
         reached_end(case, files, record),
         whole_table(record),
         few_rejections(record.console),
-        says_the_plan(case, record, intents),
+        says_the_plan(record, intents, comparisons),
     ]
 
 
@@ -151,7 +169,7 @@ def few_rejections(console: ConsoleLog | None) -> CheckResult:
     return N3.passed(reason, numbers)
 
 
-def says_the_plan(case: Case, record: RunRecord, intents: Sequence[Intent]) -> CheckResult:
+def says_the_plan(record: RunRecord, intents: Sequence[Intent], comparisons: Sequence[Comparison] = ()) -> CheckResult:
     """N4: the input that ran, read anew, holds the values of the plan; `intents` say where."""
     if record.tree is None:
         return N4.undecided(f"the input cannot be read: {record.troubles.get('input', '')}")
@@ -164,6 +182,10 @@ def says_the_plan(case: Case, record: RunRecord, intents: Sequence[Intent]) -> C
             compared += 1
             if not _same(one, wanted):
                 differing.append(f"{one.path} = {one.text}, planned: {wanted}")
+    for one in comparisons:
+        compared += 1
+        if one.found is None or not math.isclose(one.found, one.wanted, rel_tol=_SAME, abs_tol=0):
+            differing.append(f"{one.what} is {one.found}, planned: {one.wanted}")
     numbers = {"compared": float(compared), "different": float(len(differing))}
     if differing:
         return N4.failed("; ".join(differing[:4]) + ("; …" if len(differing) > 4 else ""), numbers)
@@ -189,7 +211,7 @@ def _same(found: Field, wanted: float | str) -> bool:
     try:
         if isinstance(wanted, bool):
             return found.as_bool() is wanted
-        return math.isclose(found.as_float(), wanted, rel_tol=1e-12, abs_tol=0)
+        return math.isclose(found.as_float(), wanted, rel_tol=_SAME, abs_tol=0)
     except TowlineError:
         return False
 

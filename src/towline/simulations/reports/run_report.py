@@ -37,16 +37,7 @@ def run_report(
         title=f"{case['run_name']}: {application.label}" if "run_name" in case.values else application.label,
         application=application,
         findings=findings,
-        files=[
-            (name, path.name)
-            for name, path in (
-                ("input", files.input_file),
-                ("log", files.log),
-                ("table", files.csv),
-                ("fields", files.exodus),
-            )
-            if path is not None
-        ],  # fmt: skip
+        files=_named_files(files),
         parameters=parameters,
         metrics=results.metrics,
         verdict=verdict,
@@ -54,3 +45,8 @@ def run_report(
         figures=figures,
         provenance=flattened(provenance),
     )
+
+
+def _named_files(files: RunFiles) -> list[tuple[str, str]]:
+    every = (("input", files.input_file), ("log", files.log), ("table", files.csv), ("fields", files.exodus))
+    return [(name, path.name) for name, path in every if path is not None]

@@ -46,10 +46,12 @@ def rates_by_temperature(members: Sequence[Member]) -> dict[float, list[float]]:
 
 
 def arrhenius_fit(rates: Mapping[float, Sequence[float]]) -> tuple[LineFit, float, float] | None:
-    """Fit ``ln k = ln k₀ − Q/(k_B T)`` to the mean rates; returns the line in 1/(k_B T), Q and its standard error, in eV.
+    """Fit ``ln k = ln k₀ − Q/(k_B T)`` to the mean rates; None if there are fewer than three temperatures.
 
-    None if there are fewer than three temperatures. With only three or more means on the line, the error comes from
-    their scatter about it.
+    Returns
+    -------
+    line, Q, standard error of Q
+        The line in 1/(k_B T); energies in eV. The error comes from the scatter of the means about the line.
     """
     if len(rates) < 3:
         return None

@@ -1,6 +1,6 @@
 """Spinodal decomposition: free energies of a mixture and what follows from them, without solving anything.
 
-``∂c/∂t = ∇·(M∇w)``, ``w = f′(c) − κ∇²c``. A mixture of mean composition c₀ with f″(c₀) < 0 decomposes: a wave of wave
+``∂c/∂t = ∇·(M∇w)``, ``w = df/dc − κ∇²c``. A mixture of mean composition c₀ with f″(c₀) < 0 decomposes: a wave of wave
 number k grows as exp(ω(k) t), ``ω = −M k² (f″ + κk²)``, fastest at ``k* = √(−f″/2κ)`` with ``ω* = M f″²/(4κ)``
 (Cahn, Acta Metallurgica 9, 795, 1961).
 
@@ -70,10 +70,8 @@ class Mixture:
             slopes, values = self.slope(pair), self.energy(pair)
             return [float(slopes[0] - slopes[1]), float(values[1] - values[0] - slopes[0] * (b - a))]
 
-        if not self.logarithmic:
-            start = (0.0, 1.0)
-        else:
-            start = (0.6 * low, 1 - 0.6 * (1 - high))
+        # Wells that are no logarithms have their minima at 0 and 1.
+        start = (0.6 * low, 1 - 0.6 * (1 - high)) if self.logarithmic else (0.0, 1.0)
         a, b = fsolve(tangent, start, xtol=1e-13)
         return float(a), float(b)
 
