@@ -1,8 +1,9 @@
 """From what somebody asks for to a case that can be run: parameters, presets, case files, preflight."""
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,16 @@ from towline.configuration.documents import read_text
 from towline.errors import InvalidRequest
 from towline.simulations import registry
 from towline.simulations.application import Application, Case, Finding, Parameter, Severity, Value
+from towline.simulations.cases import case_document, finding_document
+from towline.simulations.config_env import ConfigEnv
 from towline.simulations.moose import checking, input_file
-from towline.simulations.moose.problems import suggestion
-from towline.simulations.parameters import check, described
+from towline.simulations.moose.problems import InvalidInputFile, suggestion
+from towline.simulations.parameters import check, check_values, described
+from towline.simulations.sentence.plan import Plan
+from towline.simulations.sentence.reader import read
 
+#: Members that a sweep has at most.
+LARGEST_SWEEP = 10_000
 _CASE_KEYS = ("physics", "params", "preset", "sweep", "seeds", "backend_name", "run_name")
 
 
@@ -43,6 +50,22 @@ class CaseFile:
     sweep: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     seeds: int | None = None
     backend_name: str | None = None
+
+
+def physics_names() -> list[str]:
+    """Names of what can be simulated; nothing is loaded."""
+    return registry.names()
+
+
+def find_physics(name: str) -> Application:
+    """The application of this name.
+
+    Raises
+    ------
+    InvalidRequest
+        There is none.
+    """
+    return registry.find(name)
 
 
 def list_physics() -> list[Application]:
@@ -103,10 +126,62 @@ def plan(
                 f"{physics} has no preset {preset!r}; it has {known}{suggestion(preset, application.presets)}"
             )
         values |= check(application, application.presets[preset])
-    values |= dict(stated or {})
+    values |= check_values(application, stated or {})
     values |= check(application, params or {})
     case = application.resolve(values)
     return Planned(application, case, tuple(application.preflight(case)), preset)
+
+
+def read_sentence(sentence: str, config: ConfigEnv) -> Plan:
+    """What a sentence asks for; nothing in it is checked yet.
+
+    Raises
+    ------
+    InvalidRequest
+        It does not say what to simulate.
+    """
+    del config
+    return read(sentence, {application.name: application for application in list_physics()})
+
+
+def plan_sentence(found: Plan, params: Mapping[str, Any] | None = None) -> list[Planned]:
+    """The cases of a sentence, each checked and planned by itself; parameters go before what the sentence says.
+
+    Raises
+    ------
+    InvalidRequest
+        A value is out of its range, or there are too many cases.
+    """
+    if not found.sweep and (found.seeds or 1) == 1:
+        return [plan(found.physics, params, stated=found.stated)]
+    return sweep_cases(found.physics, params, found.sweep, seeds=found.seeds, stated=found.stated)
+
+
+def sentence_document(found: Plan) -> dict[str, Any]:
+    """What was read from a sentence as JSON-like values, with the questions to a model."""
+    return {
+        "sentence": found.sentence,
+        "reader": found.reader,
+        "physics": found.physics,
+        "understood": list(found.understood),
+        "assumed": list(found.assumed),
+        "not_understood": list(found.not_understood),
+        "sweep": {name: list(values) for name, values in found.sweep.items()},
+        "seeds": found.seeds,
+        "solver": found.solver,
+        "backend": found.backend,
+        "model_calls": [asdict(one) for one in found.model_calls],
+    }
+
+
+def plan_document(planned: Planned) -> dict[str, Any]:
+    """A planned case as JSON-like values."""
+    return {
+        **case_document(planned.case),
+        "preset": planned.preset,
+        "findings": [finding_document(one) for one in planned.findings],
+        "can_run": not planned.errors,
+    }
 
 
 def refuse_errors(planned: Planned, *, force: bool = False) -> None:
@@ -147,6 +222,22 @@ def render_input(planned: Planned) -> str:
     if problems:
         raise InvalidRequest(f"the input of {planned.case.physics} has mistakes:\n" + "\n".join(problems))
     return text
+
+
+def file_problems(path: Path) -> list[str]:
+    """What is wrong with an input file, with everything that it includes; empty when nothing is.
+
+    Raises
+    ------
+    InvalidRequest
+        It cannot be read.
+    """
+    try:
+        resolved = input_file.read([path])
+    except InvalidInputFile as error:
+        return [str(one) for one in error.problems]
+    problems = [*resolved.problems, *checking.check(resolved.tree).problems]
+    return [str(one) for one in problems if one.severity == "error"]
 
 
 def input_problems(text: str, name: str) -> list[str]:
@@ -196,6 +287,23 @@ def read_settings(assignments: Sequence[str]) -> dict[str, Any]:
         if name.strip() in found:
             raise InvalidRequest(f"--set has {name.strip()!r} twice")
         found[name.strip()] = value.strip()
+    return found
+
+
+def read_axes(assignments: Sequence[str]) -> dict[str, list[str]]:
+    """Axes of a sweep from ``key=value,value``, as ``--over`` takes them.
+
+    Raises
+    ------
+    InvalidRequest
+        One of them is no assignment, or a key comes twice.
+    """
+    found = {
+        name: [part.strip() for part in str(value).split(",")] for name, value in read_settings(assignments).items()
+    }
+    for name, values in found.items():
+        if not all(values):
+            raise InvalidRequest(f"--over {name}={','.join(values)} has an empty value; give for example T=450,600,750")
     return found
 
 
@@ -252,3 +360,60 @@ def _count(document: Mapping[str, Any], key: str, path: Path) -> int | None:
     if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
         raise InvalidRequest(f"{key} in {path} is {value!r}; give a whole number of at least 1")
     return value
+
+
+def sweep_cases(
+    physics: str,
+    params: Mapping[str, Any] | None,
+    sweep: Mapping[str, Sequence[Any]],
+    *,
+    seeds: int | None = None,
+    preset: str | None = None,
+    stated: Mapping[str, Value] | None = None,
+) -> list[Planned]:
+    """Every combination of the values of a sweep as a case of its own, each planned by itself.
+
+    Parameters
+    ----------
+    sweep
+        Names of parameters with their values.
+    seeds
+        How many random starts each combination has.
+
+    Raises
+    ------
+    InvalidRequest
+        A parameter cannot be swept, or a member is wrong; which.
+    """
+    first = plan(physics, params, preset=preset, stated=stated)
+    names = {alias: one.name for one in first.application.parameters for alias in (one.name, *one.aliases)}
+    axes: dict[str, Sequence[Any]] = {}
+    for name, values in sweep.items():
+        own = names.get(name, name)
+        if own not in first.application.sweepable:
+            raise InvalidRequest(f"{name} cannot be swept; {physics} sweeps {', '.join(first.application.sweepable)}")
+        if own in axes or not values:
+            raise InvalidRequest(f"{name} is swept twice" if own in axes else f"{name} has no values to sweep")
+        axes[own] = values
+    if seeds is not None and seeds > 1:
+        start = int(first.case.number("rand_seed"))
+        axes["rand_seed"] = [start + index for index in range(seeds)]
+    count = 1
+    for values in axes.values():
+        count *= len(values)
+    if not axes or count > LARGEST_SWEEP:
+        told = (
+            "no parameter is swept; give for example --over T=450,600,750"
+            if not axes
+            else f"{count} members are too many"
+        )
+        raise InvalidRequest(told)
+    members = []
+    for combination in itertools.product(*axes.values()):
+        chosen = dict(zip(axes, combination, strict=True))
+        members.append(plan(physics, _without(params or {}, chosen, names) | chosen, preset=preset, stated=stated))
+    return members
+
+
+def _without(params: Mapping[str, Any], chosen: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    return {name: value for name, value in params.items() if names.get(name, name) not in chosen}

@@ -3,14 +3,12 @@
 Every door (command line, Python, later web and MCP) calls these functions.
 """
 
-import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from towline.core.states import JobState
 from towline.errors import InvalidRequest, RunnerAlreadyActive
@@ -18,28 +16,39 @@ from towline.operations import runners
 from towline.operations.compose import open_project
 from towline.operations.simulation_planning import Planned, plan, refuse_errors
 from towline.operations.simulation_reports import SWEEP
-from towline.operations.simulation_runs import Request, prepare
+from towline.operations.simulation_runs import Request, planned_of, prepare
 from towline.operations.submission import submit
 from towline.operations.waiting import Waited, wait_flow
+from towline.simulations.application import Case
 from towline.simulations.config_env import ConfigEnv, load
 from towline.simulations.moose.launching import Launch, local_launch
+from towline.simulations.provenance import changed_files
 from towline.simulations.run_directory import (
     METADATA,
     RECORD,
     append_event,
-    create,
+    find_files,
     read_json,
     runs_in,
     update_record,
-    write_json,
 )
 
 if TYPE_CHECKING:
     from towline.operations.simulation_jobs import Place
 
 Progress = Callable[[Mapping[JobState, int]], None]
-#: Members that a sweep has at most.
-LARGEST_SWEEP = 10_000
+
+
+class InQueue(Protocol):
+    """Something that was put into the queue."""
+
+    @property
+    def job_ids(self) -> Sequence[str]:
+        """Its jobs."""
+
+    @property
+    def project(self) -> str:
+        """Of the queue."""
 
 
 @dataclass(frozen=True)
@@ -52,19 +61,6 @@ class Submitted:
     planned: Planned
     launch: Launch
     project: str
-
-
-@dataclass(frozen=True)
-class SubmittedSweep:
-    """A sweep that is in the queue."""
-
-    folder: Path
-    members: tuple[Path, ...]
-    #: Members that were done before, and were left alone.
-    kept: tuple[Path, ...]
-    job_ids: tuple[str, ...]
-    project: str
-    launch: Launch
 
 
 @dataclass(frozen=True)
@@ -184,7 +180,7 @@ def submit_simulation(
     from towline.operations.simulation_jobs import simulation_flow
 
     with open_project(project) as opened:
-        place, launch = _place(planned, config, opened.project)
+        place, launch = place_of(planned, config, opened.project)
         request = Request(
             backend_name=backend_name,
             backend=config.backend,
@@ -200,7 +196,7 @@ def submit_simulation(
         return Submitted(run.run_id, run.folder, tuple(ids), planned, launch, opened.project.name)
 
 
-def _place(planned: Planned, config: ConfigEnv, project: Any) -> "tuple[Place, Launch]":
+def place_of(planned: Planned, config: ConfigEnv, project: Any) -> "tuple[Place, Launch]":
     """Where the jobs run, and what runs the input there."""
     from towline.operations.simulation_jobs import Place  # see submit_simulation
 
@@ -258,9 +254,7 @@ def active_runner(project: str | None = None) -> Iterator[bool]:
     runners.stop(project)
 
 
-def wait_for(
-    submitted: Submitted | SubmittedSweep, timeout_seconds: float | None = None, progress: Progress | None = None
-) -> Waited:
+def wait_for(submitted: InQueue, timeout_seconds: float | None = None, progress: Progress | None = None) -> Waited:
     """Wait until nothing moves any more in the flow of a simulation.
 
     Raises
@@ -339,180 +333,61 @@ def find_run(text: str, runs_dir: Path) -> Path:
     raise InvalidRequest(f"there is no run {text!r} in {runs_dir}; to see what there is: tow simulation list --runs")
 
 
-def sweep_cases(
-    physics: str,
-    params: Mapping[str, Any] | None,
-    sweep: Mapping[str, Sequence[Any]],
-    *,
-    seeds: int | None = None,
-    preset: str | None = None,
-    stated: Mapping[str, Any] | None = None,
-) -> list[Planned]:
-    """Every combination of the values of a sweep as a case of its own, each planned by itself.
-
-    Parameters
-    ----------
-    sweep
-        Names of parameters with their values.
-    seeds
-        How many random starts each combination has.
+def case_of(folder: Path) -> Case:
+    """The case of a run directory.
 
     Raises
     ------
     InvalidRequest
-        A parameter cannot be swept, or a member is wrong; which.
+        It is none.
     """
-    first = plan(physics, params, preset=preset, stated=stated)
-    names = {alias: one.name for one in first.application.parameters for alias in (one.name, *one.aliases)}
-    axes: dict[str, Sequence[Any]] = {}
-    for name, values in sweep.items():
-        own = names.get(name, name)
-        if own not in first.application.sweepable:
-            raise InvalidRequest(f"{name} cannot be swept; {physics} sweeps {', '.join(first.application.sweepable)}")
-        if own in axes or not values:
-            raise InvalidRequest(f"{name} is swept twice" if own in axes else f"{name} has no values to sweep")
-        axes[own] = values
-    if seeds is not None and seeds > 1:
-        start = int(first.case.number("rand_seed"))
-        axes["rand_seed"] = [start + index for index in range(seeds)]
-    count = 1
-    for values in axes.values():
-        count *= len(values)
-    if not axes or count > LARGEST_SWEEP:
-        told = (
-            "no parameter is swept; give for example --over T=450,600,750"
-            if not axes
-            else f"{count} members are too many"
-        )
-        raise InvalidRequest(told)
-    members = []
-    for combination in itertools.product(*axes.values()):
-        chosen = dict(zip(axes, combination, strict=True))
-        members.append(plan(physics, _without(params or {}, chosen, names) | chosen, preset=preset, stated=stated))
-    return members
+    return planned_of(folder)[0]
 
 
-def _without(params: Mapping[str, Any], chosen: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    return {name: value for name, value in params.items() if names.get(name, name) not in chosen}
-
-
-def submit_sweep(
-    members: Sequence[Planned],
-    *,
-    name: str = "sweep",
-    asked: Mapping[str, Any] | None = None,
-    config: ConfigEnv | None = None,
-    project: str | None = None,
-    backend_name: str = "",
-    force: bool = False,
-    sentence: Mapping[str, Any] | None = None,
-    attempts: int = 3,
-) -> SubmittedSweep:
-    """Make the folder of a sweep with a run directory for each member, and put them into the queue, side by side.
+def log_tail(folder: Path, lines: int = 60) -> str:
+    """The end of the log of a run.
 
     Raises
     ------
     InvalidRequest
-        The preflight of a member found errors and nobody insists.
+        It has none yet.
     """
-    for planned in members:
-        refuse_errors(planned, force=force)
-    config = configuration() if config is None else config
-    made = create(runs_folder(config), name, f"sweep_{members[0].case.physics}", datetime.now(UTC))
-    document = {
-        "sweep_id": made.run_id,
-        "physics": members[0].case.physics,
-        "asked": dict(asked or {}),
-        "created": datetime.now(UTC).isoformat(),
-        "backend_name": backend_name,
-        "sentence": sentence,
-        "attempts": attempts,
-    }
-    write_json(made.folder / SWEEP, document)
-    append_event(made.folder, "created", members=len(members))
-    return _submit_members(made.folder, [*members], (), config, project)
+    files = find_files(folder, str(case_of(folder)["run_name"]))
+    if files.log is None:
+        raise InvalidRequest(f"{folder} has no log yet; tow job list shows whether its run has begun")
+    text = files.log.read_text(encoding="utf-8", errors="replace")
+    return "".join(text.splitlines(keepends=True)[-lines:])
 
 
-def resume_sweep(folder: Path, *, config: ConfigEnv | None = None, project: str | None = None) -> SubmittedSweep:
-    """Run again those members of a sweep that are missing or failed; the others are kept.
+@dataclass(frozen=True)
+class Verified:
+    """How the files of a run compare with their hashes."""
+
+    compared: int
+    changed: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+def verify_run(folder: Path) -> Verified:
+    """Compare the files of a run with the hashes that were taken when it was judged.
 
     Raises
     ------
     InvalidRequest
-        It is no sweep, or nothing is left to do.
+        It has no hashes.
     """
-    record = read_json(folder / SWEEP)
-    kept, again = [], []
-    from towline.operations.simulation_runs import planned_of
-    from towline.simulations import registry
-    from towline.simulations.cases import read_finding
-
-    for name in record["members"]:
-        run = folder / name
-        if run.is_dir():
-            found = outcome(run)
-            if found.status == "done":
-                kept.append(found.folder)
-                continue
-        if not (run / METADATA).is_file():
-            raise InvalidRequest(f"the run directory {run} is gone with its plan; start the sweep anew")
-        case, metadata = planned_of(run)
-        findings = tuple(read_finding(one) for one in metadata["findings"])
-        again.append(Planned(registry.find(case.physics), case, findings, metadata["preset"]))
-    if not again:
-        raise InvalidRequest(
-            f"every member of {folder.name} is done; to judge them anew: tow simulation check {folder}"
-        )
-    config = configuration() if config is None else config
-    return _submit_members(folder, again, tuple(kept), config, project)
+    changed, missing, compared = changed_files(folder)
+    return Verified(compared, tuple(changed), tuple(missing))
 
 
-def _submit_members(
-    folder: Path, members: list[Planned], kept: tuple[Path, ...], config: ConfigEnv, project: str | None
-) -> SubmittedSweep:
-    from towline.operations.simulation_jobs import sweep_flow  # see submit_simulation
-
-    record = read_json(folder / SWEEP)
-    with open_project(project) as opened:
-        place, launch = _place(members[0], config, opened.project)
-        request = Request(
-            backend_name=record["backend_name"],
-            backend=config.backend,
-            worker=place.worker,
-            project=opened.project.name,
-            sweep=record["sweep_id"],
-            sentence=record["sentence"],
-            attempts=record["attempts"],
-        )
-        runs = []
-        for planned in members:
-            _, own = _place(planned, config, opened.project)
-            runs.append((planned, prepare(planned, own, folder, request, elsewhere=place.elsewhere).folder))
-        update_record(folder, {"members": [path.name for path in (*kept, *(run for _, run in runs))]}, SWEEP)
-        flow = sweep_flow(runs, kept, folder, launch, place)
-        ids = submit(opened, flow, worker=place.local_worker)
-        append_event(folder, "submitted", jobs=ids, members=len(runs), kept=len(kept))
-        return SubmittedSweep(folder, tuple(run for _, run in runs), kept, tuple(ids), opened.project.name, launch)
-
-
-def sweep_outcome(folder: Path) -> Outcome:
-    """What the members of a sweep say together.
+def export_run(folder: Path, target: Path) -> Path:
+    """Write a run with its provenance as a Workflow Run RO-Crate.
 
     Raises
     ------
     InvalidRequest
-        It is no sweep.
+        It was not judged, or the target is there already.
     """
-    record = read_json(folder / SWEEP)
-    verdict = record.get("verdict") or {}
-    report = record.get("report")
-    return Outcome(
-        folder=folder,
-        status="done" if verdict else "running",
-        verdict=verdict.get("verdict"),
-        sentence=verdict.get("sentence") or "no verdict yet: the members are not judged together",
-        figures=tuple(folder / one["path"] for one in record.get("figures") or ()),
-        report=None if report is None else folder / report,
-        attempts=tuple(folder / name for name in record.get("members") or ()),
-        record=record,
-    )
+    from towline.simulations.crate import write_crate  # rocrate takes a second to load
+
+    return write_crate(folder, target)

@@ -55,6 +55,22 @@ def check(application: Application, stated: Mapping[str, object], origin: Origin
     return found
 
 
+def check_values(application: Application, values: Mapping[str, Value]) -> dict[str, Value]:
+    """Values that somebody else read, as from a sentence, held against kinds and ranges; origins and notes are kept.
+
+    Raises
+    ------
+    InvalidRequest
+        As :func:`check`.
+    """
+    held = check(application, {name: one.value for name, one in values.items()})
+    known = {name: parameter.name for name, parameter in _names(application.parameters).items()}
+    return {
+        known[name]: Value(held[known[name]].value, one.origin, held[known[name]].unit, one.note)
+        for name, one in values.items()
+    }
+
+
 def checked(parameter: Parameter, raw: object, origin: Origin = Origin.STATED) -> Value:
     """The value of one parameter.
 

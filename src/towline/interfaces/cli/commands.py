@@ -45,6 +45,7 @@ COMMANDS = Branch(
     {
         "run": Leaf("run", "Run a command on a worker and bring its files back."),
         "submit": Leaf("submit", "Put a flow from a Python or JSON file into the queue."),
+        "simulate": Leaf("simulate", "Simulate: plan, run through the queue, judge, draw."),
         "wait": Leaf("wait", "Wait until jobs or flows have ended."),
         "events": Leaf("events", "What happened to jobs and flows, as a stream."),
         "job": Branch(
@@ -104,6 +105,19 @@ COMMANDS = Branch(
                 ),
             },
         ),
+        "simulation": Branch(
+            "Simulations: what there is, their inputs, their verdicts.",
+            {
+                "list": Leaf("simulation.list", "List the simulations that were run."),
+                "show": Leaf("simulation.show", "Show a physics and its parameters, or a run."),
+                "render": Leaf("simulation.render", "Show the input of a case."),
+                "check": Leaf("simulation.check", "Check a case, an input file, or the results of a run."),
+                "run": Leaf("simulate", "Another name of tow simulate."),
+                "sweep": Leaf("simulation.sweep", "Simulate many cases and judge them together."),
+                "verify": Leaf("simulation.verify", "Compare the files of a run with their hashes."),
+                "export": Leaf("simulation.export", "Write a run as an RO-Crate."),
+            },
+        ),
         "runner": Branch(
             "The runner: the process that moves the jobs.",
             {
@@ -119,6 +133,15 @@ COMMANDS = Branch(
                 "update-status": Leaf("runner.update_status", "Ask once what became of jobs in flight."),
                 "run": Leaf("runner.run", "Be the runner, in this terminal."),
                 "foreground": Leaf("runner.foreground", "Follow what the runner logs."),
+            },
+        ),
+        "worker": Branch(
+            "Workers: the machines where jobs run.",
+            {
+                "list": Leaf("worker.list", "Whether the workers take jobs, and why not."),
+                "check": Leaf("worker.check", "Check that everything on a worker works."),
+                "login": Leaf("worker.login", "Log in where a site asks for a password or code."),
+                "logout": Leaf("worker.logout", "End the connection to a worker."),
             },
         ),
         "project": Branch(

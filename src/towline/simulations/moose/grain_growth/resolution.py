@@ -125,8 +125,8 @@ def _exodus_interval(values: Resolution) -> int:
 
 
 def planned_reduced_time(grains: float, dimension: int) -> float:
-    """Reduced time after which a quarter of the grains is left, or 30, or half of them where that is more."""
-    left = min(max(grains / 4, 30.0), grains / 2)
+    """Reduced time after which a quarter of the grains is left, or 36 of them, but never less than half when there are few."""
+    left = min(max(grains / 4, 36.0), grains / 2)
     return float(f"{((grains / left) ** (2 / dimension) - 1) / BETA:.3g}")
 
 

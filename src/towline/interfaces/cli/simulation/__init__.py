@@ -1,0 +1,1 @@
+"""`tow simulation`."""

@@ -1,0 +1,78 @@
+"""Simulating what a sentence asks for."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+from towline.errors import InvalidRequest
+from towline.interfaces.cli.display import print_json, say
+from towline.interfaces.cli.simulation.options import (
+    CaseOptions,
+    PlaceOptions,
+    RunOptions,
+    case_file_of,
+    configuration_from,
+)
+from towline.interfaces.cli.simulation.sweeping import run_members
+from towline.interfaces.cli.simulation.telling import print_case, print_findings
+
+if TYPE_CHECKING:
+    from towline.operations.simulation_planning import Planned
+    from towline.simulations.sentence.plan import Plan
+
+
+def simulate_sentence(
+    context: click.Context, sentence: str, case: CaseOptions, place: PlaceOptions, run: RunOptions, *, as_json: bool
+) -> None:
+    """Read a sentence, show what was understood, and run it; parameters that are given as well go before.
+
+    Raises
+    ------
+    InvalidRequest
+        The sentence does not say what to simulate, or something in it was not understood and nobody insists.
+    """
+    from towline.operations.simulation_planning import plan_sentence, read_sentence, sentence_document
+
+    asked = case_file_of(case)
+    found = read_sentence(sentence, configuration_from(place))
+    _show(found)
+    members = plan_sentence(found, asked.params)
+    if run.dry_run:
+        _show_members(found, members, as_json=as_json)
+        return
+    if found.not_understood and not run.force:
+        raise InvalidRequest(
+            f"not understood: {'; '.join(found.not_understood)}. Say it in other words, give it with --set, or insist "
+            "with --force"
+        )
+    if found.backend and not any(one.startswith("EXECUTION_BACKEND=") for one in place.keys or ()):
+        place = replace(place, keys=[*(place.keys or ()), f"EXECUTION_BACKEND={found.backend}"])
+    run = replace(run, backend_name=run.backend_name or asked.backend_name or "")
+    told = sentence_document(found)
+    run_members(context, members, {"sentence": sentence}, place, run, as_json=as_json, sentence=told)
+
+
+def _show(found: "Plan") -> None:
+    say(f"physics: {found.physics} (read by {found.reader})")
+    for title, lines in (
+        ("understood", found.understood),
+        ("assumed", found.assumed),
+        ("NOT understood", found.not_understood),
+    ):
+        for line in lines:
+            say(f"{title}: {line}")
+    if found.cases > 1:
+        say(f"simulations: {found.cases}")
+
+
+def _show_members(found: "Plan", members: "list[Planned]", *, as_json: bool) -> None:
+    from towline.operations.simulation_planning import plan_document, sentence_document
+
+    if as_json:
+        print_json({"sentence": sentence_document(found), "members": [plan_document(one) for one in members]})
+        return
+    for planned in members:
+        print_case(planned.case)
+        print_findings(planned)
+    say(f"dry run: nothing was run; it would be {len(members)} simulations")

@@ -1,0 +1,175 @@
+"""How plans, progress and verdicts of simulations are shown."""
+
+import shutil
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from towline.interfaces.cli.display import Column, duration, print_table, say, write_out
+from towline.interfaces.cli.progress import counted
+
+if TYPE_CHECKING:
+    from towline.operations.simulation_following import Watched
+    from towline.operations.simulation_planning import Planned
+    from towline.operations.simulations import Outcome
+    from towline.simulations.application import Case
+
+#: Exit codes for verdicts; 3 is that of a run that failed, as everywhere.
+FAILED, FALSIFIED, INCONCLUSIVE = 3, 4, 5
+
+
+def value_text(value: object) -> str:
+    """A value of a parameter."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def print_case(case: "Case", *, all_values: bool = False) -> None:
+    """The values of a case with unit and origin; defaults only when asked for."""
+    rows = [(name, one) for name, one in case.values.items() if all_values or one.origin.value != "default" or one.note]
+    print_table(
+        [
+            Column("Parameter", lambda row: row[0]),
+            Column("Value", lambda row: value_text(row[1].value), right=True),
+            Column("Unit", lambda row: row[1].unit),
+            Column("Origin", lambda row: row[1].origin.value),
+            Column("Note", lambda row: row[1].note),
+        ],
+        rows,
+    )
+
+
+def print_findings(planned: "Planned") -> None:
+    """What the preflight found."""
+    from towline.operations.simulation_planning import finding_text
+
+    for one in planned.findings:
+        say(finding_text(one))
+
+
+class Progress:
+    """One line of the terminal that is written again and again; elsewhere a line for each tenth of the way."""
+
+    def __init__(self) -> None:
+        self._live = sys.stderr.isatty()
+        self._shown = False
+        self._told = ""
+
+    def show(self, watched: "Watched") -> None:
+        """Show how far it is."""
+        steps = [one for one in watched.steps if one.share is not None]
+        text = counted(watched.states)
+        if len(steps) == 1:
+            share = steps[0].share or 0.0
+            text += f"   step {steps[0].number}, {100 * share:.0f} % of the time"
+        elif steps:
+            text += "   runs at " + ", ".join(f"{100 * (one.share or 0):.0f} %" for one in steps[:8])
+        if self._live:
+            room = shutil.get_terminal_size().columns - 1
+            sys.stderr.write(f"\r\x1b[K{text[:room]}")
+            sys.stderr.flush()
+            self._shown = True
+            return
+        # For logs: what changed by a tenth.
+        tenths = f"{counted(watched.states)} {[int(10 * (one.share or 0)) for one in steps]}"
+        if tenths != self._told:
+            self._told = tenths
+            say(text)
+
+    def end(self) -> None:
+        """Clear the line."""
+        if self._shown:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+            self._shown = False
+
+
+def print_outcome(outcome: "Outcome") -> None:
+    """The verdict with its checks, the results, and where everything is."""
+    record = outcome.record
+    for number, folder in enumerate(outcome.attempts[:-1], start=1):
+        write_out(f"attempt {number}: {folder}\n")
+    if record.get("correction") or record.get("parent"):
+        write_out(f"the attempt that counts: {record.get('attempt')}\n")
+    if record.get("solver"):
+        write_out(f"solver: {record['solver']}{_timing(record)}\n")
+    if record.get("problem"):
+        write_out(f"problem: {record['problem']}\n")
+    if record.get("review"):
+        write_out(f"review: {record['review']['sentence']}\n  {record['review']['advice']}\n")
+    print_checks(record)
+    for name, one in outcome.metrics.items():
+        error = "" if one.get("uncertainty") is None else f" ± {one['uncertainty']:.2g}"
+        doubt = "" if one.get("valid", True) else f"  (not valid: {one['note']})"
+        write_out(f"  {name} = {one['value']:.6g}{error} {one['unit']}".rstrip() + doubt + "\n")
+    write_out(f"verdict: {outcome.sentence}\n")
+    print_paths(outcome)
+
+
+def print_checks(record: "Any") -> None:
+    """The checks of a verdict as a table."""
+    checks = (record.get("verdict") or {}).get("checks") or []
+    if not checks:
+        return
+    print_table(
+        [
+            Column("Check", lambda one: one["check"]),
+            Column("Outcome", lambda one: one["outcome"] + ("" if one["mandatory"] else " (not mandatory)")),
+            Column("Title", lambda one: one["title"]),
+            Column("Reason", lambda one: one["reason"]),
+        ],
+        checks,
+    )
+
+
+def print_paths(outcome: "Outcome") -> None:
+    """Where everything is."""
+    for figure in outcome.figures:
+        write_out(f"figure: {figure}\n")
+    if outcome.report is not None:
+        write_out(f"report: {outcome.report}\n")
+    write_out(f"run directory: {outcome.folder}\n")
+
+
+def outcome_document(outcome: "Outcome") -> dict[str, Any]:
+    """An outcome for programs."""
+    record = outcome.record
+    return {
+        "run_id": record.get("run_id") or record.get("sweep_id"),
+        "run_dir": str(outcome.folder),
+        "status": outcome.status,
+        "verdict": outcome.verdict,
+        "sentence": outcome.sentence,
+        "credible": outcome.credible,
+        "falsified_by": (record.get("verdict") or {}).get("falsified_by", []),
+        "checks": (record.get("verdict") or {}).get("checks", []),
+        "metrics": outcome.metrics,
+        "review": record.get("review"),
+        "solver": record.get("solver"),
+        "exit_code": record.get("exit_code"),
+        "duration_s": record.get("duration_s"),
+        "attempts": [str(path) for path in outcome.attempts],
+        "figures": [str(path) for path in outcome.figures],
+        "report": None if outcome.report is None else str(outcome.report),
+    }
+
+
+def exit_with(outcome: "Outcome") -> None:
+    """End with the exit code of a verdict.
+
+    Raises
+    ------
+    click.exceptions.Exit
+        The verdict is not CREDIBLE.
+    """
+    codes = {"CREDIBLE": 0, "FALSIFIED": FALSIFIED, "INCONCLUSIVE": INCONCLUSIVE}
+    code = FAILED if outcome.status != "done" else codes.get(outcome.verdict or "", FAILED)
+    if code:
+        raise click.exceptions.Exit(code)
+
+
+def _timing(record: "Any") -> str:
+    seconds = record.get("duration_s")
+    return f", {record.get('accepted_steps', 0)} steps in {duration(seconds)}" if seconds is not None else ""

@@ -1,0 +1,188 @@
+"""Sweeps as a user asks for them: many simulations side by side, resumed, judged together."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from towline.errors import InvalidRequest
+from towline.operations.compose import open_project
+from towline.operations.simulation_planning import Planned, refuse_errors
+from towline.operations.simulation_reports import SWEEP, analyse_members, draw
+from towline.operations.simulation_runs import Request, judge, planned_of, prepare, store_judgement
+from towline.operations.simulations import Outcome, configuration, outcome, place_of, runs_folder
+from towline.operations.submission import submit
+from towline.simulations import registry
+from towline.simulations.cases import read_finding
+from towline.simulations.config_env import ConfigEnv
+from towline.simulations.moose.launching import Launch
+from towline.simulations.run_directory import (
+    METADATA,
+    RECORD,
+    append_event,
+    create,
+    read_json,
+    update_record,
+    write_json,
+)
+
+
+@dataclass(frozen=True)
+class SubmittedSweep:
+    """A sweep that is in the queue."""
+
+    folder: Path
+    members: tuple[Path, ...]
+    #: Members that were done before, and were left alone.
+    kept: tuple[Path, ...]
+    job_ids: tuple[str, ...]
+    project: str
+    launch: Launch
+
+
+def submit_sweep(
+    members: Sequence[Planned],
+    *,
+    name: str = "sweep",
+    asked: Mapping[str, Any] | None = None,
+    config: ConfigEnv | None = None,
+    project: str | None = None,
+    backend_name: str = "",
+    force: bool = False,
+    sentence: Mapping[str, Any] | None = None,
+    attempts: int = 3,
+) -> SubmittedSweep:
+    """Make the folder of a sweep with a run directory for each member, and put them into the queue, side by side.
+
+    Raises
+    ------
+    InvalidRequest
+        The preflight of a member found errors and nobody insists.
+    """
+    for planned in members:
+        refuse_errors(planned, force=force)
+    config = configuration() if config is None else config
+    made = create(runs_folder(config), name, f"sweep_{members[0].case.physics}", datetime.now(UTC))
+    document = {
+        "sweep_id": made.run_id,
+        "physics": members[0].case.physics,
+        "asked": dict(asked or {}),
+        "created": datetime.now(UTC).isoformat(),
+        "backend_name": backend_name,
+        "sentence": sentence,
+        "attempts": attempts,
+    }
+    write_json(made.folder / SWEEP, document)
+    append_event(made.folder, "created", members=len(members))
+    return _submit_members(made.folder, [*members], (), config, project)
+
+
+def resume_sweep(folder: Path, *, config: ConfigEnv | None = None, project: str | None = None) -> SubmittedSweep:
+    """Run again those members of a sweep that are missing or failed; the others are kept.
+
+    Raises
+    ------
+    InvalidRequest
+        It is no sweep, or nothing is left to do.
+    """
+    record = read_json(folder / SWEEP)
+    kept, again = [], []
+    for name in record["members"]:
+        run = folder / name
+        if run.is_dir():
+            found = outcome(run)
+            if found.status == "done":
+                kept.append(found.folder)
+                continue
+        if not (run / METADATA).is_file():
+            raise InvalidRequest(f"the run directory {run} is gone with its plan; start the sweep anew")
+        case, metadata = planned_of(run)
+        findings = tuple(read_finding(one) for one in metadata["findings"])
+        again.append(Planned(registry.find(case.physics), case, findings, metadata["preset"]))
+    if not again:
+        raise InvalidRequest(
+            f"every member of {folder.name} is done; to judge them anew: tow simulation check {folder}"
+        )
+    config = configuration() if config is None else config
+    return _submit_members(folder, again, tuple(kept), config, project)
+
+
+def _submit_members(
+    folder: Path, members: list[Planned], kept: tuple[Path, ...], config: ConfigEnv, project: str | None
+) -> SubmittedSweep:
+    from towline.operations.simulation_jobs import sweep_flow  # see submit_simulation
+
+    record = read_json(folder / SWEEP)
+    with open_project(project) as opened:
+        place, launch = place_of(members[0], config, opened.project)
+        request = Request(
+            backend_name=record["backend_name"],
+            backend=config.backend,
+            worker=place.worker,
+            project=opened.project.name,
+            sweep=record["sweep_id"],
+            sentence=record["sentence"],
+            attempts=record["attempts"],
+        )
+        runs = []
+        for planned in members:
+            _, own = place_of(planned, config, opened.project)
+            runs.append((planned, prepare(planned, own, folder, request, elsewhere=place.elsewhere).folder))
+        update_record(folder, {"members": [path.name for path in (*kept, *(run for _, run in runs))]}, SWEEP)
+        flow = sweep_flow(runs, kept, folder, launch, place)
+        ids = submit(opened, flow, worker=place.local_worker)
+        append_event(folder, "submitted", jobs=ids, members=len(runs), kept=len(kept))
+        return SubmittedSweep(folder, tuple(run for _, run in runs), kept, tuple(ids), opened.project.name, launch)
+
+
+def sweep_outcome(folder: Path) -> Outcome:
+    """What the members of a sweep say together.
+
+    Raises
+    ------
+    InvalidRequest
+        It is no sweep.
+    """
+    record = read_json(folder / SWEEP)
+    verdict = record.get("verdict") or {}
+    report = record.get("report")
+    return Outcome(
+        folder=folder,
+        status="done" if verdict else "running",
+        verdict=verdict.get("verdict"),
+        sentence=verdict.get("sentence") or "no verdict yet: the members are not judged together",
+        figures=tuple(folder / one["path"] for one in record.get("figures") or ()),
+        report=None if report is None else folder / report,
+        attempts=tuple(folder / name for name in record.get("members") or ()),
+        record=record,
+    )
+
+
+def is_sweep(folder: Path) -> bool:
+    """Whether a folder is that of a sweep."""
+    return (folder / SWEEP).is_file()
+
+
+def judge_again(folder: Path) -> Outcome:
+    """Judge a run, or the members of a sweep, anew, and draw them; nothing is run.
+
+    Raises
+    ------
+    InvalidRequest
+        It is no run directory, or there is nothing to judge.
+    """
+    if is_sweep(folder):
+        for member in sweep_outcome(folder).attempts:
+            if member.is_dir():
+                _judge_one(outcome(member).folder)
+        analyse_members(folder, [outcome(one).folder for one in sweep_outcome(folder).attempts if one.is_dir()])
+        return sweep_outcome(folder)
+    _judge_one(folder)
+    return outcome(folder)
+
+
+def _judge_one(folder: Path) -> None:
+    reason = read_json(folder / RECORD).get("reason")
+    store_judgement(judge(folder, reason))
+    draw(folder)
