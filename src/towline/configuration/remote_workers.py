@@ -21,7 +21,10 @@ def remote_problems(worker: Mapping[str, Any]) -> Iterator[WorkerProblem]:
         yield ("host",), "is missing; give a name of ~/.ssh/config, a host name or an address"
     work_dir = worker.get("work_dir")
     if not isinstance(work_dir, str) or not work_dir.startswith("/") or work_dir == "/":
-        yield ("work_dir",), f"is {work_dir!r}; give the absolute path of a folder on the worker, for example on its scratch"
+        yield (
+            ("work_dir",),
+            f"is {work_dir!r}; give the absolute path of a folder on the worker, for example on its scratch",
+        )
     if worker.get("execution", "warm") == "pooled":
         yield ("execution",), "`pooled` is possible on this machine only; leave it out"
     for key in _SECRETS:

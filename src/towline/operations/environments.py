@@ -56,7 +56,7 @@ def environment_of(setup: ShellSetup, modules: Sequence[str], *, timeout_seconds
     WorkerError
         The shell lines or an import failed, or took too long.
     """
-    command = [sys.executable, "-c", _PROGRAM, *modules]
+    command = probe_words(sys.executable, modules)
     if setup.needs_shell:
         # Everything that is not the user's own shell text travels as an argument, so that nothing needs quoting.
         loads = [f'module load "${{{number}}}" || exit 1' for number in range(1, len(setup.modules) + 1)]
@@ -78,15 +78,26 @@ def environment_of(setup: ShellSetup, modules: Sequence[str], *, timeout_seconds
         raise WorkerError(f"the shell lines before a job took longer than {timeout_seconds:g} s") from error
     except OSError as error:
         raise WorkerError(f"{command[0]} cannot be started: {error.strerror}") from error
-    answers = [line for line in done.stdout.splitlines() if line.startswith(_MARK)]
-    if not answers:
+    seen = read_environment(done.stdout)
+    if seen is None:
         lines = done.stderr.strip().splitlines() or ["no output"]
         problem = WorkerError(
             f"Python did not run with the shell lines of a job (exit code {done.returncode}): {lines[-1]}"
         )
         problem.add_note("\n".join(lines[-_SHOWN_LINES:]))
         raise problem
-    return Environment(**json.loads(answers[-1].removeprefix(_MARK)))
+    return seen
+
+
+def probe_words(python: str, modules: Sequence[str]) -> list[str]:
+    """The command that prints what :func:`read_environment` reads, after importing these modules."""
+    return [python, "-c", _PROGRAM, *modules]
+
+
+def read_environment(output: str) -> Environment | None:
+    """The environment that a probe printed; None when it did not get that far."""
+    answers = [line for line in output.splitlines() if line.startswith(_MARK)]
+    return Environment(**json.loads(answers[-1].removeprefix(_MARK))) if answers else None
 
 
 def differences(one: Environment, other: Environment, names: Collection[str] | None) -> list[str]:

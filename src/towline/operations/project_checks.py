@@ -4,9 +4,7 @@ import os
 import shutil
 import tempfile
 import time
-import traceback
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from importlib import metadata
 from pathlib import Path
@@ -19,9 +17,11 @@ from towline.configuration.execution import shell_setup
 from towline.configuration.files import scan
 from towline.configuration.job_stores import jobstore_document
 from towline.configuration.model import Project, WorkerConfig
-from towline.errors import ConfigurationError, InvalidRequest, TowlineError
+from towline.errors import ConfigurationError, InvalidRequest
+from towline.operations.checks import Check, Outcome, guarded, ok
 from towline.operations.compose import is_all_sql, make_job_store, open_given
 from towline.operations.environments import MAIN_PACKAGES, Environment, differences, environment_of, own_environment
+from towline.operations.remote_checks import remote_checks
 from towline.operations.worker_trials import try_worker
 from towline.settings import load_settings, setting_problems
 from towline.store.migrations import SCHEMA_VERSION
@@ -33,14 +33,6 @@ _CLOCK_TOLERANCE_SECONDS = 5.0
 _NETWORK_FILE_SYSTEMS = ("nfs", "cifs", "smb", "lustre", "gpfs", "beegfs", "fuse.sshfs", "afs", "ceph", "9p")
 
 
-class Outcome(str, Enum):
-    """What came of a check."""
-
-    OK = "ok"
-    WARNING = "warning"  #: works, and may surprise
-    FAILED = "failed"  #: jobs cannot run like this
-
-
 class Part(str, Enum):
     """A part of a project that can be checked alone."""
 
@@ -48,20 +40,6 @@ class Part(str, Enum):
     QUEUE = "queue"
     JOBSTORE = "jobstore"
     WORKER = "worker"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was tried."""
-
-    subject: str
-    outcome: Outcome
-    #: What was found.
-    message: str
-    #: What to do about it; None when there is nothing to do.
-    remedy: str | None = None
-    #: Traceback or output, for `--errors`.
-    details: str | None = None
 
 
 def check_project(
@@ -92,17 +70,30 @@ def check_project(
     if Part.GENERAL in parts:
         yield from _general_checks(project)
     if Part.QUEUE in parts:
-        yield _guarded("queue", lambda: _check_queue(project))
+        yield guarded("queue", lambda: _check_queue(project))
     if Part.JOBSTORE in parts:
         for store in (None, *project.optional_jobstores):
             subject = "job store" if store is None else f"job store {store}"
-            yield _guarded(subject, lambda store=store: _check_job_store(project, store))  # type: ignore[misc]
+            yield guarded(subject, lambda store=store: _check_job_store(project, store))  # type: ignore[misc]
     if Part.WORKER in parts:
         own = own_environment()
         for worker_name in names:
-            yield from _worker_checks(project, worker_name, own, all_packages=all_packages)
-            where = f"worker {worker_name}: job"
-            yield _guarded(where, lambda at=worker_name: _ok("", try_worker(project, at)))  # type: ignore[misc]
+            yield from check_worker(project, worker_name, own, all_packages=all_packages)
+
+
+def check_worker(project: Project, name: str, own: Environment, *, all_packages: bool = False) -> Iterator[Check]:
+    """Try a worker, and tell each result as soon as it is there.
+
+    Parameters
+    ----------
+    own
+        The environment that submits the jobs.
+    """
+    if not project.workers[name].runs_here:
+        yield from remote_checks(project, name, own, all_packages=all_packages)
+        return
+    yield from _worker_checks(project, name, own, all_packages=all_packages)
+    yield guarded(f"worker {name}: job", lambda: ok("", try_worker(project, name)))
 
 
 def chosen_parts(*, queue: bool, jobstore: bool, worker: str | None) -> tuple[Part, ...]:
@@ -123,43 +114,26 @@ def chosen_parts(*, queue: bool, jobstore: bool, worker: str | None) -> tuple[Pa
     return tuple(named) or tuple(Part)
 
 
-def _ok(subject: str, message: str) -> Check:
-    return Check(subject, Outcome.OK, message)
-
-
-def _guarded(subject: str, check: Callable[[], Check]) -> Check:
-    """What `check` found; an error of any kind is a finding too."""
-    try:
-        found = check()
-    except TowlineError as error:
-        return Check(subject, Outcome.FAILED, str(error), details=traceback.format_exc())
-    except Exception as error:  # stores and drivers raise what they like; to find that out is what a check is for
-        message = f"{type(error).__name__}: {error}"
-        remedy = "correct the configuration of it; `--errors` shows the traceback"
-        return Check(subject, Outcome.FAILED, message, remedy, traceback.format_exc())
-    return Check(subject, found.outcome, found.message, found.remedy, found.details)
-
-
 def _general_checks(project: Project) -> Iterator[Check]:
     problems = setting_problems()
     if not problems:
-        yield _ok("settings", f"home {load_settings().home}")
+        yield ok("settings", f"home {load_settings().home}")
     for problem in problems:
         yield Check("settings", Outcome.WARNING, problem, "correct it or remove it")
     source = "built in" if project.source is None else str(project.source)
-    yield _ok("project", f"{project.name} ({source})")
+    yield ok("project", f"{project.name} ({source})")
     for file in scan(load_settings().home):
         if file.problem is not None:
             remedy = "correct or remove the file; it does not disturb this project"
             yield Check("other project", Outcome.WARNING, f"{file.path} is not valid", remedy, file.problem)
     folders = dict.fromkeys((project.base_dir, project.tmp_dir, project.log_dir, project.daemon_dir))
     for folder in folders:
-        yield _guarded("folder", lambda folder=folder: _check_folder(folder))  # type: ignore[misc]
-    yield _guarded("disk", lambda: _check_disk(project.base_dir))
-    yield _guarded("clock", lambda: _check_clock(project.base_dir))
-    yield _guarded("packages", _check_packages)
+        yield guarded("folder", lambda folder=folder: _check_folder(folder))  # type: ignore[misc]
+    yield guarded("disk", lambda: _check_disk(project.base_dir))
+    yield guarded("clock", lambda: _check_clock(project.base_dir))
+    yield guarded("packages", _check_packages)
     for name in project.exec_config:
-        yield _guarded(f"exec_config {name}", lambda name=name: _check_exec_config(project, name))  # type: ignore[misc]
+        yield guarded(f"exec_config {name}", lambda name=name: _check_exec_config(project, name))  # type: ignore[misc]
 
 
 def _check_folder(folder: Path) -> Check:
@@ -171,7 +145,7 @@ def _check_folder(folder: Path) -> Check:
             pass
     except OSError as error:
         return Check("", Outcome.FAILED, f"{folder} cannot be written: {error.strerror}", remedy)
-    return _ok("", f"{folder} " + ("can be written" if existing == folder else "will be made when it is needed"))
+    return ok("", f"{folder} " + ("can be written" if existing == folder else "will be made when it is needed"))
 
 
 def _check_disk(folder: Path) -> Check:
@@ -184,7 +158,7 @@ def _check_disk(folder: Path) -> Check:
         return Check("", Outcome.WARNING, message, "free some space before a long run")
     if os.statvfs(place).f_files and not os.statvfs(place).f_favail:
         return Check("", Outcome.FAILED, f"no file can be made in {place}: all inodes are in use", "delete some files")
-    return _ok("", message)
+    return ok("", message)
 
 
 def _check_clock(folder: Path) -> Check:
@@ -194,7 +168,7 @@ def _check_clock(folder: Path) -> Check:
     if abs(off) > _CLOCK_TOLERANCE_SECONDS:
         message = f"the clock of the disk of {folder} differs by {off:.0f} s from the clock of this machine"
         return Check("", Outcome.WARNING, message, "let both machines take the time from the network (NTP)")
-    return _ok("", "the machine and its disk agree about the time")
+    return ok("", "the machine and its disk agree about the time")
 
 
 def _check_packages() -> Check:
@@ -208,7 +182,7 @@ def _check_packages() -> Check:
                 missing.append(name)
     if missing:
         return Check("", Outcome.FAILED, f"missing: {', '.join(missing)}", "type: pip install --upgrade towline")
-    return _ok("", ", ".join(f"{name} {metadata.version(name)}" for name in MAIN_PACKAGES))
+    return ok("", ", ".join(f"{name} {metadata.version(name)}" for name in MAIN_PACKAGES))
 
 
 def _package_name(requirement: str) -> str:
@@ -228,7 +202,7 @@ def _check_exec_config(project: Project, name: str) -> Check:
     if literal:
         remedy = "values are taken literally; write ${env:NAME} for the value of a variable"
         return Check("", Outcome.WARNING, f"export of {', '.join(literal)} begins with $", remedy)
-    return _ok("", "complete")
+    return ok("", "complete")
 
 
 def _check_queue(project: Project) -> Check:
@@ -238,12 +212,12 @@ def _check_queue(project: Project) -> Check:
         found = _check_folder(path.parent)
         if found.outcome is not Outcome.OK:
             return found
-        return warning or _ok("", f"{path} will be made with the first job")
+        return warning or ok("", f"{path} will be made with the first job")
     with open_given(project) as opened:
         jobs = opened.database.read("SELECT count(*) FROM job")[0][0]
         with opened.database.transaction():
             pass  # a database that may be read and not written fails here
-    return warning or _ok("", f"{opened.database.place}, schema version {SCHEMA_VERSION}, {jobs} jobs")
+    return warning or ok("", f"{opened.database.place}, schema version {SCHEMA_VERSION}, {jobs} jobs")
 
 
 def _network_warning(path: Path) -> Check | None:
@@ -260,13 +234,13 @@ def _network_warning(path: Path) -> Check | None:
 def _check_job_store(project: Project, name: str | None) -> Check:
     document = jobstore_document(project, name)
     if is_all_sql(document) and project.queue_path is not None and not project.queue_path.exists():
-        return _ok("", "in the database of the queue, made with the first job")
+        return ok("", "in the database of the queue, made with the first job")
     store: Any = make_job_store(project, name)  # maggma and jobflow have no types
     store.connect()
     try:
         store.query_one({"uuid": "no such job"})
         parts = ", ".join(["docs_store", *store.additional_stores])
-        return _ok("", f"{type(store.docs_store).__name__} answers ({parts})")
+        return ok("", f"{type(store.docs_store).__name__} answers ({parts})")
     finally:
         store.close()
 
@@ -274,13 +248,13 @@ def _check_job_store(project: Project, name: str | None) -> Check:
 def _worker_checks(project: Project, name: str, own: Environment, *, all_packages: bool) -> Iterator[Check]:
     worker = project.workers[name]
     subject = f"worker {name}"
-    yield _guarded(f"{subject}: work_dir", lambda: _check_folder(worker.work_dir))
-    yield _guarded(f"{subject}: disk", lambda: _check_disk(worker.work_dir))
+    yield guarded(f"{subject}: work_dir", lambda: _check_folder(worker.work_dir))
+    yield guarded(f"{subject}: disk", lambda: _check_disk(worker.work_dir))
     if worker.max_jobs == 0:
         yield Check(f"{subject}: max_jobs", Outcome.WARNING, "max_jobs is 0: no job will start", "set it to 1 or more")
     for config in (None, *project.exec_config):
         where = f"{subject}: environment" + ("" if config is None else f" {config}")
-        yield _guarded(where, lambda at=config: _check_environment(project, worker, at, own, all_packages))  # type: ignore[misc]
+        yield guarded(where, lambda at=config: _check_environment(project, worker, at, own, all_packages))  # type: ignore[misc]
 
 
 def _check_environment(
@@ -295,7 +269,7 @@ def _check_environment(
     if different:
         remedy = "a job would not see what you see; look at pre_run, modules and export (PYTHONPATH)"
         return Check("", Outcome.WARNING, f"{message}; different: {', '.join(different[:10])}", remedy)
-    return _ok("", message)
+    return ok("", message)
 
 
 def _existing(path: Path) -> Path:

@@ -8,10 +8,10 @@ from towline.configuration.model import GatewayConfig, Project, WorkerConfig
 from towline.core.ports import Worker
 from towline.workers.local import LocalWorker
 from towline.workers.remote.folders import Site
+from towline.workers.remote.queues import Queue
 from towline.workers.remote.shell_queue import ShellQueue
 from towline.workers.remote.worker import RemoteWorker
 from towline.workers.schedulers.catalogue import scheduler
-from towline.workers.schedulers.scheduler import Scheduler
 from towline.workers.transports.local import LocalTransport
 from towline.workers.transports.shell_text import Shell
 from towline.workers.transports.ssh import SshTransport
@@ -48,18 +48,22 @@ def make_worker(project: Project, name: str, config: WorkerConfig, previous: Wor
 
 def remote_worker(name: str, config: WorkerConfig) -> RemoteWorker:
     """A worker behind a transport and a scheduler."""
-    usual = sys.executable if config.type == "local" else _USUAL_PYTHON
     site = Site(
         worker=name,
         work_dir=str(config.work_dir),
         queue=queue_of(config),
-        python=config.python or usual,
+        python=python_of(config),
         execution_cmd=config.execution_cmd,
     )
     return RemoteWorker(site, transport_of(name, config), config.job_limit, description=_description(config))
 
 
-def queue_of(config: WorkerConfig) -> Scheduler:
+def python_of(config: WorkerConfig) -> str:
+    """Interpreter of Python jobs on a worker."""
+    return config.python or (sys.executable if config.type == "local" else _USUAL_PYTHON)
+
+
+def queue_of(config: WorkerConfig) -> Queue:
     """What starts the jobs of a worker."""
     if config.scheduler_type == "shell":
         return ShellQueue(config.time_limit_grace_seconds)

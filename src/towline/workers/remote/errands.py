@@ -30,9 +30,7 @@ _CANCEL_AGAIN_SECONDS = 15.0
 class Errands:
     """The rounds of one worker."""
 
-    def __init__(
-        self, board: Board, site: Site, transport: Transport, slots: int, gone_seconds: float | None
-    ) -> None:
+    def __init__(self, board: Board, site: Site, transport: Transport, slots: int, gone_seconds: float | None) -> None:
         self.slots = slots
         #: Set when something new is to be done.
         self.hurry = False

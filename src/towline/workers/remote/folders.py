@@ -13,9 +13,10 @@ from towline.on_worker.command_inputs import Written, inputs
 from towline.on_worker.isolation import JOB_VARIABLE, RUN_DIR_VARIABLE
 from towline.on_worker.run_job import command_line
 from towline.workers.remote import job_scripts
+from towline.workers.remote.queues import Queue
 from towline.workers.remote.shell_queue import ShellQueue
 from towline.workers.remote.value_files import value_lines
-from towline.workers.schedulers.scheduler import BatchScript, Scheduler, Submission, mark
+from towline.workers.schedulers.scheduler import BatchScript, Submission, mark
 from towline.workers.transports.transport import Content, Source, Tree
 
 
@@ -25,7 +26,7 @@ class Site:
 
     worker: str
     work_dir: str
-    queue: Scheduler
+    queue: Queue
     #: Interpreter for Python jobs there.
     python: str
     #: Command that runs a Python job in place of `python`, for containers; ``{}`` stands for the run folder.

@@ -87,7 +87,5 @@ def output_lines(run_dir: str, patterns: Sequence[str], success_exit_codes: Sequ
         return ()
     codes = " ".join(map(str, success_exit_codes))
     return (
-        filled(
-            _OUTPUTS, CODES=codes, OUTPUTS=OUTPUTS_FILE, PATTERNS=shlex.join(patterns), FOLDER=shlex.quote(run_dir)
-        ),
+        filled(_OUTPUTS, CODES=codes, OUTPUTS=OUTPUTS_FILE, PATTERNS=shlex.join(patterns), FOLDER=shlex.quote(run_dir)),
     )

@@ -36,7 +36,9 @@ class Judge:
         """Take in what stands in the run folders; return whether something happened."""
         now = time.monotonic()
         with self._board.changed:
-            return any([self._see(flight, evidence[flight.key], now) for flight in flights if flight.key in evidence])
+            # Each of them is to be seen, so the first one that changed must not end it.
+            changed = [self._see(item, evidence[item.key], now) for item in flights if item.key in evidence]
+        return any(changed)
 
     def _see(self, flight: Flight, found: Evidence, now: float) -> bool:
         if flight.phase is Phase.ENDED:

@@ -1,7 +1,7 @@
 """The shell of a host as a scheduler: jobs start at once, each under a keeper that records its end.
 
-It has the methods of :class:`towline.workers.schedulers.scheduler.Scheduler`, so that a worker treats it like one. The
-id of a job is ``<process id>.<mark of the process>@<host>``.
+It is a :class:`towline.workers.remote.queues.Queue`, as batch schedulers are. The id
+of a job is ``<process id>.<mark of the process>@<host>``.
 """
 
 import re
@@ -15,7 +15,6 @@ from towline.workers.schedulers import shell
 from towline.workers.schedulers.frames import PRELUDE, decode
 from towline.workers.schedulers.scheduler import (
     QUEUE_ID_FILE,
-    SETTLE_SECONDS,
     BatchScript,
     JobStatus,
     Outcome,
@@ -80,11 +79,6 @@ class ShellQueue:
     def __init__(self, grace_seconds: float = 10.0) -> None:
         self._grace_seconds = grace_seconds
 
-    def directives(self, resources: Mapping[str, Any], *, job_name: str) -> list[str]:
-        """Nothing but free lines: there is nobody to be told."""
-        verbatim = shell.read_resources(resources).qverbatim
-        return verbatim.splitlines() if verbatim else []
-
     def script(self, batch: BatchScript) -> str:
         """The script of a job. Its exit code is that of the command."""
         resources = shell.read_resources(batch.resources)
@@ -102,7 +96,7 @@ class ShellQueue:
         limit = shell.read_resources(resources).time_limit
         return "\n".join(["" if limit is None else f"{limit:g}", *output_files(resources), ""]).encode()
 
-    def submit_command(self, submissions: Sequence[Submission], *, settle_seconds: float = SETTLE_SECONDS) -> str:
+    def submit_command(self, submissions: Sequence[Submission]) -> str:
         """Start each of them; one that was started before is left alone."""
         grace = f"{self._grace_seconds:g}"
         calls = [
@@ -110,9 +104,7 @@ class ShellQueue:
             for number, one in enumerate(submissions)
         ]
         body = (
-            _SUBMIT.replace("@STARTED@", STARTED_FILE)
-            .replace("@EXIT@", EXIT_FILE)
-            .replace("@QUEUE_ID@", QUEUE_ID_FILE)
+            _SUBMIT.replace("@STARTED@", STARTED_FILE).replace("@EXIT@", EXIT_FILE).replace("@QUEUE_ID@", QUEUE_ID_FILE)
         )
         return f"{PRELUDE}{PROCESSES}towline_keeper={shlex.quote(KEEPER)}\n{body}{''.join(calls)}"
 
@@ -155,9 +147,7 @@ class ShellQueue:
 
     def cancel_command(self, queue_ids: Sequence[str]) -> str:
         """Tell the keepers to end their jobs."""
-        calls = [
-            f"towline_cancel {shlex.join(match.groups())}\n" for item in queue_ids if (match := _ID.match(item))
-        ]
+        calls = [f"towline_cancel {shlex.join(match.groups())}\n" for item in queue_ids if (match := _ID.match(item))]
         return f"{PROCESSES}{_CANCEL}{''.join(calls)}echo '@towline@ shell all told'\n"
 
     def read_cancellation(self, output: str) -> str | None:
@@ -168,7 +158,7 @@ class ShellQueue:
         """Whether the programs are there that keepers need."""
         return (
             "for towline_program in /bin/bash tail mv sleep grep base64 tr; do\n"
-            "  command -v $towline_program >/dev/null || echo \"@towline@ missing $towline_program\"\ndone\n"
+            '  command -v $towline_program >/dev/null || echo "@towline@ missing $towline_program"\ndone\n'
             "command -v setsid >/dev/null || command -v perl >/dev/null || echo '@towline@ missing setsid'\n"
             'echo "@towline@ bash $BASH_VERSION"\n'
         )
@@ -178,13 +168,7 @@ class ShellQueue:
         missing = re.findall(r"^@towline@ missing (\S+)$", output, re.MULTILINE)
         version = re.search(r"^@towline@ bash (\S+)", output, re.MULTILINE)
         problems = [f"there is no program {name} on the host: install it, jobs cannot start" for name in missing]
-        return SchedulerFacts(
-            f"bash {version[1]}" if version else None, has_accounting=False, problems=tuple(problems)
-        )
-
-    def explain_refusal(self, exit_code: int, text: str) -> Refusal:
-        """Only a run folder that is not there is refused."""
-        return Refusal(text, "check work_dir of the worker, its disk space and quota", True, exit_code)
+        return SchedulerFacts(f"bash {version[1]}" if version else None, has_accounting=False, problems=tuple(problems))
 
 
 def _submitted(one: Submission, line: "re.Match[str] | None") -> Submitted:

@@ -153,6 +153,8 @@ class GridEngine(BatchScheduler):
     """Grid Engine."""
 
     name = "sge"
+    # The list of files of a job has one line for each.
+    unusable_in_paths = "\n"
     own_id = '"$JOB_ID$(case ${SGE_TASK_ID:-undefined} in undefined) ;; *) echo ".$SGE_TASK_ID" ;; esac)"'
     array_id = '"$JOB_ID"'
     task_number = '"$SGE_TASK_ID"'

@@ -23,6 +23,7 @@ from towline.interfaces.cli.parameters import Option
 from towline.interfaces.cli.selection import page_of, wanted_jobs
 from towline.interfaces.cli.session import open_session
 from towline.operations.jobs import JobFilter, JobInfo, Page, count_jobs, list_jobs
+from towline.operations.worker_overview import notes
 from towline.settings import load_settings
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ def command(
             jobs = look()
             console().print(table(columns, jobs))
             _tell_of_more(opened, wanted, page, jobs)
+            for note in notes(opened):
+                suggest(note)
 
 
 def _wanted(

@@ -1,5 +1,6 @@
 """`tow project check`."""
 
+from collections.abc import Iterable
 from typing import Annotated
 
 import click
@@ -9,7 +10,8 @@ from towline.interfaces.cli.display import console, print_json, write_out
 from towline.interfaces.cli.options import Json
 from towline.interfaces.cli.parameters import Option
 from towline.interfaces.cli.session import project_of
-from towline.operations.project_checks import Check, Outcome, check_project, chosen_parts
+from towline.operations.checks import Check, Outcome
+from towline.operations.project_checks import check_project, chosen_parts
 
 _STYLES = {Outcome.OK: "green", Outcome.WARNING: "yellow", Outcome.FAILED: "bold red"}
 
@@ -28,9 +30,15 @@ def command(
 ) -> None:
     """Check that everything in a project works; fails when something does not."""
     parts = chosen_parts(queue=queue, jobstore=jobstore, worker=worker)
+    checks = check_project(project_of(context), parts=parts, worker=worker, all_packages=full)
+    show_checks(checks, errors=errors, as_json=as_json)
+
+
+def show_checks(checks: Iterable[Check], *, errors: bool, as_json: bool) -> None:
+    """Show what was found, each line as soon as it is known; end with exit code 1 when something does not work."""
     failed = False
     found = []
-    for check in check_project(project_of(context), parts=parts, worker=worker, all_packages=full):
+    for check in checks:
         failed |= check.outcome is Outcome.FAILED
         if as_json:
             found.append(check)
