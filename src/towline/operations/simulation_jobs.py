@@ -4,7 +4,6 @@ The run is a command, wherever its worker is. Judging and drawing happen on this
 their names, so jobs can be run again at any time.
 """
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from towline.errors import InvalidRequest, TowlineError
 from towline.jobflow.command import command
 from towline.jobflow.run_config import set_run_config
 from towline.operations.compose import open_project
+from towline.operations.job_folders import folder_of_job
 from towline.operations.jobs import get_job
 from towline.operations.selection import job_row
 from towline.operations.simulation_planning import Planned
@@ -33,8 +33,10 @@ from towline.operations.simulation_runs import (
 from towline.simulations import registry
 from towline.simulations.cases import read_finding
 from towline.simulations.moose.launching import Launch
-from towline.simulations.run_directory import RESULTS, SCRIPT, append_event, update_record
+from towline.simulations.run_directory import LOG, RESULTS, SCRIPT, append_event, update_record
 
+#: Of a run that was ended from outside, its own script has not collected anything.
+_LEFT_BEHIND = ["*.csv", "*.e", LOG, "slurm-*.out", f"{RESULTS}/*"]
 #: Every exit code is an answer: what it means is judged, not guessed.
 _EVERY_EXIT_CODE = range(256)
 
@@ -91,10 +93,14 @@ def _attempt(
 ) -> tuple[list[Job], Job]:
     """The jobs of one attempt; the last of them judges it."""
     run = _run_job(planned, folder, place)
-    launched = {"solver": launch.solver, "command": list(launch.command), "notes": list(launch.notes)}
+    launched: dict[str, Any] = {"solver": launch.solver, "command": list(launch.command), "notes": list(launch.notes)}
+    launched["remote_application"] = launch.remote_application
     judged = _here(judge_attempt(str(folder), run.output, run.uuid, asdict(place), launched, earlier), place)
     # A run that was killed is judged too: why it ended is the question.
     judged.config.on_missing_references = OnMissing.NONE
+    if place.elsewhere:
+        # Bringing the files may fail while the connection is away.
+        set_run_config(judged, retry={"error": {"times": 5, "delay_seconds": [10, 60, 600]}}, dynamic=False)
     return [run, judged], judged
 
 
@@ -139,8 +145,8 @@ def judge_attempt(
     """Judge an attempt; where a remedy is known, the next attempt takes the place of this job."""
     path = Path(folder)
     where = Place(**place)
-    if where.elsewhere and run is not None:
-        collect(run, path)
+    if where.elsewhere:
+        fetch(where.project, run_uuid, path)
     ending = _ending(where.project, run_uuid)
     judged = judge(path, ending["reason"], tuple(read_correction(one) for one in earlier))
     record = store_judgement(judged, ending)
@@ -151,7 +157,9 @@ def judge_attempt(
             "verdict": record["verdict"]["verdict"],
             "sentence": record["verdict"]["sentence"],
         }
-    launch = Launch(launched["solver"], tuple(launched["command"]), tuple(launched["notes"]))
+    launch = Launch(
+        launched["solver"], tuple(launched["command"]), tuple(launched["notes"]), launched["remote_application"]
+    )
     correction = judged.correction
     if correction.resources:
         factors = correction.resources
@@ -203,20 +211,29 @@ def report_sweep(folder: str, members: Sequence[Mapping[str, Any] | None]) -> di
     return analyse_members(Path(folder), [Path(one["folder"]) for one in members if one is not None])
 
 
-def collect(run: Mapping[str, Any], folder: Path) -> None:
-    """Bring the files of a run that was made elsewhere into its run directory.
+def fetch(project: str, uuid: str, folder: Path) -> None:
+    """Bring what a run has left on its worker into its run directory, however it ended.
 
     Raises
     ------
-    InvalidRequest
-        A file is gone, or the directory is.
+    WorkerError
+        There is no connection to the worker now. The job that asks can be run again.
     """
-    for name, entry in (run.get("files") or {}).items():
-        target = folder / Path(name).name
+    with open_project(project) as opened:
         try:
-            shutil.copyfile(entry["path"], target)
-        except OSError as error:
-            raise InvalidRequest(f"{entry['path']} cannot be copied to {target}: {error.strerror}") from error
+            there = folder_of_job(opened, get_job(opened, job_row(opened, uuid)))
+        except InvalidRequest as error:
+            # It never began, or somebody deleted its folder: the judgement says what follows.
+            append_event(folder, "nothing to fetch", problem=str(error))
+            return
+        names = there.present(_LEFT_BEHIND)
+        found = there.fetch(names, folder) if names else []
+    results = folder / RESULTS
+    if results.is_dir():
+        for path in results.iterdir():
+            if path.is_file():
+                path.replace(folder / path.name)
+    append_event(folder, "fetched", files=len(found))
 
 
 def _ending(project: str, uuid: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from towline.operations.compose import open_project
 from towline.operations.simulation_planning import Planned, refuse_errors
 from towline.operations.simulation_reports import SWEEP, analyse_members, draw
 from towline.operations.simulation_runs import Request, judge, planned_of, prepare, store_judgement
-from towline.operations.simulations import Outcome, configuration, outcome, place_of, runs_folder
+from towline.operations.simulations import Outcome, configuration, outcome, place_of, project_for, runs_folder
 from towline.operations.submission import submit
 from towline.simulations import registry
 from towline.simulations.cases import read_finding
@@ -114,7 +114,7 @@ def _submit_members(
     from towline.operations.simulation_jobs import sweep_flow  # see submit_simulation
 
     record = read_json(folder / SWEEP)
-    with open_project(project) as opened:
+    with open_project(project_for(config, project)) as opened:
         place, launch = place_of(members[0], config, opened.project)
         request = Request(
             backend_name=record["backend_name"],

@@ -10,10 +10,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from towline.configuration.choice import load_project
+from towline.configuration.model import Project
 from towline.core.states import JobState
 from towline.errors import InvalidRequest, RunnerAlreadyActive
 from towline.operations import runners
 from towline.operations.compose import open_project
+from towline.operations.simulation_clusters import (
+    WORKER,
+    cluster_launch,
+    cluster_resources,
+    cluster_setup,
+    ensure_worker,
+)
 from towline.operations.simulation_planning import Planned, plan, refuse_errors
 from towline.operations.simulation_reports import SWEEP
 from towline.operations.simulation_runs import Request, planned_of, prepare
@@ -179,7 +188,7 @@ def submit_simulation(
     # jobflow takes most of a second to load, which showing a plan does not need.
     from towline.operations.simulation_jobs import simulation_flow
 
-    with open_project(project) as opened:
+    with open_project(project_for(config, project)) as opened:
         place, launch = place_of(planned, config, opened.project)
         request = Request(
             backend_name=backend_name,
@@ -196,22 +205,48 @@ def submit_simulation(
         return Submitted(run.run_id, run.folder, tuple(ids), planned, launch, opened.project.name)
 
 
-def place_of(planned: Planned, config: ConfigEnv, project: Any) -> "tuple[Place, Launch]":
-    """Where the jobs run, and what runs the input there."""
+def place_of(planned: Planned, config: ConfigEnv, project: Project) -> "tuple[Place, Launch]":
+    """Where the jobs of a case run, and what runs its input there.
+
+    Raises
+    ------
+    ConfigurationError
+        The executable is missing, or the project has no fitting worker.
+    """
     from towline.operations.simulation_jobs import Place  # see submit_simulation
 
     local = local_worker_of(project)
-    ranks = int(planned.case.number("mpi")) if "mpi" in planned.case.values else 1
     if config.backend == "hpc":
-        from towline.operations.simulation_clusters import cluster_place
-
-        return cluster_place(config, project, local)
+        place = Place(
+            project.name,
+            local,
+            WORKER,
+            elsewhere=True,
+            resources=cluster_resources(config),
+            exec_config=cluster_setup(config),
+        )
+        return place, cluster_launch(config)
+    ranks = int(planned.case.number("mpi")) if "mpi" in planned.case.values else 1
     launch = local_launch(config, planned.application.executable_key, ranks)
     resources = {"time_limit": config.number("ORCH_TIMEOUT_S")} if config.get("ORCH_TIMEOUT_S") else {}
     return Place(project.name, local, local, resources=resources), launch
 
 
-def local_worker_of(project: Any) -> str:
+def project_for(config: ConfigEnv, name: str | None) -> str | None:
+    """Name of the project whose queue takes the jobs; with ``EXECUTION_BACKEND=hpc`` it has the worker after this.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no such project, or its file cannot be changed.
+    """
+    if config.backend != "hpc":
+        return name
+    # An active runner reads its workers anew when the file changes.
+    return ensure_worker(config, load_project(name)).name
+
+
+def local_worker_of(project: Project) -> str:
     """The first worker of this machine.
 
     Raises
@@ -220,7 +255,7 @@ def local_worker_of(project: Any) -> str:
         The project has none.
     """
     for name, worker in project.workers.items():
-        if worker.type == "local":
+        if worker.runs_here:
             return str(name)
     raise InvalidRequest(
         f"the project {project.name} has no worker of type local, on which simulations are judged and drawn; "
@@ -300,12 +335,13 @@ def list_runs(runs_dir: Path) -> list[dict[str, Any]]:
     folders = runs_in(runs_dir)
     for sweep in runs_dir.glob(f"*/{SWEEP}"):
         folders += runs_in(sweep.parent)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for folder in sorted(folders, key=lambda path: path.name, reverse=True):
         try:
             record, metadata = read_json(folder / RECORD), read_json(folder / METADATA)
         except InvalidRequest as error:
-            rows.append({"dir_name": folder.name, "folder": str(folder), "status": "unreadable", "problem": str(error)})
+            told: dict[str, Any] = {"dir_name": folder.name, "folder": str(folder), "problem": str(error)}
+            rows.append(told | {"status": "unreadable"})
             continue
         rows.append({"folder": str(folder), "params": metadata.get("stated"), **record})
     return rows

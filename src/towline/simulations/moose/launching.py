@@ -9,7 +9,7 @@ from pathlib import Path
 
 from towline.errors import ConfigurationError
 from towline.simulations.config_env import ConfigEnv
-from towline.simulations.run_directory import EXIT_CODE, LOG
+from towline.simulations.run_directory import EXIT_CODE, LOG, RESULTS
 
 EMBEDDED = "embedded solver of towline (not MOOSE)"
 
@@ -24,6 +24,8 @@ class Launch:
     command: tuple[str, ...]
     #: Worth telling, as that several ranks have no meaning.
     notes: tuple[str, ...] = ()
+    #: The executable on the other machine; empty when it runs here.
+    remote_application: str = ""
 
     @property
     def is_embedded(self) -> bool:
@@ -81,22 +83,46 @@ def run_script(launch: Launch, input_name: str, folder: Path | None, overrides: 
     Parameters
     ----------
     folder
-        Where it runs; the folder that it is started in when None.
+        Where it runs. When None, it runs in the folder that it is started in, on another machine, and collects what is
+        to come back in ``results``.
     overrides
         Values that replace those of the input, and options.
     """
     command = shlex.join([*launch.command, "-i", input_name, *overrides])
-    go = [] if folder is None else [f"cd {shlex.quote(str(folder))} || exit 66"]
     stem = shlex.quote(Path(input_name).stem)
+    here = [] if folder is None else [f"cd {shlex.quote(str(folder))} || exit 66"]
     lines = [
         "#!/bin/sh",
         f"# {launch.solver}",
-        *go,
+        *here,
         "# What an earlier try left would be taken for the results of this one.",
         f"rm -f {EXIT_CODE} {stem}.csv {stem}_*.csv {stem}.e {stem}_*.e {stem}*.e-s*",
-        f"{command} >{LOG} 2>&1",
+        *(_if_there(launch.remote_application, command) if launch.remote_application else [f"{command} >{LOG} 2>&1"]),
         "code=$?",
         f'echo "$code" >{EXIT_CODE}',
+        *(_COLLECT if folder is None else ()),
         'exit "$code"',
     ]
     return "\n".join(lines) + "\n"
+
+
+#: What comes back, under whatever names the input gave; an application may have made the folder itself.
+_COLLECT = (
+    f"mkdir -p {RESULTS}",
+    f"for file in *.csv *.e *.e-s* *.exo {LOG} {EXIT_CODE} slurm-*.out; do",
+    f'  if [ -f "$file" ]; then cp -p "$file" {RESULTS}/; fi',
+    "done",
+)
+
+
+def _if_there(application: str, command: str) -> list[str]:
+    """Run a command if its executable is there; else show where it was looked for."""
+    quoted = shlex.quote(application)
+    return [
+        f"if [ -x {quoted} ]; then",
+        f"  {command} >{LOG} 2>&1",
+        "else",
+        f'  {{ echo "MOOSE app MISSING: "{quoted}; ls -ld "$(dirname {quoted})"; }} >{LOG} 2>&1',
+        "  (exit 127)",
+        "fi",
+    ]
