@@ -117,10 +117,11 @@ class WorkerConfig(_Masked):
     type: Literal["local", "remote"] = "local"
     """Where the worker is: `local` is this machine, `remote` a host behind SSH."""
     scheduler_type: Annotated[str, Limits(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")] = "shell"
-    """What starts the jobs: `shell` starts them at once, up to max_jobs; `slurm`, `pbs` and `sge` are batch schedulers."""
+    """What starts the jobs: `shell` starts them at once, up to max_jobs; `slurm`, `pbs` and `sge` are batch
+    schedulers."""
     work_dir: Path
-    """Absolute path of the folder for the run folders of the jobs, on the worker; on this machine `jobs` in base_dir when
-    it is not given."""
+    """Absolute path of the folder for the run folders of the jobs, on the worker; on this machine `jobs` in base_dir
+    when it is not given."""
     resources: Mapping[str, Any] | None = None
     """Resources of jobs that name none, for example {time_limit: 3600}."""
     pre_run: str | None = None
@@ -139,8 +140,8 @@ class WorkerConfig(_Masked):
     delay_download: Annotated[int, Limits(ge=0)] | None = None
     """Accepted for files of jobflow-remote: results appear whole, so there is nothing to wait for."""
     execution: Execution = "warm"
-    """On this machine without a scheduler: `warm` forks each job from a process that has done the imports, `cold` starts
-    a new Python, `pooled` runs functions in a few processes that live on."""
+    """On this machine without a scheduler: `warm` forks each job from a process that has done the imports, `cold`
+    starts a new Python, `pooled` runs functions in a few processes that live on."""
     preload: tuple[Annotated[str, Limits(pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*)*$")], ...] = ()
     """Further modules that a warm worker imports before the first job."""
     time_limit_grace_seconds: Delay = 10
@@ -149,11 +150,11 @@ class WorkerConfig(_Masked):
     """When jobs that say nothing themselves run again after a failure, for example {timeout: {times: 2, multiply:
     {time_limit: 2}}}; in place of the project's policy."""
     python: str | None = None
-    """Python of Python jobs, where towline and jobflow are installed: a program or a path on the worker. Of another host it
-    is `python3` when it is not given, of this machine the one that runs towline. Commands need none."""
+    """Python of Python jobs, where towline and jobflow are installed: a program or a path on the worker. Of another host
+    it is `python3` when it is not given, of this machine the one that runs towline. Commands need none."""
     execution_cmd: str | None = None
-    """Shell line that runs a Python job, in place of `python`, for containers: {} stands for the run folder, for example
-    `apptainer exec app.sif python -m towline.on_worker.run_job {} --claimed`."""
+    """Shell line that runs a Python job, in place of `python`, for containers: {} stands for the run folder, for
+    example `apptainer exec app.sif python -m towline.on_worker.run_job {} --claimed`."""
     host: str | None = None
     """Of a remote worker: name in ~/.ssh/config, host name or address; user@host too."""
     user: str | None = None
@@ -177,7 +178,7 @@ class WorkerConfig(_Masked):
     shell_cmd: str = "bash"
     """Shell that runs the commands of towline on the worker."""
     login_shell: bool = True
-    """Whether that shell reads the files of a login shell, which make modules and schedulers known; of a remote worker."""
+    """Whether that shell reads the files of a login shell, which make modules and schedulers known, on another host."""
     interactive_login: bool = False
     """Accepted for files of jobflow-remote: `tow worker login` logs in where a person has to, on every worker."""
 

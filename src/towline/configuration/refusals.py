@@ -46,7 +46,8 @@ def _worker_refusals(workers: object) -> Iterator[Problem]:
             )
         for key in _OF_PARAMIKO:
             if worker.get(key) is not None:
-                yield ("workers", name, key), "towline uses the ssh of this machine; put such settings into ~/.ssh/config"
+                reason = "towline uses the ssh of this machine; put such settings into ~/.ssh/config"
+                yield ("workers", name, key), reason
 
 
 def _queue_refusals(queue: object) -> Iterator[Problem]:

@@ -29,10 +29,8 @@ def remote_problems(worker: Mapping[str, Any]) -> Iterator[WorkerProblem]:
         yield ("execution",), "`pooled` is possible on this machine only; leave it out"
     for key in _SECRETS:
         if key in worker:
-            yield (
-                (key,),
-                "secrets do not belong into a file; use a key with an agent, or type `tow worker login` when the host asks",
-            )
+            remedy = "use a key with an agent, or type `tow worker login` when the host asks"
+            yield (key,), f"secrets do not belong into a file; {remedy}"
     yield from _common_problems(worker)
 
 
@@ -42,10 +40,8 @@ def local_problems(worker: Mapping[str, Any]) -> Iterator[WorkerProblem]:
         if worker.get(key) is not None:
             yield (key,), "has a meaning for workers of `type: remote` only; set that, or leave it out"
     if worker.get("scheduler_type", "shell") == "shell" and worker.get("execution_cmd") is not None:
-        yield (
-            ("execution_cmd",),
-            "is for remote workers and for schedulers; put lines around the job into pre_run, and its Python into python",
-        )
+        remedy = "put lines around the job into pre_run, and its Python into python"
+        yield ("execution_cmd",), f"is for remote workers and for schedulers; {remedy}"
     yield from _common_problems(worker)
 
 

@@ -48,7 +48,8 @@ def validate(document: Mapping[str, Any]) -> tuple[Project | None, list[Problem]
 def project_json_schema() -> dict[str, Any]:
     """JSON schema of a project file, for editors and for documentation."""
     schema = _adapter().json_schema()
-    for class_ in (Project, RunnerOptions, WorkerConfig, GatewayConfig, ExecutionConfig, HookConfig, QueueConfig, QueueStore):
+    workers = (WorkerConfig, GatewayConfig)
+    for class_ in (Project, RunnerOptions, *workers, ExecutionConfig, HookConfig, QueueConfig, QueueStore):
         part = schema if class_ is Project else schema["$defs"][class_.__name__]
         filled_in = _FILLED_IN.get(class_.__name__, ())
         part["required"] = [key for key in part.get("required", ()) if key not in filled_in]

@@ -12,7 +12,7 @@ from towline.operations.checks import Check, Outcome, guarded, ok
 from towline.operations.environments import MAIN_PACKAGES, Environment, differences, probe_words, read_environment
 from towline.operations.workers import python_of, queue_of, transport_of
 from towline.workers.schedulers.frames import PRELUDE, Frame, read_frames
-from towline.workers.schedulers.scheduler import SchedulerFacts
+from towline.workers.schedulers.scheduler import QueueFacts, SchedulerFacts
 from towline.workers.transports.certificates import duration_text
 from towline.workers.transports.ssh import SshTransport
 from towline.workers.transports.transport import Transport
@@ -113,12 +113,14 @@ def _scheduler_checks(subject: str, facts: SchedulerFacts) -> Iterator[Check]:
         outcome = Outcome.WARNING if facts.version else Outcome.FAILED
         yield Check(subject, outcome, message, remedy or None)
     if facts.version:
-        queues = ", ".join(
-            f"{queue.name}{'' if queue.is_open else ' (closed)'}{f' up to {queue.time_limit}' if queue.time_limit else ''}"
-            for queue in facts.queues[:8]
-        )
+        queues = ", ".join(map(_queue, facts.queues[:8]))
         accounts = f"; accounts {', '.join(facts.accounts[:8])}" if facts.accounts else ""
         yield ok(subject, facts.version + (f"; {queues}" if queues else "") + accounts)
+
+
+def _queue(queue: QueueFacts) -> str:
+    limit = f" up to {queue.time_limit}" if queue.time_limit else ""
+    return f"{queue.name}{'' if queue.is_open else ' (closed)'}{limit}"
 
 
 def _check_work_dir(frame: Frame | None, work_dir: str) -> Check:

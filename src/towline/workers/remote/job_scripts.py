@@ -5,8 +5,8 @@ They are shell lines and nothing else, so that a command needs no Python there. 
 1. ``towline_started.json`` is created exclusively; where somebody has written ``"pid": null`` into it, the attempt was
    cancelled before it started, and the script ends.
 2. The job runs.
-3. ``towline_outputs`` lists the declared outputs with sizes and checksums, ``towline_tail.out`` and ``towline_tail.err``
-   have the ends of what was printed, and ``towline_exit.json`` appears last, by rename.
+3. ``towline_outputs`` lists the declared outputs with sizes and checksums, ``towline_tail.out`` and
+   ``towline_tail.err`` have the ends of what was printed, and ``towline_exit.json`` appears last, by rename.
 """
 
 import re
@@ -52,7 +52,8 @@ for towline_pattern in @PATTERNS@; do
     if [ -f "$towline_file" ]; then
       if command -v sha256sum >/dev/null; then towline_sum=$(sha256sum <"$towline_file")
       else towline_sum=$(shasum -a 256 <"$towline_file"); fi
-      echo "$towline_number $(wc -c <"$towline_file") ${towline_sum%% *} $(printf %s "$towline_file" | base64 | tr -d '\\n')"
+      towline_name=$(printf %s "$towline_file" | base64 | tr -d '\\n')
+      echo "$towline_number $(wc -c <"$towline_file") ${towline_sum%% *} $towline_name"
     fi
   done
   towline_number=$((towline_number + 1))

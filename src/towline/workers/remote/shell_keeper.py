@@ -1,8 +1,8 @@
 """What runs a job on a host without a scheduler: a shell of its own, the *keeper*, that records how the job ended.
 
 Its arguments are the run folder, the token of the attempt, and the seconds between SIGTERM and SIGKILL; the time limit
-and the files of standard output and error stand in :data:`KEEPER_FILE`. SIGTERM tells it to end the job. Everything that the job
-starts has the token in its environment, by which also those are found that left its session.
+and the files of standard output and error stand in :data:`KEEPER_FILE`. SIGTERM tells it to end the job. Everything
+that the job starts has the token in its environment, by which also those are found that left its session.
 """
 
 from towline.core.run_folder import EXIT_FILE, SCRIPT_FILE, STARTED_FILE

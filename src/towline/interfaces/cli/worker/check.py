@@ -19,6 +19,6 @@ def command(
     full: Annotated[bool, Option("--full", "-f", help="Compare all packages, and not only the main ones.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Check a worker: connection, scheduler, work_dir, disk, clock, Python and packages; fails when one does not work."""
+    """Check a worker: connection, scheduler, work_dir, disk, clock, Python and packages."""
     checks = check_project(project_of(context), parts=[Part.WORKER], worker=name, all_packages=full)
     show_checks(checks, errors=errors, as_json=as_json)
