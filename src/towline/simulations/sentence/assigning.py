@@ -138,7 +138,7 @@ def _convert(value: float, unit: Unit, target: str) -> float:
 
 def exact(parameter: Parameter, value: float) -> Scalar:
     """A number as the parameter holds it: whole numbers as such."""
-    return int(value) if parameter.kind is int and value == int(value) else value
+    return int(value) if parameter.kind is int and float(value).is_integer() else value
 
 
 def _single(reading: Reading, parameter: Parameter, words: ParameterWords, value: float, source: str) -> None:

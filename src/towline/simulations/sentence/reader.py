@@ -88,7 +88,7 @@ def _name_the_rest(reading: Reading) -> None:
             at += 1
         if at > start:
             text = reading.source(start, at)
-            unclear = any(token.kind == "unclear" for token in reading.row[start:at])
+            unclear = any(token.kind == "unclear" and "," in token.text for token in reading.row[start:at])
             hint = ": write a point for decimals, or a space after the comma of a list" if unclear else ""
             reading.not_understood.append(text + hint)
         else:

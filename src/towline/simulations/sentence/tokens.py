@@ -1,5 +1,6 @@
 """A sentence as a row of words, numbers with their units, and signs."""
 
+import math
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -109,7 +110,9 @@ def _token(match: re.Match[str]) -> Token:
         digits = match["number"].replace(",", "").replace("−", "-")
         power = _power(match)
         value = _power_of_ten(float(digits), power)
-        return Token("number", match[0], start, end, value, whole=digits.isdigit() and not power)
+        # What no computer holds is no number.
+        kind = "number" if math.isfinite(value) else "unclear"
+        return Token(kind, match[0], start, end, value, whole=digits.isdigit() and not power)
     if kind == "dimension":
         return Token(kind, match[0], start, end, float(match[0][0]), whole=True)
     return Token(kind, match[0], start, end)
@@ -122,12 +125,9 @@ def _power(match: re.Match[str]) -> int:
 
 
 def _power_of_ten(value: float, power: int) -> float:
-    # From text, so that 2.5 × 10^-6 is the number that 2.5e-6 is.
-    return (
-        float(f"{value!r}e{power}")
-        if "e" not in repr(value) and abs(power) < 400
-        else value * 10.0 ** max(-400, min(300, power))
-    )
+    """A number times a power of ten, as it would be read: 2.5 × 10^-6 is 2.5e-6."""
+    mantissa, _, exponent = repr(value).partition("e")
+    return float(f"{mantissa}e{int(exponent or 0) + power}") if math.isfinite(value) else value
 
 
 def _with_number_words(raw: Sequence[Token], text: str) -> list[Token]:
@@ -141,7 +141,7 @@ def _with_number_words(raw: Sequence[Token], text: str) -> list[Token]:
             at += 1
         else:
             span = raw[at].start, raw[end - 1].end
-            done.append(Token("number", text[span[0] : span[1]], *span, value, whole=value == int(value)))
+            done.append(Token("number", text[span[0] : span[1]], *span, value, whole=value.is_integer()))
             at = end
     return done
 
