@@ -4,7 +4,7 @@ import io
 import json
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, time
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ def parse(text: str, path: Path) -> dict[str, Any]:
     """
     parser = {"yaml": _parse_yaml, "toml": _parse_toml, "json": _parse_json}[FORMATS[path.suffix]]
     try:
-        value = _plain(parser(text), _Budget(), depth=0)
+        value = _plain(parser(text), _Budget())
     except RecursionError as error:
         raise ProjectUnreadable(f"{path} is nested too deeply; correct the file") from error
     except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError) as error:
@@ -240,21 +240,26 @@ class _Budget:
             raise ValueError(f"it is nested more than {_MAXIMUM_DEPTH} deep")
 
 
-def _plain(value: object, budget: _Budget, depth: int) -> Any:
-    budget.spend(depth)
+def _plain(value: object, budget: _Budget, keys: tuple[str, ...] = ()) -> Any:
+    budget.spend(len(keys))
     if isinstance(value, Mapping):
-        return {_plain_key(key): _plain(item, budget, depth + 1) for key, item in value.items()}
+        return {name: _plain(item, budget, (*keys, name)) for name, item in _plain_items(value)}
     if isinstance(value, list | tuple | set):
-        return [_plain(item, budget, depth + 1) for item in value]
+        return [_plain(item, budget, (*keys, str(number))) for number, item in enumerate(value)]
     if value is None or isinstance(value, bool | int | str):
         return value
+    where = f"{'.'.join(keys)}: " if keys else ""
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise ValueError(f"{value} is no number that towline can use")
+            raise ValueError(f"{where}{value} is no number that towline can use")
         return value
     if isinstance(value, date | time):
         return value.isoformat()
-    raise ValueError(f"a value of type {type(value).__name__} is not possible")
+    raise ValueError(f"{where}a value of type {type(value).__name__} is not possible")
+
+
+def _plain_items(mapping: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
+    return ((_plain_key(key), item) for key, item in mapping.items())
 
 
 def _plain_key(key: object) -> str:
