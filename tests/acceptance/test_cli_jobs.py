@@ -317,6 +317,15 @@ def test_what_jobs_ask_for_is_changed(project: OpenProject) -> None:
     document = tow("job", "info", "1", "--json").json
     assert document["resources"] == {"nodes": 1, "time_limit": 60, "queue": "debug"}
     assert document["priority"] == 7
+    options = ("--ntasks", "8", "--time", "2:00:00", "--mem", "500M", "--queue", "long", "--qos", "high", "--gpus", "1")
+    tow("job", "set", "resources", *options, "--replace", "-did", "1")
+    assert tow("job", "info", "1", "--json").json["resources"] == {
+        **{"processes": 8, "time_limit": "2:00:00", "memory_gigabytes": 500 / 1024, "queue_name": "long"},
+        **{"qos": "high", "gpus_per_job": 1},
+    }
+    assert "no resource is given" in tow("job", "set", "resources", "-did", "1").err
+    assert "given twice" in tow("job", "set", "resources", "qos=low", "--qos", "high", "-did", "1").err
+    assert "no size of memory" in tow("job", "set", "resources", "--mem", "much", "-did", "1").err
     tow("job", "set", "resources", "{}", "--replace", "-did", "1")
     assert tow("job", "info", "1", "--json").json["resources"] == {}
     assert "has no worker 'mars'" in tow("job", "set", "worker", "mars", "-did", "1").err

@@ -61,7 +61,7 @@ REFERENCE = {
     "job output": f"{NEEDED_ID} --path/-p --load/-l",
     "job set worker": f"WORKER_NAME {JOBS} {VERBOSITY} {RAISE}",
     "job set exec-config": f"EXEC_CONFIG_VALUE {JOBS} {VERBOSITY} {RAISE}",
-    "job set resources": f"RESOURCES_VALUE {JOBS} {VERBOSITY} {RAISE} --replace/-r --qresources/-qr",
+    "job set resources": f"[RESOURCES_VALUE] {JOBS} {VERBOSITY} {RAISE} --replace/-r --qresources/-qr",
     "job set priority": f"PRIORITY_VALUE {JOBS} {VERBOSITY} {RAISE}",
     "job files ls": NEEDED_ID,
     "job files get": "JOB_DB_ID [FILENAMES...] --index/-i --path/-p",

@@ -1,7 +1,6 @@
 """`tow run`."""
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +11,7 @@ from towline.interfaces.cli.completions import complete_exec_config, complete_wo
 from towline.interfaces.cli.display import say, write_out
 from towline.interfaces.cli.parameters import Argument, Option
 from towline.interfaces.cli.progress import BytesBar, goes_on
+from towline.interfaces.cli.resource_options import ShortResourceOptions
 from towline.interfaces.cli.run_following import follow_and_fetch
 from towline.interfaces.cli.selection import pairs
 from towline.interfaces.cli.session import open_session, project_of
@@ -19,46 +19,9 @@ from towline.operations.command_runs import CommandRun, submit_run
 from towline.operations.input_files import find_inputs
 from towline.operations.input_staging import Watching
 from towline.operations.jobs import get_job, runner_seems_active
-from towline.operations.resources import resources_of_run
 
 if TYPE_CHECKING:
     from towline.operations.compose import OpenProject
-
-
-@dataclass
-class Wanted:
-    """Resources in words that every scheduler understands."""
-
-    nodes: Annotated[int | None, Option("--nodes", "-N", help="Number of nodes.", metavar="N", min=1)] = None
-    ntasks: Annotated[int | None, Option("--ntasks", "-n", help="Number of processes.", metavar="N", min=1)] = None
-    ntasks_per_node: Annotated[
-        int | None, Option("--ntasks-per-node", help="Processes on each node.", metavar="N", min=1)
-    ] = None
-    cpus_per_task: Annotated[
-        int | None, Option("--cpus-per-task", "-c", help="Threads of each process.", metavar="N", min=1)
-    ] = None
-    gpus: Annotated[int | None, Option("--gpus", "-G", help="GPUs of the job.", metavar="N", min=1)] = None
-    time: Annotated[
-        str | None, Option("--time", "-t", help="Time limit: HH:MM:SS, D-HH:MM:SS or seconds.", metavar="TIME")
-    ] = None
-    mem: Annotated[
-        str | None,
-        Option("--mem", help="Memory on each node, such as 500M, 16G; plain numbers are GB.", metavar="SIZE"),
-    ] = None
-    account: Annotated[str | None, Option("--account", "-A", help="What it is charged to.", metavar="NAME")] = None
-    queue: Annotated[str | None, Option("--queue", "--partition", help="Queue or partition.", metavar="NAME")] = None
-    qos: Annotated[str | None, Option("--qos", "-q", help="Quality of service.", metavar="NAME")] = None
-    constraint: Annotated[
-        str | None, Option("--constraint", "-C", help="Features of the nodes (Slurm).", metavar="FEATURES")
-    ] = None
-    resources: Annotated[
-        list[str] | None,
-        Option(
-            *("--resources", "-r"),
-            help="Any resource, also in the scheduler's own words: key=value, commas between several, or JSON.",
-            metavar="KEY=VALUE",
-        ),
-    ] = None
 
 
 def command(
@@ -66,7 +29,7 @@ def command(
     command: Annotated[
         list[str], Argument(metavar="COMMAND...", help="The program and its arguments.", takes_the_rest=True)
     ],
-    wanted: Wanted,
+    *,
     worker: Annotated[
         str | None,
         Option(
@@ -99,6 +62,15 @@ def command(
     ] = None,
     priority: Annotated[int, Option("--priority", help="Higher runs first.")] = 0,
     detach: Annotated[bool, Option("--detach", "-d", help="Print the id of the job, and do not wait.")] = False,
+    wanted: ShortResourceOptions,
+    resources: Annotated[
+        list[str] | None,
+        Option(
+            *("--resources", "-r"),
+            help="Any resource, also in the scheduler's own words: key=value, commas between several, or JSON.",
+            metavar="KEY=VALUE",
+        ),
+    ] = None,
 ) -> None:
     """Run a command on a worker: send its inputs, show what it prints, bring its outputs back.
 
@@ -112,7 +84,9 @@ def command(
         environment=dict(_variable(text) for text in env or ()),
         name=name,
         worker=worker,
-        resources=_resources(wanted),
+        resources=wanted.with_words(
+            {key: value for text in resources or () for key, value in pairs(text, "--resources").items()}
+        ),
         exec_config=exec_config,
         priority=priority,
     )
@@ -146,26 +120,6 @@ def _variable(text: str) -> tuple[str, str]:
     if name not in os.environ:
         raise InvalidRequest(f"the variable {name} is not set here; set it, or write --env {name}=VALUE")
     return name, os.environ[name]
-
-
-def _resources(wanted: Wanted) -> dict[str, object]:
-    given = {key: value for text in wanted.resources or () for key, value in pairs(text, "--resources").items()}
-    return resources_of_run(
-        {
-            "nodes": wanted.nodes,
-            "processes": wanted.ntasks,
-            "processes_per_node": wanted.ntasks_per_node,
-            "threads_per_process": wanted.cpus_per_task,
-            "gpus_per_job": wanted.gpus,
-            "time_limit": wanted.time,
-            "memory_gigabytes": wanted.mem,
-            "account": wanted.account,
-            "queue_name": wanted.queue,
-            "qos": wanted.qos,
-            "constraint": wanted.constraint,
-        },
-        given,
-    )
 
 
 def _see_to_runner(opened: "OpenProject", context: click.Context) -> None:
