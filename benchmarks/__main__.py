@@ -20,6 +20,9 @@ METRICS = {
     "3": "m03_isolated",
     "4": "m04_chain",
     "4s": "m04_single",
+    "6": "m06_submission",
+    "7": "m07_queries",
+    "8": "m08_claims",
     "9": "m09_command_line",
     "10": "m10_idle",
     "12": "m12_crash",
@@ -36,11 +39,13 @@ def main() -> int:
     parser.add_argument("--peer-python", help="interpreter with jobflow-remote; its recorded figure is used otherwise")
     parser.add_argument("--stored-jobs", type=int, default=1000, help="jobs in the queue for metric 9 (%(default)s)")
     parser.add_argument("--record", action="store_true", help="write benchmarks/RESULTS.md too")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the jobs in the full queue of metrics 6 to 10")
     arguments = parser.parse_args()
     unknown = sorted(set(arguments.metrics) - set(METRICS))
     if unknown:
         parser.error(f"no metric {', '.join(unknown)}; there are {', '.join(METRICS)}")
-    options = Options(arguments.repeats, arguments.peer_python, arguments.stored_jobs)
+    large_queue = 100_000 if arguments.quick else 1_000_000
+    options = Options(arguments.repeats, arguments.peer_python, arguments.stored_jobs, large_queue)
 
     taken_at, about = datetime.now(), machine()
     calibrations = [calibrate()]

@@ -90,6 +90,8 @@ class Options:
     peer_python: str | None = None
     #: Jobs stored before the command line is measured.
     stored_jobs: int = 0
+    #: Jobs in the full queue of metrics 6 to 10.
+    large_queue: int = 1_000_000
 
 
 @dataclass

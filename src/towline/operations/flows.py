@@ -91,7 +91,7 @@ def list_flows(
 ) -> list[FlowInfo]:
     """Flows that `wanted` admits; the newest first unless `page` says otherwise."""
     found = flow_search.find_flows(opened.database, wanted, page, prefix=opened.db_id_prefix, with_jobs=with_jobs)
-    lost = on_lost_workers(opened.database, opened.project.workers)
+    lost = on_lost_workers(opened.database, opened.project.workers, [flow.id for flow in found])
     return [replace(flow, attention=(*flow.attention, *lost[flow.id])) if flow.id in lost else flow for flow in found]
 
 

@@ -143,7 +143,7 @@ def job_of_process(opened: "OpenProject", process_id: str) -> int:
     """
     # No index has process ids; those in flight are few, and asked for first.
     states = ", ".join(f"'{state.value}'" for state in sorted(IN_FLIGHT))
-    for condition in (f"state IN ({states})", "1"):
+    for condition in (f"state IN ({states})", "1 = 1"):
         rows = opened.database.read(
             f"SELECT id FROM job WHERE process_id = ? AND {condition} ORDER BY id DESC LIMIT 1", (process_id,)
         )

@@ -151,7 +151,7 @@ def _waits_for_others(database: Database, flow_ids: Sequence[int]) -> bool:
     return bool(
         database.read(
             "SELECT 1 FROM job JOIN edge ON edge.child_id = job.id JOIN job AS parent ON parent.id = edge.parent_id "
-            "WHERE job.flow_id IN (SELECT value FROM json_each(?)) AND job.state = 'WAITING' "
+            "WHERE job.flow_id IN (SELECT value FROM json_each(?)) AND +job.state = 'WAITING' "
             f"AND parent.flow_id NOT IN (SELECT value FROM json_each(?)) AND parent.state IN ({moving}) LIMIT 1",
             (listed, listed),
         )
@@ -175,7 +175,7 @@ def _any_for_a_worker(database: Database, job_ids: Sequence[int]) -> bool:
     """Whether one of these jobs is READY for a worker: the others that are READY wait for a person."""
     return bool(
         database.read(
-            "SELECT 1 FROM job WHERE id IN (SELECT value FROM json_each(?)) AND state = 'READY' AND worker <> ? "
+            "SELECT 1 FROM job WHERE id IN (SELECT value FROM json_each(?)) AND +job.state = 'READY' AND worker <> ? "
             "LIMIT 1",
             (orjson.dumps(list(job_ids)).decode(), PERSON),
         )

@@ -66,8 +66,8 @@ def resume_flow(transaction: Transaction, flow_id: int) -> ActionResult:
     """Let every job of a flow go on that was paused or stopped, and take the stop mark off the flow."""
     transaction.execute("UPDATE flow SET stop_requested = 0 WHERE id = ?", (flow_id,))
     states = ", ".join(f"'{state.value}'" for state in sorted(HELD))
-    rows = transaction.execute(f"SELECT id FROM job WHERE flow_id = ? AND state IN ({states})", (flow_id,)).fetchall()
-    return resume(transaction, [row[0] for row in rows])
+    rows = transaction.execute(f"SELECT id FROM job WHERE flow_id = ? AND +job.state IN ({states})", (flow_id,))
+    return resume(transaction, [row[0] for row in rows.fetchall()])
 
 
 def stop(transaction: Transaction, job_ids: Iterable[int]) -> ActionResult:

@@ -61,24 +61,28 @@ def _holds(database: Database, flow_ids: Sequence[int]) -> list[tuple[int, int, 
 def _unconfirmed(database: Database, flow_ids: Sequence[int]) -> list[tuple[int, int, int, float]]:
     now = database.clock()
     rows = database.read(
+        # The + has SQLite begin with the requests, which are few.
         "SELECT job_id, flow_id, cancellation.attempt, requested_at FROM cancellation "
         "JOIN job ON job.id = cancellation.job_id WHERE requested_at < ? "
-        "AND flow_id IN (SELECT value FROM json_each(?)) ORDER BY job_id",
+        "AND +job.flow_id IN (SELECT value FROM json_each(?)) ORDER BY job_id",
         (now - _CANCELLATION_SECONDS, id_list(flow_ids)),
     )
     return [(job_id, flow_id, attempt, now - requested_at) for job_id, flow_id, attempt, requested_at in rows]
 
 
-def on_lost_workers(database: Database, workers: Collection[str]) -> dict[int, tuple[str, ...]]:
-    """Why flows with jobs of workers that are not among `workers`, the configured ones, need somebody, by flow."""
+def on_lost_workers(
+    database: Database, workers: Collection[str], flow_ids: Sequence[int]
+) -> dict[int, tuple[str, ...]]:
+    """Why flows need somebody that have jobs of workers which are not among `workers`, the configured ones."""
     counts = database.read("SELECT DISTINCT worker FROM worker_count WHERE jobs > 0")
     lost = [worker for (worker,) in counts if worker not in workers and worker != PERSON]
     ends = database.read(
         "SELECT job.flow_id, cancellation.worker, count(*) FROM cancellation JOIN job ON job.id = cancellation.job_id "
-        "GROUP BY job.flow_id, cancellation.worker"
+        "WHERE +job.flow_id IN (SELECT value FROM json_each(?)) GROUP BY job.flow_id, cancellation.worker",
+        (id_list(flow_ids),),
     )
     found: dict[int, list[str]] = {}
-    for flow_id, worker, state, jobs in _unfinished(database, lost):
+    for flow_id, worker, state, jobs in _unfinished(database, lost, flow_ids):
         found.setdefault(flow_id, []).append(f"{jobs} {state} of the worker {worker}, which is not configured")
     for flow_id, worker, attempts in ends:
         if worker not in workers:
@@ -87,14 +91,15 @@ def on_lost_workers(database: Database, workers: Collection[str]) -> dict[int, t
     return {flow_id: tuple(reasons) for flow_id, reasons in found.items()}
 
 
-def _unfinished(database: Database, workers: Sequence[str]) -> list[tuple[int, str, str, int]]:
+def _unfinished(database: Database, workers: Sequence[str], flow_ids: Sequence[int]) -> list[tuple[int, str, str, int]]:
     """``(flow, worker, state, number of jobs)`` of what is READY for these workers, or on its way there."""
     if not workers:
         return []
     states = ", ".join(f"'{state.value}'" for state in sorted(IN_FLIGHT | {JobState.READY}))
+    # The + keeps SQLite from the index of states: these flows have fewer jobs than these states.
     return database.read(
-        f"SELECT flow_id, worker, state, count(*) FROM job WHERE state IN ({states}) "
-        f"AND worker IN ({', '.join('?' * len(workers))}) "
+        f"SELECT flow_id, worker, state, count(*) FROM job WHERE +job.state IN ({states}) "
+        f"AND +job.worker IN ({', '.join('?' * len(workers))}) AND flow_id IN (SELECT value FROM json_each(?)) "
         "GROUP BY flow_id, worker, state ORDER BY flow_id, worker, state",
-        tuple(workers),
+        (*workers, id_list(flow_ids)),
     )

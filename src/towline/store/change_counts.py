@@ -68,25 +68,22 @@ def count(
     """
     days = sorted({int(bound // DAY_SECONDS) for bound in bounds if bound % DAY_SECONDS})
     first_day = int(-(-bounds[0] // DAY_SECONDS))
-    per_day = DAY_SECONDS // QUARTER_SECONDS
-    inside = [number for day in days for number in range(day * per_day, (day + 1) * per_day)]
-    quarters: Any = orjson.dumps(inside).decode()
+    per_day, first = DAY_SECONDS // QUARTER_SECONDS, int(bounds[0] // QUARTER_SECONDS)
+    quarters: Any = orjson.dumps(
+        [number for day in days for number in range(max(first, day * per_day), (day + 1) * per_day)]
+    ).decode()
     among = "number IN (SELECT value FROM json_each(?))"
     if len(days) > (bounds[-1] - bounds[0]) / DAY_SECONDS / 2:
         # In nearly every day a span begins: its quarters tell all, and the days nothing.
-        quarters, among, first_day = NO_LIMIT, "number <= ?", NO_LIMIT
+        quarters, among, first_day = first, "number >= ?", NO_LIMIT
+    whole = "number >= ? AND number NOT IN (SELECT value FROM json_each(?))"
     span = " ".join(f"WHEN begins < ? THEN {number}" for number in range(len(bounds) - 1))
     found = read(
         f"SELECT state, {f'CASE {span} ELSE {len(bounds) - 1} END' if span else '0'} AS span, "
         "CAST(sum(changed) AS BIGINT) FROM ("
-        f"{_rows(QUARTER_SECONDS, states)} AND {among} "
-        f"UNION ALL {_rows(DAY_SECONDS, states)} AND number NOT IN (SELECT value FROM json_each(?))"
+        f"{_rows(QUARTER_SECONDS, states)} AND {among} UNION ALL {_rows(DAY_SECONDS, states)} AND {whole}"
         ") AS changes GROUP BY 1, 2",
-        (
-            *bounds[1:],
-            *(about, *states, int(bounds[0] // QUARTER_SECONDS)),
-            *(quarters, about, *states, first_day, orjson.dumps(days).decode()),
-        ),
+        (*bounds[1:], about, *states, quarters, about, *states, first_day, orjson.dumps(days).decode()),
     )
     return [(state, int(number), int(changed)) for state, number, changed in found if changed]
 
@@ -94,5 +91,5 @@ def count(
 def _rows(seconds: int, states: Sequence[str]) -> str:
     return (
         f"SELECT state, {seconds} * number AS begins, changed FROM change_count WHERE about = ? "
-        f"AND span_seconds = {seconds} AND state IN ({', '.join('?' * len(states))}) AND number >= ?"
+        f"AND span_seconds = {seconds} AND state IN ({', '.join('?' * len(states))})"
     )

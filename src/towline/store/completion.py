@@ -280,7 +280,7 @@ def _make_parents(transaction: Transaction, parents: Sequence[int], children: Se
 def _stop(transaction: Transaction, condition: str, parameter: object, job: QueuedJob, kind: str) -> None:
     states = ", ".join(f"'{state.value}'" for state in sorted(NOT_STARTED))
     rows = transaction.execute(
-        f"SELECT id, flow_id, worker, state FROM job WHERE state IN ({states}) AND {condition}", (parameter,)
+        f"SELECT id, flow_id, worker, state FROM job WHERE +job.state IN ({states}) AND {condition}", (parameter,)
     ).fetchall()
     transaction.executemany(
         "UPDATE job SET previous_state = state, state = 'STOPPED', updated_at = ? WHERE id = ?",

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 #: As a LIMIT: every row, in every database.
 NO_LIMIT = 2**63 - 1
 
+#: What more rows than this have as their name is looked for along the order of a list, not through the index of names.
+MANY_NAMES = 2000
+
 
 @dataclass(slots=True)
 class Conditions:

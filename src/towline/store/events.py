@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from towline.store.conditions import Conditions
+from towline.store.conditions import NO_LIMIT, Conditions
 from towline.store.database import Database
+from towline.store.readiness import id_list
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +76,22 @@ def read_events(
         Text before the number in the ids of jobs.
     """
     conditions = Conditions()
+    if since is not None:
+        # Times and numbers grow together, but for what a worker told late. The + keeps SQLite from the order of numbers.
+        rows = database.read("SELECT min(id + 0) FROM event WHERE at >= ?", (since.timestamp(),))
+        after = max(after, int(rows[0][0]) - 1 if rows[0][0] is not None else NO_LIMIT)
+        # The + keeps SQLite from the index of times, which does not have the order of numbers.
+        conditions.add("+event.at >= ?", since.timestamp())
     conditions.add("event.id > ?", after)
-    conditions.add_times("event.at", since, None)
     if flow_rows:
-        # The journal of the first schema has no flows; their jobs tell.
-        marks = ", ".join("?" * len(flow_rows))
-        conditions.add(f"coalesce(event.flow_id, job.flow_id) IN ({marks})", *flow_rows)
+        # Notes, and the journal of the first schema, have no flows; their jobs tell. Each part has its index.
+        flows = id_list(flow_rows)
+        conditions.add(
+            "event.id IN (SELECT id FROM event WHERE flow_id IN (SELECT value FROM json_each(?)) "
+            "UNION ALL SELECT event.id FROM job JOIN event ON event.job_id = job.id "
+            "WHERE event.flow_id IS NULL AND job.flow_id IN (SELECT value FROM json_each(?)))",
+            *(flows, flows),
+        )
     conditions.add_listed("event.job_id", list(job_rows))
     order = "DESC" if newest else "ASC"
     limited = " LIMIT ?" if limit else ""

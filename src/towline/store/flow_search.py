@@ -9,7 +9,7 @@ import orjson
 
 from towline.core.states import IN_FLIGHT, FlowState, JobState
 from towline.store.attention import attention
-from towline.store.conditions import NO_LIMIT, Conditions, name_condition, name_range
+from towline.store.conditions import MANY_NAMES, NO_LIMIT, Conditions, name_condition, name_range
 from towline.store.database import Database
 from towline.store.job_info import FlowInfo, JobInfo
 from towline.store.job_search import JobFilter, Page, Sort, find_jobs, parents_of, with_details
@@ -240,10 +240,10 @@ def _conditions(database: Database, wanted: FlowFilter) -> Conditions:
     conditions.add_times("flow.updated_at", wanted.start_date, wanted.end_date)
     if wanted.name is not None:
         operator, operand = name_condition(wanted.name)
-        conditions.add(f"flow.name {operator} ?", operand)
         if operator == "GLOB":
-            within, bounds = name_range("name", operand)
-            conditions.add(f"flow.id IN (SELECT id FROM flow WHERE name GLOB ? AND {within})", operand, *bounds)
+            _add_pattern(database, conditions, operand)
+        else:
+            conditions.add(f"flow.name {operator} ?", operand)
     conditions.add_metadata("json_extract(CAST(flow.metadata AS TEXT), {path})", "$", wanted.metadata)
     if wanted.locked:
         # Only jobs in flight are held, and these are few.
@@ -253,6 +253,17 @@ def _conditions(database: Database, wanted: FlowFilter) -> Conditions:
     if wanted.query is not None:
         conditions.add_prefilter(wanted.query.condition(database))
     return conditions
+
+
+def _add_pattern(database: Database, conditions: Conditions, pattern: str) -> None:
+    within, bounds = name_range("name", pattern)
+    rows = database.read(f"SELECT id FROM flow WHERE name GLOB ? AND {within} LIMIT {MANY_NAMES}", (pattern, *bounds))
+    if len(rows) < MANY_NAMES:
+        # No row has the id 0: nothing is found then, instead of everything.
+        conditions.add_listed("flow.id", [row[0] for row in rows] or [0])
+    else:
+        # The + keeps SQLite from the index of names: walking along the order of the list finds a page of many sooner.
+        conditions.add("+flow.name GLOB ?", pattern)
 
 
 def _order(page: Page) -> str:

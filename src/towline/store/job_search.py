@@ -13,7 +13,7 @@ import orjson
 
 from towline.core.records import Failure
 from towline.core.states import IN_FLIGHT, JobState
-from towline.store.conditions import NO_LIMIT, Conditions, name_condition, name_range
+from towline.store.conditions import MANY_NAMES, NO_LIMIT, Conditions, name_condition, name_range
 from towline.store.database import Database
 from towline.store.job_info import JOB_COLUMNS, JobInfo, job_info
 from towline.store.readiness import id_list
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     # Lists without criteria need nothing of it.
     from towline.store.queue_criteria import QueueCriteria
 
-#: A name that more jobs have than this is looked for along the order of the list, not through the index of names.
-_MANY = 2000
 
 #: Jobs whose documents are in memory at a time while criteria are decided on them.
 _DECIDED_AT_ONCE = 2_000
@@ -320,10 +318,11 @@ def _add_states_and_workers(
 
 
 def _walks(database: Database, wanted: JobFilter, page: Page | None) -> bool:
-    """Whether a page in the order of ids is best found by walking along all jobs."""
+    """Whether a page in the order of ids is best found by walking along all jobs, instead of sorting those meant."""
     if page is None or not page.limit or wanted.names_jobs or not (wanted.states or wanted.workers):
         return False
-    return sum(count_states(database, wanted.states, wanted.workers).values()) > 10 * _MANY
+    meant = sum(count_states(database, wanted.states, wanted.workers).values())
+    return meant * meant > (page.limit + page.skip) * sum(count_states(database).values())
 
 
 def _add_name(database: Database, conditions: Conditions, wanted: JobFilter, page: Page | None) -> None:
@@ -336,9 +335,9 @@ def _add_name(database: Database, conditions: Conditions, wanted: JobFilter, pag
         return
     within, bounds = ("1 = 1", []) if operator == "=" else name_range("name", operand)
     rows = database.read(
-        f"SELECT id FROM job WHERE name {operator} ? AND {within} LIMIT {_MANY}", (operand, *bounds)
+        f"SELECT id FROM job WHERE name {operator} ? AND {within} LIMIT {MANY_NAMES}", (operand, *bounds)
     )
-    if len(rows) < _MANY:
+    if len(rows) < MANY_NAMES:
         # No row has the id 0: nothing is found then, instead of everything.
         conditions.add_listed("job.id", [row[0] for row in rows] or [0])
     else:

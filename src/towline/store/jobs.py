@@ -179,7 +179,7 @@ def claim(
         return []
     rows = transaction.execute(
         "UPDATE job SET state = 'CHECKED_OUT', previous_state = 'READY', lease_owner = ?, updated_at = ?, "
-        "step_attempts = 0, retry_at = NULL WHERE state = 'READY' AND id IN ("
+        "step_attempts = 0, retry_at = NULL WHERE +job.state = 'READY' AND id IN ("
         "SELECT id FROM job WHERE worker = ? AND state = 'READY' "
         "AND (CAST(? AS BIGINT) IS NULL OR id = ?) "
         "AND (retry_at IS NULL OR retry_at <= ?) "
@@ -279,7 +279,7 @@ def release_children(transaction: Transaction, finished: Mapping[int, JobState])
     )
     children = _listed({child for _, child in edges})
     rows = transaction.execute(
-        "UPDATE job SET state = 'READY', previous_state = 'WAITING', updated_at = ? WHERE state = 'WAITING' "
+        "UPDATE job SET state = 'READY', previous_state = 'WAITING', updated_at = ? WHERE +job.state = 'WAITING' "
         "AND missing = 0 AND id IN (SELECT value FROM json_each(?)) RETURNING id, flow_id, worker",
         (transaction.now, children),
     ).fetchall()

@@ -12,7 +12,7 @@ def free_jobs(transaction: Transaction, job_ids: Iterable[int]) -> list[int]:
     states = ", ".join(f"'{state.value}'" for state in sorted(IN_FLIGHT))
     rows = transaction.execute(
         "UPDATE job SET lease_owner = NULL WHERE lease_owner IS NOT NULL "
-        f"AND state IN ({states}) AND id IN (SELECT value FROM json_each(?)) RETURNING id",
+        f"AND +job.state IN ({states}) AND id IN (SELECT value FROM json_each(?)) RETURNING id",
         (id_list(job_ids),),
     ).fetchall()
     for (job_id,) in rows:

@@ -9,7 +9,7 @@ Statements in `store/` are in the SQL that SQLite and PostgreSQL share, but for 
 ``X IS ?``, ``X IS NOT ?``                                 ``IS [NOT] DISTINCT FROM``
 ``X GLOB ?``                                               a regular expression
 ``json_extract(CAST(X AS TEXT), ?) IS ?``, ``= json(?)``   jsonb, with ``X`` a column that holds a document
-``+job.column``                                            the column: the planner of PostgreSQL needs no such hint
+``+job.column``, and those of ``flow`` and ``event``        the column: the planner of PostgreSQL needs no such hint
 ``X IN (SELECT ... /* skip locked */)``                     ``FOR UPDATE SKIP LOCKED``, evaluated once
 =========================================================  ===========================================================
 
@@ -50,7 +50,7 @@ _LISTED = re.compile(r"([\w.]+) (NOT )?IN \(SELECT value FROM json_each\(\?\)\)"
 _NUMBERS = "SELECT value FROM json_each(?)"
 _COMPARED = re.compile(r"\bIS (NOT )?\?")
 _GLOB = re.compile(r"\bGLOB \?")
-_HINT = re.compile(r"(?<=[ (])\+(?=job\.)")
+_HINT = re.compile(r"(?<=[ (])\+(?=(?:job|flow|event)\.)")
 _DOCUMENT = re.compile(
     r"(\(SELECT )?json_extract\(CAST\(([\w.]+) AS TEXT\), \?\)"
     r"((?(1) FROM job_document WHERE job_id = [\w.]+\))) (IS \?|= json\(\?\))"

@@ -42,7 +42,7 @@ def recount(transaction: Transaction, job_ids: Iterable[int]) -> None:
     rows = transaction.execute(
         "UPDATE job SET previous_state = state, state = CASE missing WHEN 0 THEN 'READY' ELSE 'WAITING' END, "
         "updated_at = ? WHERE id IN (SELECT value FROM json_each(?)) "
-        "AND ((state = 'WAITING' AND missing = 0) OR (state = 'READY' AND missing > 0)) "
+        "AND ((+job.state = 'WAITING' AND missing = 0) OR (+job.state = 'READY' AND missing > 0)) "
         "RETURNING id, flow_id, worker, state",
         (transaction.now, id_list(listed)),
     ).fetchall()

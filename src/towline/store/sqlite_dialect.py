@@ -47,7 +47,13 @@ class SQLiteDialect:
             connection.close()
             raise
         # A commit survives the end of any process; WAL with NORMAL syncs the file at checkpoints.
-        for pragma in ("synchronous = NORMAL", "cache_size = -16000", "temp_store = MEMORY"):
+        # In a large queue, a job touches pages all over the file: the log of 16 MB gathers several changes of each.
+        for pragma in (
+            "synchronous = NORMAL",
+            "cache_size = -16000",
+            "temp_store = MEMORY",
+            "wal_autocheckpoint = 4000",
+        ):
             connection.execute(f"PRAGMA {pragma}").fetchall()
         return connection
 

@@ -121,9 +121,10 @@ job = Table(
     Column("made_by", REFERENCE),
     Index("job_by_uuid", "uuid", "job_index", unique=True),
     Index("job_by_flow", "flow_id"),
-    Index("job_by_state", "state", "worker", "updated_at"),
-    Index("job_by_update", "updated_at"),
-    Index("job_by_name", "name", "updated_at"),
+    # An index of SQLite has the number of the row anyhow.
+    Index("job_by_state", "state", "worker", "updated_at", postgresql_include=["id"]),
+    Index("job_by_update", "updated_at", postgresql_include=["id"]),
+    Index("job_by_name", "name", "updated_at", postgresql_include=["id"]),
     Index(
         "job_ready",
         "worker",
