@@ -101,11 +101,10 @@ def draw_strip(path: Path, strip: Strip) -> Path:
         axes = canvas.add_subplot(1, count, place + 1)
         every.append(axes)
         extent = (0.0, picture.size[0], 0.0, picture.size[1])
-        limits = {} if strip.scale is None else {"vmin": strip.scale.low, "vmax": strip.scale.high}
-        colours = strip.scale.colours if strip.scale else None
-        drawn = axes.imshow(
-            picture.values, origin="lower", extent=extent, cmap=colours, interpolation="nearest", **limits
-        )
+        limits: dict[str, Any] = {}
+        if strip.scale is not None:
+            limits = {"vmin": strip.scale.low, "vmax": strip.scale.high, "cmap": strip.scale.colours}
+        drawn = axes.imshow(picture.values, origin="lower", extent=extent, interpolation="nearest", **limits)
         axes.set_title(picture.title, fontsize=11)
         axes.set_xlabel(f"x ({strip.unit})" if strip.unit else "x")
         axes.locator_params(nbins=4)
@@ -148,7 +147,7 @@ def draw_animation(path: Path, strip: Strip, milliseconds: int = 160, width: int
     return path
 
 
-def patchwork(labels: NDArray[np.int64], shade: Array) -> Image:
+def patchwork(labels: NDArray[np.int32], shade: NDArray[np.float32]) -> Image:
     """Return an image in which every label has a colour of its own, darkened by `shade` from 0 (black) to 1."""
     count = int(labels.max()) + 1
     # Steps of the golden ratio around the circle of hues: neighbours in number are far apart in colour.

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import curve_fit  # type: ignore[import-untyped]  # ships no types
 
 Array = NDArray[np.float64]
 
@@ -86,8 +87,6 @@ def fit_growth(times: ArrayLike, sizes: ArrayLike, exponent: float = 2.0) -> Gro
     exponent
         Where the search begins.
     """
-    from scipy.optimize import curve_fit
-
     t, y = finite_pairs(times, sizes)
     if len(t) < 5 or np.ptp(t) <= 0 or y.min() <= 0 or np.ptp(y) <= 1e-9 * y.max():
         return None

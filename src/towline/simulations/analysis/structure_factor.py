@@ -15,7 +15,7 @@ class StructureFactor:
 
     #: Middle of each ring, in 1 over the unit of length.
     wave_numbers: Array
-    #: Mean of |c_k|² over the waves of the ring; the field has mean 0 and c_k is normalised so that Σ|c_k|² is its variance.
+    #: Mean of |c_k|² over the waves of the ring; Σ|c_k|² over all waves is the variance of the field.
     values: Array
     #: Waves per ring.
     counts: NDArray[np.int64]

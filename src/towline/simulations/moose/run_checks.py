@@ -83,8 +83,8 @@ def run_checks(
 def reached_end(case: Case, files: RunFiles, record: RunRecord) -> CheckResult:
     """N1: exit code 0, the last line of a log, and the declared end, by time, number of steps or Terminator."""
     console, table = record.console, record.table
-    times = table.columns.get("time", ()) if table is not None else ()
-    last = float(times[-1]) if len(times) else math.nan
+    times = table.columns.get("time") if table is not None else None
+    last = float(times[-1]) if times is not None and len(times) else math.nan
     numbers: dict[str, float] = {"last time": last}
     if files.exit_code is not None:
         numbers["exit code"] = files.exit_code
@@ -182,10 +182,10 @@ def says_the_plan(record: RunRecord, intents: Sequence[Intent], comparisons: Seq
             compared += 1
             if not _same(one, wanted):
                 differing.append(f"{one.path} = {one.text}, planned: {wanted}")
-    for one in comparisons:
+    for pair in comparisons:
         compared += 1
-        if one.found is None or not math.isclose(one.found, one.wanted, rel_tol=_SAME, abs_tol=0):
-            differing.append(f"{one.what} is {one.found}, planned: {one.wanted}")
+        if pair.found is None or not math.isclose(pair.found, pair.wanted, rel_tol=_SAME, abs_tol=0):
+            differing.append(f"{pair.what} is {pair.found}, planned: {pair.wanted}")
     numbers = {"compared": float(compared), "different": float(len(differing))}
     if differing:
         return N4.failed("; ".join(differing[:4]) + ("; …" if len(differing) > 4 else ""), numbers)

@@ -1,6 +1,7 @@
 """The Skeptic of grain growth: what could prove one run wrong."""
 
 import numpy as np
+from scipy.spatial import cKDTree  # type: ignore[import-untyped]  # ships no types
 
 from towline.simulations.application import Case, CheckResult, Results, RunFiles
 from towline.simulations.moose.building import cells, dimension_of
@@ -98,8 +99,6 @@ def starts_as_planned(case: Case, results: Results) -> CheckResult:
 
 def voronoi_cells(case: Case) -> int:
     """Return how many Voronoi cells own at least one node: MOOSE draws three numbers per centre, also in 2-D."""
-    from scipy.spatial import cKDTree
-
     lengths, counts = np.array(box_of(case)), cells(case)
     numbers = np.random.RandomState(int(case.number("rand_seed"))).random_sample((int(case.number("num_grains")), 3))
     centres = numbers[:, : len(lengths)] * lengths

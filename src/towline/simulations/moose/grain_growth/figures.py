@@ -61,7 +61,7 @@ def _picture(one: GrainMap, results: Results) -> Picture:
     if labels.ndim == 3:
         labels, bounds = labels[len(labels) // 2], bounds[len(bounds) // 2]
     # Ση² is 1 in a grain, ½ in the middle of a boundary, 1/3 where three grains meet.
-    image = patchwork(labels, (bounds - 0.4) / 0.6)
+    image = patchwork(labels, np.asarray((bounds - 0.4) / 0.6, dtype=np.float32))
     times, counts = finite_pairs(column(results, "time"), column(results, "grain_tracker"))
     row = int(np.abs(times - one.time).argmin()) if len(times) else 0
     counted = f", {counts[row]:.0f} grains" if len(times) and np.isclose(times[row], one.time) else ""

@@ -73,7 +73,7 @@ class Kinetics:
         """d⟨A⟩/dt in two dimensions, d⟨R²⟩/dt in three, in nm²/ns, from the slope of `line`."""
         if self.dimension == 2:
             return slope * self.volume
-        return slope * (3 * self.volume / (4 * math.pi)) ** (2 / 3)
+        return slope * math.pow(3 * self.volume / (4 * math.pi), 2 / 3)
 
 
 def box_of(case: Case) -> tuple[float, ...]:
@@ -84,7 +84,9 @@ def box_of(case: Case) -> tuple[float, ...]:
 def kinetics_of(case: Case, results: Results) -> Kinetics | None:
     """Return the growth of a run; None if its grains were not counted."""
     times, counts = column(results, "time"), column(results, "grain_tracker")
-    seen = np.flatnonzero(np.isfinite(counts) & np.isfinite(times) & (counts > 0)) if len(counts) else []
+    if not len(counts):
+        return None
+    seen = np.flatnonzero(np.isfinite(counts) & np.isfinite(times) & (counts > 0))
     if not len(seen):
         return None
     start = float(counts[seen[0]])

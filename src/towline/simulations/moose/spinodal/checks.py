@@ -196,5 +196,6 @@ def potential_evens_out(results: Results, mixture: Mixture) -> CheckResult:
     if line is None:
         return S9.undecided("fewer than five rows lie in the coarsening")
     numbers = {"exponent": line.slope, "first": values[rows[0]], "last": values[rows[-1]]}
-    reason = f"the variance of w goes from {values[rows[0]]:.3g} to {values[rows[-1]]:.3g}, with t to the power {line.slope:.2f}"
-    return S9.decided(line.slope < 0, reason, numbers, (int(rows[0]), int(rows[-1])))
+    reason = f"the variance of w goes from {values[rows[0]]:.3g} to {values[rows[-1]]:.3g}"
+    said = f"{reason}, with t to the power {line.slope:.2f}"
+    return S9.decided(line.slope < 0, said, numbers, (int(rows[0]), int(rows[-1])))

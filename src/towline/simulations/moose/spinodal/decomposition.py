@@ -124,8 +124,8 @@ def coarsening(case: Case, results: Results, mixture: Mixture) -> Window:
     decades = math.log10(times[many[-1]] / times[many[0]])
     if decades < limits.FEWEST_DECADES:
         reason = (
-            f"the domains coarsen over {decades:.2f} decades of time before fewer than {limits.FEWEST_DOMAINS:g} are left,"
-            f" {limits.FEWEST_DECADES:g} is needed: a larger box, or a longer run"
+            f"the domains coarsen over {decades:.2f} decades of time before fewer than {limits.FEWEST_DOMAINS:g}"
+            f" are left, {limits.FEWEST_DECADES:g} is needed: a larger box, or a longer run"
         )
         return Window(whole, fit_power(times[after], sizes[after]), reason)
     return Window((int(many[0]), int(many[-1])), fit_power(times[many], sizes[many]), "")

@@ -82,7 +82,8 @@ def _early(read: Results, mixture: Mixture, unit: str) -> dict[str, Metric]:
     window = early_growth(read, mixture)
     if window.fit is not None:
         times = column(read, "time")
-        note = f"half the rate of the variance from {times[window.rows[0]]:.4g} to {times[window.rows[1]]:.4g} {unit}".rstrip()
+        first, last = times[window.rows[0]], times[window.rows[1]]
+        note = f"half the rate of the variance from {first:.4g} to {last:.4g} {unit}".rstrip()
         rate, error = window.fit.slope / 2, window.fit.slope_error / 2
         out["early_rate"] = Metric(rate, inverse, error, not window.powerless, note)
         out["early_rate_over_theory"] = Metric(rate / theory, "", error / theory, not window.powerless, note)

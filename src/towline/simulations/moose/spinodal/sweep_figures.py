@@ -25,12 +25,12 @@ def sweep_figures(members: Sequence[Member], into: Path) -> list[Figure]:
         label = ", ".join(f"{name} = {member.case[name]}" for name in varied) or member.files.folder.name
         times = column(member.results, "time")
         values, lengths = variance(member.results), domain_sizes(member.case, member.results)
-        kept = np.flatnonzero((times > 0) & (values > 0)) if len(values) else []
-        if len(kept):
-            growth.append(Curve(times[kept], values[kept], label, colour=place))
-        kept = np.flatnonzero((times > 0) & np.isfinite(lengths)) if len(lengths) else []
-        if len(kept):
-            sizes.append(Curve(times[kept], lengths[kept], "", colour=place))
+        if len(values):
+            grown = (times > 0) & (values > 0)
+            growth.append(Curve(times[grown], values[grown], label, colour=place))
+        if len(lengths):
+            known = (times > 0) & np.isfinite(lengths)
+            sizes.append(Curve(times[known], lengths[known], "", colour=place))
     if not growth and not sizes:
         return []
     length, time, _ = mixture_of(members[0].case).units

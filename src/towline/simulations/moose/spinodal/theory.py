@@ -14,8 +14,8 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.integrate import quad
-from scipy.optimize import brentq, fsolve
+from scipy.integrate import quad  # type: ignore[import-untyped]  # ships no types
+from scipy.optimize import brentq, fsolve  # type: ignore[import-untyped]  # ships no types
 
 from towline.simulations.application import Case
 
