@@ -1,12 +1,15 @@
 """Real schedulers, started once for all tests that want them."""
 
+import shutil
 from collections.abc import Iterator
 
 import pytest
 
-from towline.testing.debian import NotPossibleHere
+from towline.testing.account_python import account_python
+from towline.testing.debian import NotPossibleHere, server_folder
 from towline.testing.grid_engine import GridEngine
 from towline.testing.slurm_cluster import SlurmCluster
+from towline.testing.sshd import SshSite, require_sshd, ssh_site
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +32,30 @@ def grid_engine() -> Iterator[GridEngine]:
         pytest.skip(f"no Grid Engine for tests: {reason}")
     yield cluster
     cluster.stop()
+
+
+@pytest.fixture(scope="module")
+def sshd() -> Iterator[SshSite]:
+    """A user with keys, known hosts and a configuration; servers are added by who needs them."""
+    try:
+        require_sshd()
+    except NotPossibleHere as reason:
+        pytest.skip(f"no sshd for tests: {reason}")
+    folder = server_folder("sshd")
+    try:
+        with ssh_site(folder) as site:
+            yield site
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def job_python() -> Iterator[str]:
+    """A Python that the account of jobs may run."""
+    folder = server_folder("python")
+    try:
+        yield str(account_python(folder))
+    except NotPossibleHere as reason:
+        pytest.skip(str(reason))
+    finally:
+        shutil.rmtree(folder)

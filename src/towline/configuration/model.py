@@ -150,8 +150,8 @@ class WorkerConfig(_Masked):
     """When jobs that say nothing themselves run again after a failure, for example {timeout: {times: 2, multiply:
     {time_limit: 2}}}; in place of the project's policy."""
     python: str | None = None
-    """Python of Python jobs, where towline and jobflow are installed: a program or a path on the worker. Of another host
-    it is `python3` when it is not given, of this machine the one that runs towline. Commands need none."""
+    """Python of Python jobs, where towline and jobflow are installed: a program or a path on the worker. Of another
+    host it is `python3` when it is not given, of this machine the one that runs towline. Commands need none."""
     execution_cmd: str | None = None
     """Shell line that runs a Python job, in place of `python`, for containers: {} stands for the run folder, for
     example `apptainer exec app.sif python -m towline.on_worker.run_job {} --claimed`."""

@@ -20,8 +20,9 @@ from towline.errors import ConfigurationError, LeaseLost, RunnerAlreadyActive, R
 from towline.operations.compose import runner_setup
 from towline.operations.hooks import Hooks
 from towline.operations.processes import process_started_at, runs
-from towline.runner.loop import LEASE_SECONDS, Loop
+from towline.runner.loop import Loop
 from towline.runner.setup import Setup
+from towline.runner.signs_of_life import LEASE_SECONDS
 from towline.runner.wake import Alarm
 from towline.store import leases
 from towline.store.database import Database

@@ -23,16 +23,12 @@ from towline.runner.held import Attempts, Held
 from towline.runner.observations import digest, results_of
 from towline.runner.prefetch import Prefetch
 from towline.runner.setup import Place, Setup
+from towline.runner.signs_of_life import LEASE_SECONDS, renewal_seconds
 from towline.runner.wake import Alarm
 from towline.store import jobs, leases
 from towline.store.database import Database, Transaction
 
 logger = logging.getLogger(__name__)
-
-LEASE_SECONDS = 30.0
-
-#: Time to the next sign of life while a worker is being connected.
-_UNSETTLED_SECONDS = 0.5
 
 #: How long the runner sleeps at most; a change that came without a call of :func:`towline.runner.wake.wake` is noticed
 #: then, and so is a new configuration.
@@ -370,9 +366,7 @@ class Loop:
         if transaction.now < self._clocks.renew_lease:
             return
         status = {name: dict(place.worker.status()) for name, place in self._setup.places.items()}
-        # What is told about a worker that is just being connected would be wrong for the whole time between two signs.
-        settled = all(facts.get("connected", True) or facts.get("problem") for facts in status.values())
-        self._clocks.renew_lease = transaction.now + (LEASE_SECONDS / 3 if settled else _UNSETTLED_SECONDS)
+        self._clocks.renew_lease = transaction.now + renewal_seconds(status.values())
         leases.renew(transaction, self._runner_id, LEASE_SECONDS, orjson.dumps(status))
 
     def _longest_sleep(self) -> float:

@@ -9,16 +9,15 @@ from typing import Any
 import pytest
 
 from towline.core.records import ShellSetup
-from towline.testing.account_python import account_python
-from towline.testing.debian import JOB_USER, NotPossibleHere, server_folder
+from towline.testing.debian import JOB_USER
 from towline.testing.grid_engine import GridEngine as GridEngineCluster
 from towline.testing.login_transport import LoginTransport
 from towline.testing.payloads import EXTRA_PAYLOADS
 from towline.testing.pbs_site import PbsSite
 from towline.testing.slurm_cluster import ACCOUNT, SlurmCluster
-from towline.testing.sshd import SshSite, require_sshd, ssh_site
+from towline.testing.sshd import SshSite
 from towline.testing.worker_contract import HOSTILE_NAMES, MakeWorker, WorkerContract
-from towline.testing.worker_driver import WorkerDriver, assignment, output_of
+from towline.testing.worker_driver import WorkerDriver, assignment, is_alive, output_of
 from towline.workers.remote.folders import Site
 from towline.workers.remote.shell_queue import ShellQueue
 from towline.workers.remote.worker import RemoteWorker
@@ -32,33 +31,6 @@ from towline.workers.transports.ssh_settings import SshSettings
 from towline.workers.transports.transport import Transport
 
 _KNOWS_THE_TEST_PAYLOAD = ShellSetup(export={"TOWLINE_EXTRA_PAYLOADS": EXTRA_PAYLOADS})
-
-
-@pytest.fixture(scope="module")
-def sshd() -> Iterator[SshSite]:
-    """A host behind SSH."""
-    try:
-        require_sshd()
-    except NotPossibleHere as reason:
-        pytest.skip(f"no sshd for tests: {reason}")
-    folder = server_folder("sshd")
-    try:
-        with ssh_site(folder) as site:
-            yield site
-    finally:
-        shutil.rmtree(folder)
-
-
-@pytest.fixture(scope="module")
-def python() -> Iterator[str]:
-    """A Python that the account of jobs may run."""
-    folder = server_folder("python")
-    try:
-        yield str(account_python(folder))
-    except NotPossibleHere as reason:
-        pytest.skip(str(reason))
-    finally:
-        shutil.rmtree(folder)
 
 
 class TestShellBehindAProcess(WorkerContract):
@@ -87,13 +59,13 @@ class TestShellBehindSsh(WorkerContract):
         return folder
 
     @pytest.fixture
-    def make_worker(self, sshd: SshSite, tmp_path: Path, python: str) -> MakeWorker:
+    def make_worker(self, sshd: SshSite, tmp_path: Path, job_python: str) -> MakeWorker:
         if "host" not in sshd.servers:
             sshd.add("host")
 
         def make() -> RemoteWorker:
             transport = SshTransport("host", SshSettings("host", config_file=sshd.config))
-            return RemoteWorker(Site("host", str(tmp_path), ShellQueue(0.3), python), transport, 2)
+            return RemoteWorker(Site("host", str(tmp_path), ShellQueue(0.3), job_python), transport, 2)
 
         return make
 
@@ -118,9 +90,9 @@ class _BatchContract(WorkerContract):
         raise NotImplementedError
 
     @pytest.fixture
-    def make_worker(self, transport: Transport, tmp_path: Path, python: str) -> MakeWorker:
+    def make_worker(self, transport: Transport, tmp_path: Path, job_python: str) -> MakeWorker:
         def make() -> RemoteWorker:
-            return RemoteWorker(Site("cluster", str(tmp_path), self.scheduler, python), transport, 4)
+            return RemoteWorker(Site("cluster", str(tmp_path), self.scheduler, job_python), transport, 4)
 
         return make
 
@@ -193,5 +165,18 @@ class TestPbs(_BatchContract):
         site.stop()
 
     @pytest.fixture
-    def python(self) -> str:
+    def job_python(self) -> str:
         return sys.executable
+
+    def test_a_cancelled_job_is_gone_with_its_children(self, driver: WorkerDriver, tmp_path: Path) -> None:
+        # PBS ends the session of a job; what leaves the session is ended only where the site has control groups.
+        pid = tmp_path / "same group"
+        job = self.job(tmp_path, 1, ["ignore_signals"], ["background", str(pid), "attached"], ["sleep", 300])
+        driver.hand_over(job)
+        driver.wait(lambda: pid.exists() and pid.read_text())
+        driver.cancel(job)
+        end = driver.wait_for(job.key, "ended")
+        driver.wait_for(job.key, "cancelled")
+        assert end.exit is not None
+        assert end.exit.reason == "cancelled"
+        assert not is_alive(int(pid.read_text()))
