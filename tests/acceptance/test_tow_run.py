@@ -181,6 +181,12 @@ def test_a_detached_job_is_followed_and_its_files_come_later(tow: Terminal) -> N
     assert tree(tow.here / "all") == {"a.csv": b"1\n", "d/x y.csv": b"2\n"}
     tow("job", "files", "get", job, "d/x*", "--path", "one")
     assert tree(tow.here / "one") == {"d/x y.csv": b"2\n"}
+    folder = Path(tow.json("job", "info", job)["run_dir"])
+    assert tow("job", "files", "delete", job, "--yes").stdout == f"{folder}\n"
+    assert not folder.exists()
+    assert "gone" in tow("job", "files", "ls", job, code=1).stderr
+    job = tow("run", "-d", "true").stdout.strip()
+    tow("wait", job)
     for wrong in ("nothing*", "../x", "/etc/passwd"):
         assert "tow: " in tow("job", "files", "get", job, wrong, code=1).stderr
 

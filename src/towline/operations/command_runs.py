@@ -16,6 +16,7 @@ from towline.on_worker.command_inputs import check
 from towline.on_worker.command_payload import Command
 from towline.operations.input_files import Inputs, contents
 from towline.operations.input_staging import NOBODY, Watching, stage_for
+from towline.operations.resources import on_top_of
 from towline.operations.submission import submit_records
 from towline.store.job_info import JobInfo
 from towline.store.job_search import read_payload
@@ -44,6 +45,7 @@ class CommandRun:
     environment: Mapping[str, str] = field(default_factory=dict)
     name: str | None = None
     worker: str | None = None
+    #: What it asks for on top of what the worker asks for anyway.
     resources: Mapping[str, Any] | None = None
     exec_config: str | None = None
     priority: int = 0
@@ -61,7 +63,7 @@ def submit_run(opened: "OpenProject", run: CommandRun, watching: Watching = NOBO
     """
     if not run.words or not run.words[0]:
         raise InvalidRequest("the command is empty; write it after --, for example: tow run -- hostname")
-    opened.project.worker(run.worker)
+    _, config = opened.project.worker(run.worker)
     check_variables(run.environment)
     names = (*run.inputs.files, *run.inputs.on_worker, *run.inputs.empty_folders)
     check(Command({}, {"inputs": names, "outputs": run.outputs}, {}))
@@ -80,7 +82,7 @@ def submit_run(opened: "OpenProject", run: CommandRun, watching: Watching = NOBO
         NewFlow(flow_id, name, (job,)),
         worker=run.worker,
         exec_config=run.exec_config,
-        resources=run.resources or None,
+        resources=on_top_of(config.resources, run.resources) if run.resources else None,
         priority=run.priority,
     )
     return int(db_id.removeprefix(opened.db_id_prefix))

@@ -52,6 +52,26 @@ def resources_of_run(named: Mapping[str, Any], given: Mapping[str, Any]) -> dict
     return found
 
 
+#: Words of schedulers that say what a portable resource says, and would win against it.
+_SAME = {
+    "nodes": ("select",),
+    "processes": ("ntasks", "select"),
+    "processes_per_node": ("ntasks_per_node", "select"),
+    "threads_per_process": ("cpus_per_task", "select"),
+    "gpus_per_job": ("gpus", "gpus_per_node", "gres"),
+    "time_limit": ("time", "walltime", "h_rt"),
+    "memory_gigabytes": ("mem", "mem_per_cpu", "memory_per_thread"),
+    "queue_name": ("partition", "queue"),
+}
+
+
+def on_top_of(worker: Mapping[str, Any] | None, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The resources of a worker with those that were given in their place, whatever words either of them is in."""
+    replaced = {word for name in given for word in _SAME.get(name, ())}
+    replaced |= {name for name, words in _SAME.items() if any(word in given for word in words)}
+    return {**{name: value for name, value in (worker or {}).items() if name not in replaced}, **given}
+
+
 def gigabytes(text: str) -> float:
     """A size such as ``500M``, ``16G`` or ``1.5TB`` in gigabytes of 1024³ bytes; a plain number is one of gigabytes.
 

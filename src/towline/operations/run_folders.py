@@ -1,4 +1,4 @@
-"""Run folders of jobs on this machine: a shell in them, and deleting them."""
+"""Run folders of jobs: a shell in them, and deleting them."""
 
 import os
 import shutil
@@ -11,6 +11,7 @@ from towline.core.run_folder import OWN_FILES
 from towline.errors import InvalidRequest
 from towline.store.deletions import RunFolder, run_folders
 from towline.store.job_info import JobInfo
+from towline.workers.folder_deletion import delete_folders
 
 if TYPE_CHECKING:
     from towline.operations.compose import OpenProject
@@ -70,12 +71,22 @@ def delete_run_folders(
     progress
         Told how many of how many folders were looked at.
     """
+    ours = [folder for folder in folders if not folder.in_use and _is_ours(opened, folder)]
+    elsewhere = [folder for folder in ours if opened.project.workers[folder.worker].type != "local"]
     deleted = []
-    for number, folder in enumerate(folders):
-        if not folder.in_use and _is_ours(opened, folder) and _remove(Path(folder.path)):
+    for number, folder in enumerate(ours):
+        if folder not in elsewhere and _remove(Path(folder.path)):
             deleted.append(folder.path)
         if progress is not None and number % _FOLDERS_BETWEEN_NEWS == 0:
-            progress(number + 1, len(folders))
+            progress(number + 1, len(ours))
+    return deleted + _delete_elsewhere(opened, elsewhere)
+
+
+def _delete_elsewhere(opened: "OpenProject", folders: Sequence[RunFolder]) -> list[str]:
+    deleted = []
+    for worker in sorted({folder.worker for folder in folders}):
+        paths = [folder.path for folder in folders if folder.worker == worker]
+        deleted += delete_folders(opened.transport(worker), paths)
     return deleted
 
 
@@ -85,7 +96,9 @@ def _is_ours(opened: "OpenProject", folder: RunFolder) -> bool:
         return False
     path = Path(folder.path)
     inside = ".." not in path.parts and path != config.work_dir and path.is_relative_to(config.work_dir)
-    return inside and not path.is_symlink() and any((path / name).exists() for name in OWN_FILES)
+    if not inside or config.type != "local":
+        return inside
+    return not path.is_symlink() and any((path / name).exists() for name in OWN_FILES)
 
 
 def _remove(path: Path) -> bool:
