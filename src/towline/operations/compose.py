@@ -1,27 +1,22 @@
-"""Where everything meets: from a project's configuration to its database, job stores, workers and runner."""
+"""From a project's configuration to its database, its job stores and its workers; what a runner works with stands in
+:mod:`towline.operations.runner_setup`. Every command begins here, so nothing is loaded that a list does not need.
+"""
 
-import functools
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from towline.configuration.choice import load_project
-from towline.configuration.execution import shell_setup
 from towline.configuration.job_stores import jobstore_document
-from towline.configuration.model import Project, WorkerConfig
-from towline.core.ports import Outputs
-from towline.core.retry_policy import read_policy
-from towline.operations.workers import make_worker, transport_of
-from towline.runner.retries import RetryPolicy
-from towline.runner.setup import Place, Setup
+from towline.configuration.model import Project
 from towline.runner.wake import wake
 from towline.store.database import Database
-from towline.store.documents import SqlOutputs
-from towline.workers.transports.transport import Transport
 
 if TYPE_CHECKING:
     from jobflow import JobStore
+
+    from towline.workers.transports.transport import Transport
 
 
 @dataclass(slots=True)
@@ -31,7 +26,7 @@ class OpenProject:
     project: Project
     database: Database
     _job_stores: "dict[str | None, JobStore]" = field(default_factory=dict)
-    _transports: dict[str, Transport] = field(default_factory=dict)
+    _transports: "dict[str, Transport]" = field(default_factory=dict)
 
     @property
     def db_id_prefix(self) -> str:
@@ -50,7 +45,7 @@ class OpenProject:
             self._job_stores[name] = store
         return self._job_stores[name]
 
-    def transport(self, worker: str) -> Transport:
+    def transport(self, worker: str) -> "Transport":
         """The way to a worker; the same connection as that of the runner.
 
         Raises
@@ -59,6 +54,9 @@ class OpenProject:
             There is no such worker, or a value means nothing to ssh.
         """
         if worker not in self._transports:
+            # Transports and schedulers take as long to load as a whole list takes to read.
+            from towline.operations.workers import transport_of
+
             self._transports[worker] = transport_of(*self.project.worker(worker))
         return self._transports[worker]
 
@@ -123,60 +121,7 @@ def collection(name: str | None) -> str:
     return "outputs" if name is None else f"outputs_{name}"
 
 
-def outputs_of(project: Project) -> Callable[[str | None], Outputs]:
-    """The job store of each name as the runner uses it."""
-
-    @functools.cache
-    def outputs(name: str | None) -> Outputs:
-        document = jobstore_document(project, name)
-        if is_all_sql(document):
-            return SqlOutputs(collection(name))
-        from towline.jobflow.outputs import MaggmaOutputs  # see make_job_store
-
-        store = make_job_store(project, name)
-        store.connect()
-        return MaggmaOutputs(store)
-
-    return outputs
-
-
 def is_all_sql(document: Mapping[str, Any]) -> bool:
     """Whether every part of a job store is in the queue's database."""
     parts = [document.get("docs_store"), *(document.get("additional_stores") or {}).values()]
     return "@class" not in document and all(isinstance(part, Mapping) and part.get("type") == "sql" for part in parts)
-
-
-def runner_setup(project: Project, previous: Setup | None = None) -> Setup:
-    """What a runner of `project` works with.
-
-    Parameters
-    ----------
-    previous
-        The setup before a change of the configuration: workers that did not change are kept, and those that are not
-        configured any more get no new jobs.
-    """
-    places = {
-        name: _place(project, name, config, None if previous is None else previous.places.get(name))
-        for name, config in project.workers.items()
-    }
-    if previous is not None:
-        for name, place in previous.places.items():
-            places.setdefault(name, replace(place, job_limit=0))
-    return Setup(
-        places=places,
-        outputs_of=outputs_of(project),
-        retries=RetryPolicy(project.runner.max_step_attempts, project.runner.delta_retry),
-        db_id_prefix=project.queue.db_id_prefix or "",
-        retry=read_policy(project.retry or {}),
-    )
-
-
-def _place(project: Project, name: str, config: WorkerConfig, previous: Place | None) -> Place:
-    return Place(
-        worker=make_worker(project, name, config, None if previous is None else previous.worker),
-        job_limit=config.job_limit,
-        work_dir=config.work_dir,
-        resources=config.resources or {},
-        shell=functools.partial(shell_setup, project, config),
-        retry=None if config.retry is None else read_policy(config.retry, f"workers.{name}.retry"),
-    )

@@ -24,7 +24,7 @@ def approve_jobs(
 ) -> Changed:
     """Approve holds whose turn it is: the flow goes on, and `message` is part of their outputs."""
     # The job stores load maggma when one of them is not in the queue's database.
-    from towline.operations.compose import outputs_of
+    from towline.operations.runner_setup import outputs_of
 
     listed, by = list(rows), getpass.getuser()
     outputs_by_name = outputs_of(opened.project)

@@ -9,10 +9,11 @@ from towline.core.actions import Action, Refusal, decide
 from towline.core.states import IN_FLIGHT, JobState
 from towline.errors import NoSuchJob
 from towline.operations.job_folders import printed_files
+from towline.operations.job_lists import count_jobs, count_jobs_by_state, get_job, list_jobs, rows_of
 from towline.operations.job_outputs import delete_outputs, identities_of
 from towline.operations.job_waits import advice, runner_seems_active, waits_for
 from towline.operations.run_folders import delete_files, delete_run_folders
-from towline.store import actions, deletions, job_history, job_search
+from towline.store import actions, deletions, job_history
 from towline.store.actions import RunProperties
 from towline.store.affected import ActionResult
 from towline.store.database import Transaction
@@ -98,39 +99,6 @@ class JobReport:
     made_earlier: tuple[RetiredJob, ...]
     #: What to type next.
     advice: str | None
-
-
-def list_jobs(
-    opened: "OpenProject", wanted: JobFilter, page: Page | None = None, *, details: bool = False
-) -> list[JobInfo]:
-    """Jobs that `wanted` admits; the newest first unless `page` says otherwise."""
-    return job_search.find_jobs(opened.database, wanted, page, prefix=opened.db_id_prefix, details=details)
-
-
-def count_jobs(opened: "OpenProject", wanted: JobFilter) -> int:
-    """Number of jobs that `wanted` admits."""
-    return job_search.count_jobs(opened.database, wanted)
-
-
-def count_jobs_by_state(
-    opened: "OpenProject", states: Sequence[JobState] = (), workers: Sequence[str] = ()
-) -> dict[JobState, int]:
-    """Number of jobs in each state; states without jobs are missing unless asked for."""
-    return job_search.count_states(opened.database, states, workers)
-
-
-def get_job(opened: "OpenProject", row: int) -> JobInfo:
-    """One job with its details.
-
-    Raises
-    ------
-    NoSuchJob
-        It was deleted meanwhile.
-    """
-    found = list_jobs(opened, JobFilter(db_ids=(row,)), details=True)
-    if not found:
-        raise NoSuchJob(f"job {opened.db_id_prefix}{row} is not in the queue any more")
-    return found[0]
 
 
 def job_of_process(opened: "OpenProject", process_id: str) -> int:
@@ -336,11 +304,6 @@ def delete_job_files(opened: "OpenProject", row: int, *, force: bool = False) ->
     if isinstance(decision, Refusal):
         raise decision.error(f"{opened.db_id_prefix}{row}")
     return delete_files(opened, [row])
-
-
-def rows_of(opened: "OpenProject", wanted: JobFilter) -> list[int]:
-    """Rows of all jobs that `wanted` admits."""
-    return job_search.find_job_ids(opened.database, wanted)
 
 
 @dataclass(frozen=True, slots=True)

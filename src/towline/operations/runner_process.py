@@ -17,9 +17,9 @@ from towline.configuration.choice import load_project
 from towline.configuration.files import project_stamp
 from towline.configuration.model import Project
 from towline.errors import ConfigurationError, LeaseLost, RunnerAlreadyActive, RunnerKilled, TowlineError
-from towline.operations.compose import runner_setup
 from towline.operations.hooks import Hooks
 from towline.operations.processes import process_started_at, runs
+from towline.operations.runner_setup import runner_setup
 from towline.runner.loop import Loop
 from towline.runner.setup import Setup
 from towline.runner.signs_of_life import LEASE_SECONDS

@@ -9,12 +9,11 @@ import orjson
 
 from towline.core.states import IN_FLIGHT, JobState
 from towline.errors import InvalidRequest
-from towline.operations.workers import transport_of
 from towline.store import leases
-from towline.workers.transports.ssh import SshTransport
 
 if TYPE_CHECKING:
     from towline.operations.compose import OpenProject
+    from towline.workers.transports.ssh import SshTransport
 
 
 class WorkerState(str, Enum):
@@ -131,7 +130,11 @@ def log_out(opened: "OpenProject", name: str) -> str:
     return f"the connection to {opened.project.workers[name].host} has ended; jobs there go on running"
 
 
-def _ssh_transport(opened: "OpenProject", name: str) -> SshTransport:
+def _ssh_transport(opened: "OpenProject", name: str) -> "SshTransport":
+    # Lists of jobs say what workers they wait for, and need no way to these.
+    from towline.operations.workers import transport_of
+    from towline.workers.transports.ssh import SshTransport
+
     name, config = opened.project.worker(name)
     transport = transport_of(name, config)
     if not isinstance(transport, SshTransport):

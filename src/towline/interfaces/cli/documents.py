@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 from towline.errors import InvalidRequest
 from towline.interfaces.cli.display import Column, duration, is_narrow, local_time, state_text
-from towline.operations.jobs import Changed, JobInfo
+from towline.operations.job_lists import JobInfo
 
 if TYPE_CHECKING:
     # Lists of jobs need nothing that is about flows.
     from towline.operations.flows import FlowInfo
     from towline.operations.job_documents import JobDoc
+    from towline.operations.jobs import Changed
 
 
 def job_document(job: JobInfo) -> dict[str, Any]:
@@ -88,7 +89,7 @@ def flow_document(flow: "FlowInfo") -> dict[str, Any]:
     }
 
 
-def changed_document(changed: Changed) -> dict[str, Any]:
+def changed_document(changed: "Changed") -> dict[str, Any]:
     """What came of a request about jobs."""
     return {
         "changed": list(changed.changed),

@@ -9,7 +9,7 @@ import click
 from towline.core.states import FlowState, JobState
 from towline.interfaces.cli.completions import complete_flow, complete_job, complete_worker
 from towline.interfaces.cli.parameters import Argument, Option
-from towline.operations.jobs import Sort
+from towline.operations.job_lists import Sort
 
 Strings = list[str] | None
 

@@ -10,7 +10,7 @@ from towline.core.documents import decode
 from towline.errors import InvalidRequest
 from towline.interfaces.cli.display import plural, say
 from towline.interfaces.cli.options import FlowQuery, JobQuery, MaybeOneJob, OneJob, Sorting, When
-from towline.operations.jobs import JobFilter, Page, rows_of
+from towline.operations.job_lists import JobFilter, Page, rows_of
 from towline.operations.selection import flow_filter, job_filter, job_row
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from towline.interfaces.cli.options import Columns, JobQuery, Json, Sorting, Ver
 from towline.interfaces.cli.parameters import Option
 from towline.interfaces.cli.selection import page_of, wanted_jobs
 from towline.interfaces.cli.session import open_session
-from towline.operations.jobs import JobFilter, JobInfo, Page, count_jobs, list_jobs
+from towline.operations.job_lists import JobFilter, JobInfo, Page, count_jobs, list_jobs
 from towline.operations.worker_overview import notes
 from towline.settings import load_settings
 
