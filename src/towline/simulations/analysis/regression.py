@@ -8,6 +8,8 @@ from scipy.optimize import curve_fit  # type: ignore[import-untyped]  # ships no
 
 Array = NDArray[np.float64]
 
+_LARGEST = 1e140
+
 
 @dataclass(frozen=True)
 class LineFit:
@@ -122,7 +124,7 @@ def curvature_of(x: ArrayLike, y: ArrayLike) -> float:
 
 
 def finite_pairs(x: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
-    """Return the points of which both numbers are finite."""
+    """Return the points of which both numbers are finite, and can be squared."""
     a, b = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-    keep = np.isfinite(a) & np.isfinite(b)
+    keep = (np.abs(a) < _LARGEST) & (np.abs(b) < _LARGEST)
     return a[keep], b[keep]

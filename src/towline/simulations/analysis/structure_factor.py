@@ -13,7 +13,7 @@ Array = NDArray[np.float64]
 class StructureFactor:
     """``S(k)``, averaged over directions."""
 
-    #: Middle of each ring, in 1 over the unit of length.
+    #: Mean of each ring, weighted by |c_k|², in 1 over the unit of length.
     wave_numbers: Array
     #: Mean of |c_k|² over the waves of the ring; Σ|c_k|² over all waves is the variance of the field.
     values: Array
@@ -53,6 +53,10 @@ def structure_factor(field: Array, spacings: Sequence[float]) -> StructureFactor
     rings = np.rint(lengths / width).astype(int).ravel()
     counts = np.bincount(rings)
     sums = np.bincount(rings, weights=power.ravel())
-    means = np.bincount(rings, weights=lengths.ravel())
+    # The wave number of a ring is that of what lies in it; of an empty one, that of its waves.
+    plain, weighted = (np.bincount(rings, weights=one.ravel()) for one in (lengths, lengths * power))
     kept = np.flatnonzero(counts[1:]) + 1
-    return StructureFactor(means[kept] / counts[kept], sums[kept] / counts[kept], counts[kept])
+    middle = np.where(
+        sums[kept] > 0, weighted[kept] / np.where(sums[kept] > 0, sums[kept], 1), plain[kept] / counts[kept]
+    )
+    return StructureFactor(middle, sums[kept] / counts[kept], counts[kept])

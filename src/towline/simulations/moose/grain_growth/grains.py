@@ -20,7 +20,7 @@ Labels = NDArray[np.int64]
 #: Snapshots that are looked at; more would show nothing new.
 _MOST_SNAPSHOTS = 40
 #: Order parameter above which a cell belongs to a grain's own region; low, for the tails are part of its area.
-_THRESHOLD = 0.02
+_THRESHOLD = 1e-3
 
 
 @dataclass(frozen=True)

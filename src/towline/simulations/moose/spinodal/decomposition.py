@@ -154,11 +154,9 @@ def last_phases(files: RunFiles, mixture: Mixture) -> Phases | None:
 
 
 def _mode(values: Array) -> float:
-    """Return where most of the values lie: the largest of smoothed bins, refined by its neighbours."""
+    """Return where most of the values lie: the median of the largest of smoothed bins and its neighbours."""
     counts, edges = np.histogram(values, bins=_BINS)
     smooth = np.convolve(counts, [1, 2, 3, 2, 1], mode="same")
     place = int(smooth.argmax())
-    near = slice(max(0, place - 2), place + 3)
-    centres = (edges[:-1] + edges[1:]) / 2
-    weights = smooth[near].astype(float)
-    return float((centres[near] * weights).sum() / weights.sum())
+    near = (values >= edges[max(0, place - 2)]) & (values <= edges[min(_BINS, place + 3)])
+    return float(np.median(values[near]))
