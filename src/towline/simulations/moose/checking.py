@@ -156,7 +156,8 @@ class _Check:
         if one.name == "output_initial":
             one.text = "INITIAL TIMESTEP_END" if one.as_bool() else "TIMESTEP_END"
             one.raw = quoted(one.text)
-        one.name = parameter.name
+        if one.parent is not None:
+            one.parent.rename(one, parameter.name)
 
     def _fill(self, block: Block, parameter: Parameter) -> None:
         """Give an object a parameter that it does not set: from GlobalParams, from its place, or the default."""

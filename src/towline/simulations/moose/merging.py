@@ -31,8 +31,7 @@ def expand_file(path: Path, parse_path: ParsePath) -> tuple[Section, list[Proble
 def _expand_includes(
     section: Section, chain: tuple[Path, ...], folder: Path, parse_path: ParsePath, problems: list[Problem]
 ) -> None:
-    children, section.children = section.children, []
-    for child in children:
+    for child in section.take_children():
         if isinstance(child, Include):
             for included in _included(child, chain, folder, parse_path, problems):
                 section.append(included)
@@ -84,9 +83,9 @@ def section_at(root: Section, path: str, position: Position) -> Section:
     """Return the section of a path, active or not; it is made if there is none."""
     here = root
     for name in path.split("/") if path else ():
-        below = next((one for one in here.all_sections if one.name == name), None)
-        if below is None:
-            below = Section(name, [], position)
+        known = here.own_sections(name)
+        below = known[0] if known else Section(name, [], position)
+        if not known:
             here.append(below)
         here = below
     return here

@@ -11,7 +11,7 @@ Nodes change only while they are built; who wants another tree copies it (:meth:
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from towline.errors import InvalidRequest
@@ -177,6 +177,8 @@ class Section:
     children: "list[Node]" = field(default_factory=list)
     position: Position = field(default_factory=Position, compare=False)
     parent: "Section | None" = field(default=None, compare=False, repr=False)
+    #: The fields and sections of each name, in their order: inputs may have thousands of them. None until asked for.
+    _named: "dict[str, list[Field | Section]] | None" = field(default=None, init=False, compare=False, repr=False)
 
     @property
     def path(self) -> str:
@@ -202,14 +204,31 @@ class Section:
     @property
     def sections(self) -> "tuple[Section, ...]":
         """The active sections that stand directly here."""
-        return tuple(section for section in self.all_sections if self.activates(section.name))
+        activates = self._activation()
+        return tuple(section for section in self.all_sections if activates(section.name))
 
     def activates(self, name: str) -> bool:
         """Return whether ``active`` and ``inactive`` leave a child active."""
+        return self._activation()(name)
+
+    def _activation(self) -> "Callable[[str], bool]":
         active, inactive = self.own_field("active"), self.own_field("inactive")
         if active is not None and active.as_strings() != ("__all__",):
-            return name in active.as_strings()
-        return inactive is None or name not in inactive.as_strings()
+            return frozenset(active.as_strings()).__contains__
+        excluded = frozenset(inactive.as_strings() if inactive is not None else ())
+        return lambda name: name not in excluded
+
+    def _children_named(self, name: str) -> "list[Field | Section]":
+        if self._named is None:
+            self._named = {}
+            for child in self.children:
+                if isinstance(child, Field | Section):
+                    self._named.setdefault(child.name, []).append(child)
+        return self._named.get(name, [])
+
+    def own_sections(self, name: str) -> "tuple[Section, ...]":
+        """Return the sections of this name that stand directly here, active or not."""
+        return tuple(child for child in self._children_named(name) if isinstance(child, Section))
 
     def walk(self) -> "Iterator[Section]":
         """Yield this section and all active ones below it, in their order."""
@@ -225,7 +244,7 @@ class Section:
 
     def own_field(self, name: str) -> Field | None:
         """Return the field of this name that stands directly here (the one with ``:=`` if there are several)."""
-        found = [one for one in self.fields if one.name == name]
+        found = [child for child in self._children_named(name) if isinstance(child, Field)]
         return next((one for one in found if one.override), found[0] if found else None)
 
     def field(self, path: str) -> Field | None:
@@ -234,9 +253,10 @@ class Section:
         direct = self.own_field(parts)
         if direct is not None:
             return direct
-        for section in self.all_sections:
-            if parts.startswith(section.name + "/") and (found := section.field(parts[len(section.name) + 1 :])):
-                return found
+        for name, rest in _splits(parts):
+            for section in self.own_sections(name):
+                if rest and (found := section.field(rest)):
+                    return found
         return None
 
     def section(self, path: str) -> "Section | None":
@@ -244,11 +264,10 @@ class Section:
         parts = normal_path(path)
         if not parts:
             return self
-        for section in self.sections:
-            if parts == section.name:
-                return section
-            if parts.startswith(section.name + "/") and (found := section.section(parts[len(section.name) + 1 :])):
-                return found
+        for name, rest in _splits(parts):
+            for section in self.own_sections(name) if self.activates(name) else ():
+                if (found := section.section(rest)) is not None:
+                    return found
         return None
 
     def text(self, path: str, default: str = "") -> str:
@@ -265,6 +284,8 @@ class Section:
         """Put a node at the end of this section; returns this section."""
         if isinstance(node, Field | Section):
             node.parent = self
+            if self._named is not None:
+                self._named.setdefault(node.name, []).append(node)
         self.children.append(node)
         return self
 
@@ -274,10 +295,22 @@ class Section:
         if isinstance(new, Field | Section):
             new.parent = self
         self.children[index] = new
+        self._named = None
 
     def remove(self, node: "Node") -> None:
         """Take a node out."""
         self.children = [child for child in self.children if child is not node]
+        self._named = None
+
+    def rename(self, node: "Field", name: str) -> None:
+        """Give a field of this section another name."""
+        node.name = name
+        self._named = None
+
+    def take_children(self) -> "list[Node]":
+        """Return all that stands directly here, and leave this section empty."""
+        taken, self.children, self._named = self.children, [], None
+        return taken
 
     def add(self, name: str, value: Value, comment: str = "") -> "Section":
         """Append a field; returns this section.
@@ -337,6 +370,15 @@ class Section:
 
 
 Node = Section | Field | Comment | Blank | Include
+
+
+def _splits(path: str) -> Iterator[tuple[str, str]]:
+    """Yield the ways to cut a path in two; names of sections may hold slashes before a tree is resolved."""
+    at = path.find("/")
+    while at >= 0:
+        yield path[:at], path[at + 1 :]
+        at = path.find("/", at + 1)
+    yield path, ""
 
 
 def render(section: Section) -> str:

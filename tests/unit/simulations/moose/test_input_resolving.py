@@ -1,5 +1,6 @@
 """From files, includes, braces and the command line to the tree that is run."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -179,3 +180,15 @@ def test_files_that_are_no_text_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.i").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InvalidInputFile, match=r"Unable to open file .* it is not UTF-8 text"):
         read([tmp_path / "a.i"])
+
+
+def test_the_work_grows_with_the_number_of_sections_and_not_with_its_square():
+    def seconds(count):
+        sections = "".join(f"[k{i}]\nrate = ${{fparse start*{i}}}\n[]\n" for i in range(count))
+        text = f"start = 1\n[Kernels]\n{sections}[]\n"
+        began = time.process_time()
+        assert resolve([parse(text, "x.i").root], (), {}).problems == ()
+        return time.process_time() - began
+
+    # Four times as many: linear work takes four times as long, quadratic work sixteen times.
+    assert min(seconds(2000) for _ in range(3)) < 9 * min(seconds(500) for _ in range(3))
