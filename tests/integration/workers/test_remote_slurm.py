@@ -1,0 +1,169 @@
+"""Flows on a real Slurm behind a real sshd: reasons of ends, policies that act on them, stopping, and few questions."""
+
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from towline import command
+from towline.testing.debian import JOB_USER
+from towline.testing.jobs import add
+from towline.testing.remote_project import RemoteProject
+from towline.testing.slurm_cluster import ACCOUNT, SlurmCluster
+from towline.testing.sshd import Server, SshSite
+from towline.testing.waiting import wait_until
+from towline.testing.worker_driver import lines_of
+
+pytestmark = [pytest.mark.slurm, pytest.mark.ssh]
+
+
+@pytest.fixture
+def login(sshd: SshSite, slurm_cluster: SlurmCluster) -> Server:
+    """The login node of the cluster."""
+    return sshd.servers.get("login") or sshd.add("login", f"SetEnv SLURM_CONF={slurm_cluster.environment['SLURM_CONF']}")
+
+
+@pytest.fixture
+def project(
+    sshd: SshSite, login: Server, slurm_cluster: SlurmCluster, job_python: str, tmp_path: Path, monkeypatch: Any
+) -> RemoteProject:
+    monkeypatch.setenv("TOWLINE_HOME", str(tmp_path / "home"))
+    worker = {
+        "type": "remote",
+        "scheduler_type": "slurm",
+        "host": "login",
+        "ssh_config": str(sshd.config),
+        "work_dir": str(slurm_cluster.work_dir(tmp_path.name)),
+        "python": job_python,
+        "resources": {"account": ACCOUNT},
+    }
+    return RemoteProject(tmp_path / "home", {"cluster": worker})
+
+
+@contextmanager
+def runner_of(project: RemoteProject) -> Iterator[None]:
+    runner = project.start_runner()
+    try:
+        yield
+    finally:
+        runner.terminate()
+        runner.wait(20)
+
+
+def test_python_jobs_and_commands_run(project: RemoteProject, slurm_cluster: SlurmCluster) -> None:
+    first = add(1, 2)
+    ids = project.submit(first, command(["sh", "-c", "echo $SLURM_JOB_ACCOUNT"]))
+    project.run()
+    outputs = project.outputs()
+    assert outputs[ids[0]] == 3
+    assert outputs[ids[1]]["stdout_tail"] == f"{ACCOUNT}\n"
+    printed = project.tow("job", "info", ids[1])
+    assert "COMPLETED" in printed
+
+
+def test_a_hundred_jobs_take_few_questions(project: RemoteProject, login: Server) -> None:
+    project.submit(*[command(["true"]) for _ in range(100)])
+    before = login.log.count("Starting session:")
+    project.run()
+    assert list(project.states().values()) == ["COMPLETED"] * 100
+    assert login.log.count("Starting session:") - before <= 12
+
+
+def test_reasons_arrive_and_policies_act_on_them(project: RemoteProject, slurm_cluster: SlurmCluster) -> None:
+    folder = Path(project.document["workers"]["cluster"]["work_dir"])
+    hungry = command(
+        "head -c 300M /dev/zero | tail | sh -c 'sleep 8; wc -c'",
+        retry={"out_of_memory": {"times": 1, "multiply": {"memory_gigabytes": 16}}},
+    )
+    slow = command(
+        "if [ -e step.chk ]; then echo resumed; else echo 1 >step.chk; sleep 300; fi",
+        retry={"timeout": {"times": 1, "keep": ["*.chk"]}},
+    )
+    unlucky = command(f"if [ -e {folder}/second ]; then echo here; else sleep 300; fi", retry={"node_failure": 2})
+    ended = command("sleep 300", retry={"any": 3})
+    memory, checkpoint, node, cancelled = (
+        *project.submit(hungry, resources={"account": ACCOUNT, "memory_gigabytes": 0.05}),
+        *project.submit(slow),
+        *project.submit(unlucky, resources={"account": ACCOUNT, "nodelist": "cn2"}),
+        *project.submit(ended),
+    )
+    with runner_of(project):
+        wait_until(lambda: all(project.states()[one] == "RUNNING" for one in (checkpoint, node, cancelled)), 60)
+        queue_ids = {one: project.info(one).job.remote.process_id for one in (checkpoint, node, cancelled)}
+        slurm_cluster.administer(f"scontrol update JobId={queue_ids[checkpoint]} EndTime=now+2")
+        slurm_cluster.administer(f"scancel {queue_ids[cancelled]}")
+        (folder / "second").touch()
+        slurm_cluster.administer("scontrol update NodeName=cn2 State=down Reason=test")
+        wait_until(lambda: len(project.info(node).earlier_attempts) == 1, 60, "the second attempt")
+        slurm_cluster.administer("scontrol update NodeName=cn2 State=resume || true")
+        wait_until(lambda: set(project.states().values()) <= {"COMPLETED", "FAILED"}, 120, "the end of all jobs")
+    assert project.states() == {memory: "COMPLETED", checkpoint: "COMPLETED", node: "COMPLETED", cancelled: "FAILED"}
+    before = {one: project.info(one).earlier_attempts for one in (memory, checkpoint, node)}
+    assert [attempt.outcome["reason"] for attempt in before[memory]] == ["out_of_memory"]
+    assert [attempt.outcome["reason"] for attempt in before[checkpoint]] == ["timeout"]
+    assert [attempt.outcome["reason"] for attempt in before[node]] == ["node_failure"]
+    assert project.outputs()[checkpoint]["stdout_tail"] == "resumed\n"
+    said = " ".join(project.tow("job", "info", cancelled).split())
+    assert "cancelled: the job was cancelled by user 0" in said
+    assert f"tow job rerun {cancelled}" in said
+
+
+def test_a_refusal_is_told_with_its_remedy(project: RemoteProject) -> None:
+    (db_id,) = project.submit(command(["true"]), resources={"account": "nobody"})
+    project.run(max_seconds=20)
+    said = " ".join(project.tow("job", "info", db_id).split())
+    assert "REMOTE_ERROR" in said
+    assert "Invalid account" in said
+    assert "sacctmgr show associations" in said
+
+
+def test_a_stopped_job_leaves_the_queue(project: RemoteProject, slurm_cluster: SlurmCluster) -> None:
+    running, held = (
+        *project.submit(command("sleep 300")),
+        *project.submit(command("true"), resources={"account": ACCOUNT, "qverbatim": "#SBATCH --hold"}),
+    )
+    with runner_of(project):
+        wait_until(lambda: project.states() == {running: "RUNNING", held: "SUBMITTED"}, 60, "start and submission")
+        project.tow("job", "stop", running)
+        project.tow("job", "stop", held)
+        wait_until(lambda: not slurm_cluster.administer("squeue -h").strip(), 60, "an empty queue")
+        assert set(project.states().values()) == {"USER_STOPPED"}
+        wait_until(lambda: not project.info(running).ending and not project.info(held).ending, 60, "the confirmation")
+
+
+def test_a_killed_runner_loses_nothing_and_runs_nothing_twice(project: RemoteProject) -> None:
+    folder = Path(project.document["workers"]["cluster"]["work_dir"])
+    trace = folder / "trace"
+    trace.touch()
+    shutil.chown(trace, JOB_USER)
+    ids = project.submit(*[command(f"echo {number} >>{trace}; sleep 1") for number in range(20)])
+    for pause in (0.6, 1.0, 1.4, 1.8):
+        runner = project.start_runner()
+        wait_for_time(pause)
+        runner.send_signal(signal.SIGKILL)
+        runner.wait()
+    project.run(max_seconds=120)
+    assert {project.states()[one] for one in ids} == {"COMPLETED"}
+    assert sorted(map(int, lines_of(trace))) == list(range(20))
+
+
+def wait_for_time(seconds: float) -> None:
+    """The moment of a kill is what is varied here, so it is a time and no condition."""
+    time.sleep(seconds)
+
+
+def test_jobs_outlive_a_controller_that_restarts(project: RemoteProject, slurm_cluster: SlurmCluster) -> None:
+    (db_id,) = project.submit(command("sleep 4; echo done"))
+    with runner_of(project):
+        wait_until(lambda: project.states()[db_id] == "RUNNING", 60, "the start")
+        slurm_cluster.stop_controller()
+        (later,) = project.submit(command("echo later"))
+        wait_until(lambda: "in trouble" in project.tow("worker", "list"), 60, "the trouble")
+        assert project.states()[later] == "UPLOADED"
+        slurm_cluster.start_controller()
+        wait_until(lambda: set(project.states().values()) == {"COMPLETED"}, 120, "the end of both")
