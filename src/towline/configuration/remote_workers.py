@@ -2,7 +2,6 @@
 
 import difflib
 from collections.abc import Iterator, Mapping
-from importlib.metadata import entry_points
 from typing import Any
 
 _SCHEDULERS = ("shell", "slurm", "pbs", "sge")
@@ -39,15 +38,15 @@ def local_problems(worker: Mapping[str, Any]) -> Iterator[WorkerProblem]:
     for key in _OF_A_HOST:
         if worker.get(key) is not None:
             yield (key,), "has a meaning for workers of `type: remote` only; set that, or leave it out"
-    if worker.get("scheduler_type", "shell") == "shell" and worker.get("execution_cmd") is not None:
-        remedy = "put lines around the job into pre_run, and its Python into python"
-        yield ("execution_cmd",), f"is for remote workers and for schedulers; {remedy}"
     yield from _common_problems(worker)
 
 
 def _common_problems(worker: Mapping[str, Any]) -> Iterator[WorkerProblem]:
     scheduler = worker.get("scheduler_type", "shell")
     if isinstance(scheduler, str) and scheduler not in _SCHEDULERS:
+        # Every command reads the configuration, and hardly one has a scheduler that a plugin brings.
+        from importlib.metadata import entry_points
+
         others = [entry.name for entry in entry_points(group="towline.schedulers")]
         if scheduler not in others:
             known = [*_SCHEDULERS, *others]

@@ -252,7 +252,8 @@ def _worker_checks(project: Project, name: str, own: Environment, *, all_package
     yield guarded(f"{subject}: disk", lambda: _check_disk(worker.work_dir))
     if worker.max_jobs == 0:
         yield Check(f"{subject}: max_jobs", Outcome.WARNING, "max_jobs is 0: no job will start", "set it to 1 or more")
-    for config in (None, *project.exec_config):
+    # With execution_cmd the interpreter is that of the user's line, which the job tries.
+    for config in (None, *project.exec_config) if worker.execution_cmd is None else ():
         where = f"{subject}: environment" + ("" if config is None else f" {config}")
         yield guarded(where, lambda at=config: _check_environment(project, worker, at, own, all_packages))  # type: ignore[misc]
 

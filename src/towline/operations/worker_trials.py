@@ -31,7 +31,8 @@ _END_SECONDS = 10.0
 def try_worker(project: Project, name: str) -> str:
     """Start what runs the jobs of a worker, run the program ``true`` with it, and say how long that took.
 
-    The worker that a runner may have started for the project is left alone.
+    With `execution_cmd` it is a Python job, because commands run without that. The worker that a runner may have
+    started for the project is left alone.
 
     Raises
     ------
@@ -52,8 +53,12 @@ def try_worker(project: Project, name: str) -> str:
             _cancel(worker, assignment)
             _end(worker, worker_state_dir(elsewhere, name))
         if ended.exit is None or ended.exit.exit_code != 0:
-            raise WorkerError(_what_went_wrong(ended, run_dir))
-    return f"a job ran through the worker ({config.execution}) in {time.monotonic() - began:.1f} s"
+            what = "the program `true` failed" if config.execution_cmd is None else "a Python job failed"
+            raise WorkerError(f"{what} as a job {_what_went_wrong(ended, run_dir)}")
+    how = f"a job ran through the worker ({config.execution})"
+    if config.execution_cmd is not None:
+        how = f"a Python job ran with execution_cmd ({config.execution_cmd})"
+    return f"{how} in {time.monotonic() - began:.1f} s"
 
 
 @contextmanager
@@ -76,20 +81,34 @@ def _folder_in(work_dir: Path) -> Iterator[Path]:
 
 
 def _assignment(project: Project, name: str, run_dir: Path) -> Assignment:
-    uuid = str(uuid4())
-    header = {"db_id": "0", "uuid": uuid, "index": 1, "attempt": 1, "name": "check", "payload_kind": "command"}
+    config = project.workers[name]
+    kind, uuid, payload = "command", str(uuid4()), orjson.dumps({"argv": ["true"]})
+    if config.execution_cmd is not None:
+        kind, uuid, payload = _python_job()
+    header = {"db_id": "0", "uuid": uuid, "index": 1, "attempt": 1, "name": "check", "payload_kind": kind}
     return Assignment(
         job_id=0,
         uuid=uuid,
         index=1,
         attempt=1,
         name="check",
-        payload_kind="command",
-        package=pack_job(header, orjson.dumps({"argv": ["true"]}), ()),
+        payload_kind=kind,
+        package=pack_job(header, payload, ()),
         run_dir=str(run_dir),
-        resources=project.workers[name].resources or {},
-        shell=shell_setup(project, project.workers[name], None),
+        resources=config.resources or {},
+        shell=shell_setup(project, config, None),
     )
+
+
+def _python_job() -> tuple[str, str, bytes]:
+    """Kind, uuid and payload of a job that any Python with towline and jobflow can run."""
+    # Loads jobflow, which other trials do without.
+    from jobflow import job
+
+    from towline.jobflow.convert import flow_to_records
+
+    made = flow_to_records(job(abs)(-1)).jobs[0]
+    return made.payload_kind, made.uuid, made.payload
 
 
 def _run(worker: LocalWorker, assignment: Assignment, deadline: float) -> Observation:
@@ -143,7 +162,7 @@ def _what_went_wrong(ended: Observation, run_dir: Path) -> str:
         shown = (run_dir / ERROR_FILE).read_text(errors="replace")[-_SHOWN_CHARACTERS:].strip()
     except OSError:
         shown = ""
-    return f"the program `true` failed as a job ({reason}{message})" + (f": {shown}" if shown else "")
+    return f"({reason}{message})" + (f": {shown}" if shown else "")
 
 
 def _cancel(worker: LocalWorker, assignment: Assignment) -> None:

@@ -110,6 +110,7 @@ def local_worker(project: Project, name: str, config: WorkerConfig) -> LocalWork
         preload=config.preload,
         grace_seconds=config.time_limit_grace_seconds,
         python=config.python or sys.executable,
+        execution_cmd=config.execution_cmd,
     )
 
 

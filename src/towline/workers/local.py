@@ -57,6 +57,8 @@ class LocalWorker:
         Between SIGTERM and SIGKILL, when a job has to end.
     python
         Interpreter of the pilot and of jobs.
+    execution_cmd
+        Shell line that runs Python jobs in place of the interpreter; ``{}`` in it is the run folder.
     """
 
     def __init__(
@@ -71,10 +73,12 @@ class LocalWorker:
         idle_seconds: float = 300.0,
         grace_seconds: float = 2.0,
         python: str = sys.executable,
+        execution_cmd: str | None = None,
     ) -> None:
         self.name = name
         self._work_dir = work_dir
         self._execution = execution
+        self._execution_cmd = execution_cmd
         modules = () if execution == "cold" else (*DEFAULT_PRELOAD, *preload)
         self._wish = PilotWish(state_dir.absolute(), python, modules, idle_seconds, grace_seconds)
         self._link = PilotLink(self._wish, slots)
@@ -89,8 +93,8 @@ class LocalWorker:
 
     def same_as(self, other: "LocalWorker") -> bool:
         """Whether this worker does what `other` does, the number of slots left aside."""
-        mine = (self.name, self._work_dir, self._execution, self._wish)
-        return mine == (other.name, other._work_dir, other._execution, other._wish)
+        mine = (self.name, self._work_dir, self._execution, self._execution_cmd, self._wish)
+        return mine == (other.name, other._work_dir, other._execution, other._execution_cmd, other._wish)
 
     def set_slots(self, slots: int) -> None:
         """Change how many jobs run at the same time."""
@@ -176,9 +180,9 @@ class LocalWorker:
 
     def _upload(self, assignment: Assignment) -> None:
         try:
-            how = plan(assignment, self._execution)
+            how = plan(assignment, self._execution, self._execution_cmd)
             if how.mode is not Mode.POOL:
-                upload(assignment, how, self._wish.python)
+                upload(assignment, how, self._wish.python, self._execution_cmd)
         except InvalidRequest as error:
             self._fail_step(assignment.key, f"{assignment.name}: {error}", may_retry=False)
         except OSError as error:
@@ -189,7 +193,7 @@ class LocalWorker:
 
     def _submit(self, assignment: Assignment) -> None:
         try:
-            message = plan(assignment, self._execution).message(assignment)
+            message = plan(assignment, self._execution, self._execution_cmd).message(assignment)
         except InvalidRequest as error:
             # Told at the upload already.
             self._fail_step(assignment.key, f"{assignment.name}: {error}", may_retry=False)

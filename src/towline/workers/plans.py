@@ -6,6 +6,7 @@ from typing import Any
 
 from towline.core.records import Assignment, ShellSetup
 from towline.on_worker.attempts import Mode
+from towline.on_worker.run_job import command_line
 from towline.workers.schedulers.shell import ShellResources, check_variables, read_resources
 
 #: Variables that an interpreter or a library reads when it starts: a fork of a process that has started is too late.
@@ -52,13 +53,29 @@ class Plan:
         }
 
 
-def plan(assignment: Assignment, execution: str) -> Plan:
+def python_words(python: str, execution_cmd: str | None, run_dir: str) -> list[str]:
+    """The command of a Python job whose attempt is claimed.
+
+    Parameters
+    ----------
+    execution_cmd
+        Shell line of the user that takes the place of the interpreter; ``{}`` in it is the run folder.
+    """
+    if execution_cmd is None:
+        return command_line(python, run_dir)
+    # The words of the user are for the shell, as the lines of pre_run are; the folder is an argument.
+    return ["/bin/bash", "-c", execution_cmd.replace("{}", '"$1"'), "towline", run_dir]
+
+
+def plan(assignment: Assignment, execution: str, execution_cmd: str | None = None) -> Plan:
     """How to run an attempt.
 
     Parameters
     ----------
     execution
         What the worker does with jobs that ask for nothing else: `warm`, `cold` or `pooled`.
+    execution_cmd
+        Shell line of the worker that runs its Python jobs, if there is one.
 
     Raises
     ------
@@ -68,6 +85,8 @@ def plan(assignment: Assignment, execution: str) -> Plan:
     resources = read_resources(assignment.resources)
     shell = assignment.shell or ShellSetup()
     check_variables(shell.export)
+    if execution_cmd is not None and assignment.payload_kind != "command":
+        return Plan(Mode.SCRIPT, resources, shell)
     return Plan(_mode(assignment.payload_kind, resources, shell, execution), resources, shell)
 
 

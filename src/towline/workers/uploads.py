@@ -8,12 +8,11 @@ from towline.core.run_folder import JOB_FILE, SCRIPT_FILE, STARTED_FILE
 from towline.on_worker import command
 from towline.on_worker.attempt_files import write, write_whole
 from towline.on_worker.attempts import Mode
-from towline.on_worker.run_job import command_line
-from towline.workers.plans import Plan
+from towline.workers.plans import Plan, python_words
 from towline.workers.schedulers.shell import script
 
 
-def upload(assignment: Assignment, plan: Plan, python: str) -> None:
+def upload(assignment: Assignment, plan: Plan, python: str, execution_cmd: str | None = None) -> None:
     """Make the run folder of an attempt with everything that it needs; leave one that was started as it is.
 
     Raises
@@ -26,7 +25,7 @@ def upload(assignment: Assignment, plan: Plan, python: str) -> None:
     run_dir = assignment.run_dir
     if not _make_folder(run_dir) and os.path.exists(f"{run_dir}/{STARTED_FILE}"):  # noqa: PTH110 - see attempt_files
         return
-    words, variables = command_line(python, run_dir), {}
+    words, variables = python_words(python, execution_cmd, run_dir), {}
     if assignment.payload_kind == "command":
         found = command.parse(assignment.package)
         command.check(found)

@@ -1,6 +1,8 @@
 """How jobs run: folders, processes, limits, environments, ends of every kind."""
 
+import shlex
 import signal
+import sys
 
 import pytest
 from jobflow import Flow
@@ -10,6 +12,7 @@ from towline.errors import ConfigurationError, RunnerAlreadyActive
 from towline.operations import runners
 from towline.operations.compose import open_project
 from towline.testing import jobs
+from towline.testing.command_line import tow
 from towline.testing.waiting import wait_until
 
 
@@ -205,3 +208,34 @@ def test_a_refused_job_can_be_submitted_again(engine):
     with pytest.raises(ConfigurationError):
         engine.submit(job, worker="nowhere")
     assert len(engine.submit(job)) == 1
+
+
+def test_python_jobs_run_through_the_line_of_the_worker_and_commands_without_it(engine):
+    """As a container would: another program stands between the worker and the interpreter, and gets the run folder."""
+    wrapper = engine.home / "a container"
+    engine.home.mkdir(exist_ok=True)
+    wrapper.write_text('#!/bin/sh\nIN_CONTAINER="$1" exec "$2" -P -m towline.on_worker.run_job "$1" --claimed\n')
+    wrapper.chmod(0o755)
+    line = f"'{wrapper}' {{}} {shlex.quote(sys.executable)}; code=$?; echo ran in {{}} >&2; exit $code"
+    engine.configure(workers={"local": {"execution_cmd": line, "work_dir": str(engine.home / "a 'b' $(touch x)")}})
+    inside = jobs.environment(["IN_CONTAINER"])
+    good, bad, command = engine.submit(
+        Flow([inside, jobs.fail("of course"), towline.command('test -z "$IN_CONTAINER"')])
+    )
+    engine.run()
+    assert engine.job(good)["state"] == "COMPLETED", engine.failure(good)
+    assert engine.outputs()["environment"]["variables"] == {"IN_CONTAINER": str(engine.run_dir(good))}
+    assert (engine.job(bad)["state"], engine.job(bad)["reason"]) == ("FAILED", "error")
+    assert "of course" in engine.failure(bad)["message"]
+    assert engine.job(command)["state"] == "COMPLETED"
+    assert f"ran in {engine.run_dir(good)}" in (engine.run_dir(good) / "queue.err").read_text()
+    checked = tow("project", "check", "--worker", "local")
+    assert checked.code == 0, checked.out
+    assert "a Python job ran with execution_cmd" in checked.out
+
+
+def test_a_line_that_runs_no_job_is_told_by_the_check(engine):
+    engine.configure(workers={"local": {"execution_cmd": "echo no such image >&2; false {}"}})
+    checked = tow("project", "check", "--worker", "local")
+    assert checked.code != 0
+    assert "no such image" in checked.out

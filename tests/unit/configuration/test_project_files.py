@@ -167,7 +167,7 @@ def test_what_is_wrong_is_said_with_its_place(home: Path, text: str, expected: s
         ("workers: {w: {scheduler_type: {'@class': X}}}\n", "a serialized scheduler is not available"),
         ("workers: {w: {scheduler_type: slum}}\n", "scheduler_type: 'slum' is not possible: did you mean slurm?"),
         ("workers: {w: {batch: {jobs_handle_dir: /x}}}\n", "workers.w.batch: a batch worker is not available"),
-        ("workers: {w: {execution_cmd: 'podman {}'}}\n", "workers.w.execution_cmd: is for remote workers"),
+        ("workers: {w: {execution_cmd: 'podman run'}}\n", "workers.w.execution_cmd: has no {}, which stands for"),
         ("workers: {w: {execution_cmd: 'jf execution run {}', scheduler_type: slurm}}\n", "is jobflow-remote's"),
         ("workers: {w: {type: remote, work_dir: /x}}\n", "workers.w.host: is missing"),
         ("workers: {w: {type: remote, host: h}}\n", "workers.w.work_dir: is None; give the absolute path of a folder"),

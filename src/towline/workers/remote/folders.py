@@ -11,7 +11,7 @@ from towline.errors import InvalidRequest
 from towline.on_worker import command
 from towline.on_worker.command_inputs import Written, inputs
 from towline.on_worker.isolation import JOB_VARIABLE, RUN_DIR_VARIABLE
-from towline.on_worker.run_job import command_line
+from towline.workers.plans import python_words
 from towline.workers.remote import job_scripts
 from towline.workers.remote.queues import Queue
 from towline.workers.remote.shell_queue import ShellQueue
@@ -60,7 +60,11 @@ def prepare(assignment: Assignment, site: Site) -> Prepared:
     if assignment.payload_kind == "command":
         words, variables, setup = _command(assignment, site, files)
     else:
-        words, variables, setup = _python_words(assignment, site), {}, _around(assignment, site, ())
+        words, variables, setup = (
+            python_words(site.python, site.execution_cmd, assignment.run_dir),
+            {},
+            _around(assignment, site, ()),
+        )
     batch = BatchScript(
         run_dir=assignment.run_dir,
         mark=submission.mark,
@@ -81,13 +85,6 @@ def _relative(run_dir: str, work_dir: str) -> str:
         return str(PurePosixPath(run_dir).relative_to(work_dir))
     except ValueError as error:
         raise InvalidRequest(f"the run folder {run_dir} is not in the work_dir {work_dir} of the worker") from error
-
-
-def _python_words(assignment: Assignment, site: Site) -> list[str]:
-    if site.execution_cmd is None:
-        return command_line(site.python, assignment.run_dir)
-    # The words of the user are for the shell, as the lines of pre_run are; the folder is an argument.
-    return ["/bin/bash", "-c", site.execution_cmd.replace("{}", '"$1"'), "towline", assignment.run_dir]
 
 
 def _command(
