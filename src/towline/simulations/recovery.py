@@ -3,7 +3,8 @@
 What is being simulated never changes here. A remedy that would need that is proposed to a person instead.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -44,6 +45,7 @@ def correct(
     files: RunFiles | None = None,
     earlier: Sequence[Correction] = (),
     attempts: int = ATTEMPTS,
+    resources: Iterable[str] | None = None,
 ) -> Correction | None:
     """What to change after a failed attempt; None when nothing helps, or it was tried.
 
@@ -61,19 +63,22 @@ def correct(
         The corrections before this one. The same correction of the same failure is not made twice.
     attempts
         The number of attempts in all.
+    resources
+        What the job asked for; more of anything else would change nothing. None: unknown.
     """
     remedy = diagnosis.remedy
     if attempt >= attempts:
         return None
     changes = {}
     for change in remedy.changes:
-        value = _changed(case, change, parameters)
+        value = _changed(case, change, parameters) if _asked_for(change, diagnosis) else None
         if value is not None:
             changes[change.parameter] = value
     checkpoint = latest_checkpoint(files.folder) if remedy.restart and files is not None else None
-    if not (changes or remedy.resources or checkpoint or remedy.repeat):
+    more = {name: one for name, one in remedy.resources.items() if resources is None or name in set(resources)}
+    if not (changes or more or checkpoint or remedy.repeat):
         return None
-    found = Correction(diagnosis.failure, changes, dict(remedy.resources), checkpoint)
+    found = Correction(diagnosis.failure, changes, more, checkpoint)
     found = replace(found, note=_note(diagnosis, found, case))
     return None if _made_before(found, earlier) else found
 
@@ -97,6 +102,13 @@ def latest_checkpoint(folder: Path) -> Path | None:
     marks = [*folder.glob("*_cp/*-mesh.cpa.gz"), *folder.glob("*_cp/*-mesh.cpr")]
     newest = max(marks, key=lambda one: one.name, default=None)
     return newest.parent / newest.name.split("-mesh")[0] if newest is not None else None
+
+
+def _asked_for(change: Change, diagnosis: Diagnosis) -> bool:
+    """Whether the numbers of the checks ask for a change that depends on them."""
+    if not change.number or change.at_least is None:
+        return True
+    return diagnosis.numbers.get(change.number, -math.inf) >= change.at_least
 
 
 def _changed(case: Case, change: Change, parameters: Sequence[Parameter]) -> Value | None:

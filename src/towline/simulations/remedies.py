@@ -28,6 +28,9 @@ class Change:
     minimum: float | None = None
     """The new value is not below this; a value that is below it already stays."""
     maximum: float | None = None
+    number: str = ""
+    """A number that the failed checks have to give; the change is made only if it is at least ``at_least``."""
+    at_least: float | None = None
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ class Remedy:
     """What a person can do."""
     patterns: tuple[re.Pattern[str], ...] = ()
     """Any of these, in what ended the run, is evidence."""
+    error_block: bool = False
+    """Whether a pattern counts only after ``*** ERROR ***``: the same words may stand in warnings."""
     solver_reasons: tuple[str, ...] = ()
     """What PETSc said of the last solve; evidence if the run ended with it."""
     not_a_number: bool = False
@@ -155,6 +160,8 @@ def _change(table: object, where: str) -> Change:
     known = {one.name for one in fields(Change)}
     if not isinstance(table, dict) or "parameter" not in table or set(table) - known:
         raise ConfigurationError(f"{where}: {table!r} is no change; give parameter and one of multiply, add, set")
+    if ("number" in table) != ("at_least" in table):
+        raise ConfigurationError(f"{where}: {table['parameter']} needs number and at_least together")
     if sum(key in table for key in ("multiply", "add", "set")) != 1:
         raise ConfigurationError(f"{where}: {table['parameter']} needs exactly one of multiply, add, set")
     return Change(**table)

@@ -77,7 +77,9 @@ def classify(files: RunFiles, reason: str | None, remedies: Remedies) -> Diagnos
     if reason not in _SAYS_WHY and console.ending(files.exit_code) is Ending.COMPLETED:
         return None
     if reason is None and files.exit_code is None and console.ending() is Ending.UNKNOWN and text:
-        return None
+        # It may still run: only a scheduler that says otherwise is believed.
+        from_outside = Remedies(tuple(one for one in remedies.entries if one.reasons))
+        return _by_log(console, text, from_outside)
     by_accounting = _by_accounting(reason, remedies)
     return by_accounting or _by_log(console, text, remedies) or _by_exit(files, remedies) or _unknown(text, remedies)
 
@@ -126,7 +128,8 @@ def _by_log(console: ConsoleLog, text: str, remedies: Remedies) -> Diagnosis | N
     ending = "\n".join(text.splitlines()[first - 1 :])
     solve = console.attempts[-1] if console.attempts and console.attempts[-1].converged is False else None
     for remedy in remedies.entries:
-        match = next((found for pattern in remedy.patterns if (found := pattern.search(ending))), None)
+        patterns = remedy.patterns if console.fatal is not None or not remedy.error_block else ()
+        match = next((found for pattern in patterns if (found := pattern.search(ending))), None)
         if match is not None:
             line = first + ending.count("\n", 0, match.start())
             return Diagnosis(remedy, _around(text, line), "log", line)

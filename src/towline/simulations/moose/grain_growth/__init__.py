@@ -56,7 +56,7 @@ class GrainGrowth:
     presets = PRESETS
     sweepable = SWEEPABLE
     executable_key = "MOOSE_EXEC"
-    remedies_file = Path(__file__).parents[1] / "remedies.toml"
+    remedies_file = Path(__file__).with_name("remedies.toml")
 
     def resolve(self, stated: "Mapping[str, Value]") -> "Case":
         """See :meth:`Application.resolve`."""

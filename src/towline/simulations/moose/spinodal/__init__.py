@@ -49,7 +49,7 @@ class Spinodal:
     presets = PRESETS
     sweepable = SWEEPABLE
     executable_key = "MOOSE_EXEC"
-    remedies_file = Path(__file__).parents[1] / "remedies.toml"
+    remedies_file = Path(__file__).with_name("remedies.toml")
 
     def resolve(self, stated: "Mapping[str, Value]") -> "Case":
         """See :meth:`Application.resolve`."""
