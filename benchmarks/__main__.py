@@ -26,6 +26,9 @@ METRICS = {
     "9": "m09_command_line",
     "10": "m10_idle",
     "12": "m12_crash",
+    "r1": "r01_fetching",
+    "r3": "r03_ssh_jobs",
+    "r4": "r04_slurm_jobs",
 }
 
 
