@@ -117,7 +117,7 @@ def _changed(case: Case, change: Change, parameters: Sequence[Parameter]) -> Val
         return None
     old = case.values[change.parameter]
     new = _new_value(old.value, change)
-    if new is None:
+    if new is None or (parameter.kind in (bool, str) and not isinstance(new, parameter.kind)):
         return None
     if parameter.kind is int:
         new = round(float(new)) if change.multiply is None or change.multiply < 1 else -int(-float(new) // 1)
