@@ -138,6 +138,15 @@ def test_the_check_names_what_fails_and_what_to_do(tow: Tow, home: Path, tmp_pat
     (home / "a" / "queue.db").write_text("this is no database, and long enough to be noticed as such " * 20)
     checked = tow("project", "check", "--json", code=1, TOWLINE_PROJCT="x")
     found = outcomes(checked)
+    lines = json.loads(checked.stdout)
+    # The errors of towline itself say what to type, behind a semicolon or in backticks.
+    silent = [
+        line
+        for line in lines
+        if line["outcome"] != "ok" and not line["remedy"] and not set(";`") & set(line["message"])
+    ]
+    assert silent == []
+    assert all("\n" not in (line["message"] + (line["remedy"] or "")) for line in lines if line["subject"] != "queue")
     assert found["settings"] == "warning"
     assert found["queue"] == "failed"
     assert found["job store"] == "failed"

@@ -7,6 +7,9 @@ from enum import Enum
 
 from towline.errors import TowlineError
 
+#: Characters of an error of somebody else.
+_LONGEST_MESSAGE = 200
+
 
 class Outcome(str, Enum):
     """What came of a check."""
@@ -35,14 +38,25 @@ def ok(subject: str, message: str) -> Check:
     return Check(subject, Outcome.OK, message)
 
 
-def guarded(subject: str, check: Callable[[], Check]) -> Check:
-    """What `check` found; an error of any kind is a finding too."""
+def guarded(subject: str, check: Callable[[], Check], remedy: str | None = None) -> Check:
+    """What `check` found; an error of any kind is a finding too.
+
+    Parameters
+    ----------
+    remedy
+        What to do about an error that does not say it itself.
+    """
     try:
         found = check()
     except TowlineError as error:
-        return Check(subject, Outcome.FAILED, str(error), details=traceback.format_exc())
+        return Check(subject, Outcome.FAILED, str(error), remedy, traceback.format_exc())
     except Exception as error:  # stores and drivers raise what they like; to find that out is what a check is for
-        message = f"{type(error).__name__}: {error}"
-        remedy = "correct the configuration of it; `--errors` shows the traceback"
-        return Check(subject, Outcome.FAILED, message, remedy, traceback.format_exc())
+        remedy = remedy or "correct the configuration of it; `--errors` shows the traceback"
+        return Check(subject, Outcome.FAILED, _first_words(error), remedy, traceback.format_exc())
     return Check(subject, found.outcome, found.message, found.remedy, found.details)
+
+
+def _first_words(error: Exception) -> str:
+    """An error in a line: some drivers write whole pages, which are in the details."""
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]}…"

@@ -28,6 +28,7 @@ from towline.store.migrations import SCHEMA_VERSION
 
 _LITTLE_BYTES = 1_000_000_000
 _TOO_LITTLE_BYTES = 50_000_000
+_REMEDY_FOR_JOBS = "look at work_dir, pre_run and execution_cmd of workers.{name}; jobs of it would end like this one"
 _CLOCK_TOLERANCE_SECONDS = 5.0
 #: SQLite's write-ahead log needs shared memory, which machines do not share over a network file system.
 _NETWORK_FILE_SYSTEMS = ("nfs", "cifs", "smb", "lustre", "gpfs", "beegfs", "fuse.sshfs", "afs", "ceph", "9p")
@@ -93,7 +94,7 @@ def check_worker(project: Project, name: str, own: Environment, *, all_packages:
         yield from remote_checks(project, name, own, all_packages=all_packages)
         return
     yield from _worker_checks(project, name, own, all_packages=all_packages)
-    yield guarded(f"worker {name}: job", lambda: ok("", try_worker(project, name)))
+    yield guarded(f"worker {name}: job", lambda: ok("", try_worker(project, name)), _REMEDY_FOR_JOBS.format(name=name))
 
 
 def chosen_parts(*, queue: bool, jobstore: bool, worker: str | None) -> tuple[Part, ...]:
@@ -163,8 +164,12 @@ def _check_disk(folder: Path) -> Check:
 
 def _check_clock(folder: Path) -> Check:
     # The clock of a file server may differ from the one of this machine; leases and file times would not fit.
-    with tempfile.NamedTemporaryFile(dir=_existing(folder)) as stream:
-        off = os.fstat(stream.fileno()).st_mtime - time.time()
+    try:
+        with tempfile.NamedTemporaryFile(dir=_existing(folder)) as stream:
+            off = os.fstat(stream.fileno()).st_mtime - time.time()
+    except OSError as error:
+        message = f"the clock of the disk of {folder} cannot be read: {error.strerror}"
+        return Check("", Outcome.WARNING, message, "give base_dir a folder that can be written")
     if abs(off) > _CLOCK_TOLERANCE_SECONDS:
         message = f"the clock of the disk of {folder} differs by {off:.0f} s from the clock of this machine"
         return Check("", Outcome.WARNING, message, "let both machines take the time from the network (NTP)")
@@ -255,7 +260,12 @@ def _worker_checks(project: Project, name: str, own: Environment, *, all_package
     # With execution_cmd the interpreter is that of the user's line, which the job tries.
     for config in (None, *project.exec_config) if worker.execution_cmd is None else ():
         where = f"{subject}: environment" + ("" if config is None else f" {config}")
-        yield guarded(where, lambda at=config: _check_environment(project, worker, at, own, all_packages))  # type: ignore[misc]
+        shell_lines = f"workers.{name}" if config is None else f"workers.{name} or exec_config.{config}"
+        yield guarded(
+            where,
+            lambda at=config: _check_environment(project, worker, at, own, all_packages),  # type: ignore[misc]
+            f"look at pre_run, modules and export of {shell_lines}; type its lines in a shell to see what they do",
+        )
 
 
 def _check_environment(
