@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator
 
-from towline.simulations.application import Origin
 from towline.simulations.materials import MaterialData, materials
 from towline.simulations.sentence.assigning import exact, state_sweep
 from towline.simulations.sentence.placing import HOMOLOGOUS
@@ -182,7 +181,7 @@ def _homologous_temperature(reading: Reading) -> None:
         reading.not_understood.append(f"{source}: no melting temperature is known; give kelvins")
         return
     kelvin = float(f"{fraction * melting:.6g}")
-    if reading.state("T", kelvin, source, origin=Origin.DERIVED, note=f"“{source}”, {melting:g} K"):
+    if reading.state("T", kelvin, source, note=f"“{source}”, {melting:g} K"):
         reading.understood.append(f"T = {kelvin:g} K: {source}, {melting:g} K")
 
 
@@ -211,7 +210,7 @@ def _grains_of_size(reading: Reading, radius: float, source: str) -> None:
     volume = math.prod(_lengths(reading))
     one = math.pi * radius**2 if reading.dimension == 2 else 4 / 3 * math.pi * radius**3
     grains = round(volume / one)
-    if reading.state("num_grains", grains, source, origin=Origin.DERIVED, note=f"box over grains of “{source}”"):
+    if reading.state("num_grains", grains, source, note=f"box over grains of “{source}”"):
         reading.understood.append(f"num_grains = {grains}: {source}, in the box")
 
 
@@ -231,7 +230,7 @@ def _box_of_grains(reading: Reading, radius: float, source: str) -> None:
         side = (4 / 3 * math.pi * number) ** (1 / 3) * radius
     side = float(f"{side:.4g}")
     for name in _BOX[: reading.dimension]:
-        reading.state(name, side, source, origin=Origin.DERIVED, note=f"{number:g} grains of “{source}”")
+        reading.state(name, side, source, note=f"{number:g} grains of “{source}”")
     reading.understood.append(f"{', '.join(_BOX[: reading.dimension])} = {side:g} nm: {number:g} grains of {source}")
 
 
@@ -247,7 +246,7 @@ def _element_size(reading: Reading) -> None:
     done = []
     for axis, length in zip("xyz", _lengths(reading), strict=False):
         count = max(1, round(length / size))
-        if reading.state(f"n{axis}", count, source, origin=Origin.DERIVED, note=f"box over “{source}”"):
+        if reading.state(f"n{axis}", count, source, note=f"box over “{source}”"):
             done.append(f"n{axis} = {count}")
     if done:
         reading.understood.append(f"{', '.join(done)}: {source}")

@@ -15,16 +15,87 @@ APPLICATIONS = {name: registry.find(name) for name in ("grain_growth", "spinodal
 SETTINGS = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 WORDS = (
-    *("grain growth", "spinodal decomposition", "copper", "Fe-Cr", "between", "from", "to", "and", "with", "at", "in steps of", "of", "by", "x"),
-    *("grains", "temperatures", "seeds", "box", "elements", "each", "periodic", "in x", "3-D", "not", "interface width", "time step", "dt"),
-    *("K", "°C", "nm", "µm", "ns", "s", "at.%", "%", "eV", "J/m^2", "C", "hundred", "thousand", "four", "seven", "half a", "dozen", "point"),
-    *(",", ";", ":", "=", "±", "-", "–", "(", ")", "...", "T", "n_grains", "c0", "seed", "M", "run_name", "fe_mode", "every", "values", "2d_quick"),
-)  # fmt: skip
+    *(
+        "grain growth",
+        "spinodal decomposition",
+        "copper",
+        "Fe-Cr",
+        "between",
+        "from",
+        "to",
+        "and",
+        "with",
+        "at",
+        "in steps of",
+        "of",
+        "by",
+        "x",
+    ),
+    *(
+        "grains",
+        "temperatures",
+        "seeds",
+        "box",
+        "elements",
+        "each",
+        "periodic",
+        "in x",
+        "3-D",
+        "not",
+        "interface width",
+        "time step",
+        "dt",
+    ),
+    *(
+        "K",
+        "°C",
+        "nm",
+        "µm",
+        "ns",
+        "s",
+        "at.%",
+        "%",
+        "eV",
+        "J/m^2",
+        "C",
+        "hundred",
+        "thousand",
+        "four",
+        "seven",
+        "half a",
+        "dozen",
+        "point",
+    ),
+    *(
+        ",",
+        ";",
+        ":",
+        "=",
+        "±",
+        "-",
+        "–",
+        "(",
+        ")",
+        "...",
+        "T",
+        "n_grains",
+        "c0",
+        "seed",
+        "M",
+        "run_name",
+        "fe_mode",
+        "every",
+        "values",
+        "2d_quick",
+    ),
+)
 NUMBERS = st.one_of(
     st.integers(-5, 10**7).map(str),
     st.floats(allow_nan=False, allow_infinity=False).map(repr),
-    st.sampled_from(["1,000", "300,450,600", "46,77", "2.5e-6", "10^3", "2 × 10^-4", "1e400", "0", "00", "1.2.3", "½", "٣", "10⁻⁶"]),
-)  # fmt: skip
+    st.sampled_from(
+        ["1,000", "300,450,600", "46,77", "2.5e-6", "10^3", "2 × 10^-4", "1e400", "0", "00", "1.2.3", "½", "٣", "10⁻⁶"]
+    ),
+)
 PIECES = st.lists(st.one_of(st.sampled_from(WORDS), NUMBERS), max_size=25)
 
 
@@ -32,8 +103,7 @@ def check_plan(text: str) -> None:
     """A sentence is refused, or every number of it stands somewhere in a typed plan."""
     try:
         plan = read(text, APPLICATIONS)
-    except InvalidRequest as error:
-        assert str(error)
+    except InvalidRequest:
         return
     _check_types(plan)
     told = "\n".join((*plan.understood, *plan.assumed, *plan.not_understood))

@@ -130,7 +130,8 @@ def test_every_value_says_where_it_comes_from() -> None:
     plan = read("grain growth in copper at 400 °C, mean grain size of 60 nm", APPLICATIONS)
     assert plan.stated["T"].origin is Origin.STATED
     assert plan.stated["T"].note == "“400 °C”"
-    assert plan.stated["xmax"].origin is Origin.DERIVED
+    assert plan.stated["xmax"].origin is Origin.STATED
+    assert plan.stated["xmax"].note == "100 grains of “mean grain size of 60 nm”"
     assert "Schönfelder" in plan.stated["Q"].note
     assert plan.stated["T"].unit == "K"
 
@@ -146,3 +147,10 @@ def test_the_plan_of_a_sentence_can_be_resolved() -> None:
     assert case["num_grains"] == 25
     assert case["periodic_z"] is False
     assert case.number("end_time") > 0
+
+
+def test_what_follows_from_a_size_survives_the_resolution() -> None:
+    plan = read("grain growth in copper at half the melting point, 50 grains, mean grain size of 60 nm", APPLICATIONS)
+    case = APPLICATIONS[plan.physics].resolve(plan.stated)
+    assert case["xmax"] == 376.0
+    assert case["T"] == 678.885
