@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from towline.operations.controller.runner import Runner
     from towline.operations.events import events
     from towline.operations.job_stores import get_jobstore
+    from towline.operations.simulations import simulate
     from towline.operations.submission import submit_flow
     from towline.operations.waiting import wait_flow
 
@@ -37,6 +38,7 @@ _HOME_OF = {
     "get_jobstore": "towline.operations.job_stores",
     "hold": "towline.jobflow.holds",
     "set_run_config": "towline.jobflow.run_config",
+    "simulate": "towline.operations.simulations",
     "submit_flow": "towline.operations.submission",
     "wait_flow": "towline.operations.waiting",
     "worker_file": "towline.jobflow.command",
@@ -57,6 +59,7 @@ __all__ = [
     "get_jobstore",
     "hold",
     "set_run_config",
+    "simulate",
     "submit_flow",
     "wait_flow",
     "worker_file",

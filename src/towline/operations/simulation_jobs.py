@@ -98,6 +98,7 @@ def _attempt(
     judged = _here(judge_attempt(str(folder), run.output, run.uuid, asdict(place), launched, earlier), place)
     # A run that was killed is judged too: why it ended is the question.
     judged.config.on_missing_references = OnMissing.NONE
+    judged.metadata["simulation"] = folder.name
     if place.elsewhere:
         # Bringing the files may fail while the connection is away.
         set_run_config(judged, retry={"error": {"times": 5, "delay_seconds": [10, 60, 600]}}, dynamic=False)

@@ -14,12 +14,15 @@ from towline.simulations import registry
 from towline.simulations.application import Application, Case, Finding, Parameter, Severity, Value
 from towline.simulations.cases import case_document, finding_document
 from towline.simulations.config_env import ConfigEnv
+from towline.simulations.models.settings import model_settings
 from towline.simulations.moose import checking, input_file
 from towline.simulations.moose.problems import InvalidInputFile, suggestion
 from towline.simulations.parameters import check, check_values, described
 from towline.simulations.sentence.plan import Plan
 from towline.simulations.sentence.reader import read
 
+#: In the folder of the runs: questions to language models, with their answers.
+_MODEL_CALLS = "model_calls"
 #: Members that a sweep has at most.
 LARGEST_SWEEP = 10_000
 _CASE_KEYS = ("physics", "params", "preset", "sweep", "seeds", "backend_name", "run_name")
@@ -133,15 +136,27 @@ def plan(
 
 
 def read_sentence(sentence: str, config: ConfigEnv) -> Plan:
-    """What a sentence asks for; nothing in it is checked yet.
+    """What a sentence asks for, read by rules, and by a language model where they are not enough and one is configured.
+
+    Nothing in it is checked yet. What models were asked and answered is kept in the folder of the runs.
 
     Raises
     ------
     InvalidRequest
         It does not say what to simulate.
+    ConfigurationError
+        The keys of the model are wrong.
     """
-    del config
-    return read(sentence, {application.name: application for application in list_physics()})
+    applications = {application.name: application for application in list_physics()}
+    settings = model_settings(config.get)
+    if settings is None:
+        return read(sentence, applications)
+    folder = Path(config.get("RUNS_DIR")).expanduser().absolute() / _MODEL_CALLS
+    # Only who uses a model pays for the library.
+    from towline.simulations.models.client import ModelClient
+    from towline.simulations.sentence.model_reader import read_with_model
+
+    return read_with_model(sentence, applications, ModelClient(settings, folder))
 
 
 def plan_sentence(found: Plan, params: Mapping[str, Any] | None = None) -> list[Planned]:

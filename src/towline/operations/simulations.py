@@ -16,6 +16,7 @@ from towline.core.states import JobState
 from towline.errors import InvalidRequest, RunnerAlreadyActive
 from towline.operations import runners
 from towline.operations.compose import open_project
+from towline.operations.jobs import JobFilter, get_job, list_jobs
 from towline.operations.simulation_clusters import (
     WORKER,
     cluster_launch,
@@ -144,8 +145,9 @@ def simulate(
         backend_name=backend_name,
         force=force,
     )
-    with active_runner(project):
-        wait_flow(list(submitted.job_ids), timeout_seconds, project, progress)
+    with active_runner(submitted.project):
+        wait_flow(list(submitted.job_ids), timeout_seconds, submitted.project, progress)
+    settle(submitted.folder, submitted.project)
     return outcome(submitted.folder)
 
 
@@ -287,6 +289,26 @@ def active_runner(project: str | None = None) -> Iterator[bool]:
         runners.stop(project)
         raise
     runners.stop(project)
+
+
+def settle(folder: Path, project: str) -> None:
+    """Note in the record of a simulation that nobody judged why that is: its jobs were stopped, or one of them failed.
+
+    What still moves is left alone.
+    """
+    last = outcome(folder).folder
+    if read_json(last / RECORD).get("status") != "pending":
+        return
+    with open_project(project) as opened:
+        jobs = list_jobs(opened, JobFilter(metadata={"simulation": last.name}))
+        stopped = [one for one in jobs if one.state in (JobState.USER_STOPPED, JobState.STOPPED)]
+        failed = [get_job(opened, one.id) for one in jobs if one.state in (JobState.FAILED, JobState.REMOTE_ERROR)]
+    if stopped:
+        update_record(last, {"status": "stopped", "problem": f"job {stopped[0].db_id} was stopped"})
+    elif failed:
+        told = failed[0].failure.message if failed[0].failure is not None else failed[0].state.value
+        problem = f"job {failed[0].db_id} ({failed[0].name}): {told}"
+        update_record(last, {"status": "failed", "problem": problem})
 
 
 def wait_for(submitted: InQueue, timeout_seconds: float | None = None, progress: Progress | None = None) -> Waited:

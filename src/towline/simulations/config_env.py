@@ -42,6 +42,7 @@ KEYS: tuple[Key, ...] = (
     Key("LLM_BASE_URL", "address of the provider"),
     Key("LLM_API_KEY", "key of the provider; falls back to ANTHROPIC_API_KEY"),
     Key("LLM_MAX_TOKENS", "longest answer", "1500"),
+    Key("LLM_MAX_COST", "dollars that questions of one day may cost together", "1"),
     Key("ANTHROPIC_API_KEY", "key of one provider"),
     Key("BACKEND_URL", "not needed: there is no second service"),
     Key("AUTOMOOSE_URL", "not needed: there is no second service"),

@@ -102,7 +102,7 @@ def show_plan(planned: "Planned", *, as_json: bool) -> None:
 def wait_and_tell(context: click.Context, submitted: "Submitted", run: RunOptions, *, as_json: bool) -> None:
     """Wait for a simulation that is in the queue, and tell what came of it."""
     from towline.operations.simulation_following import follow
-    from towline.operations.simulations import active_runner, outcome
+    from towline.operations.simulations import active_runner, outcome, settle
 
     for note in submitted.launch.notes:
         say(note)
@@ -113,7 +113,7 @@ def wait_and_tell(context: click.Context, submitted: "Submitted", run: RunOption
         return
     progress = Progress()
     try:
-        with active_runner(project_of(context)):
+        with active_runner(submitted.project):
             follow(submitted, progress.show, run.timeout)
     except KeyboardInterrupt:
         progress.end()
@@ -121,6 +121,7 @@ def wait_and_tell(context: click.Context, submitted: "Submitted", run: RunOption
         raise click.exceptions.Exit(130) from None
     finally:
         progress.end()
+    settle(submitted.folder, submitted.project)
     found = outcome(submitted.folder)
     if as_json:
         print_json(outcome_document(found))

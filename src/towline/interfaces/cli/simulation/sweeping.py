@@ -102,12 +102,7 @@ def _print_members(members: "Sequence[Planned]") -> None:
         for name in cases[0].values
         if len({case.values[name].value if name in case.values else None for case in cases}) > 1
     ]
-    columns = [
-        Column(
-            name, lambda case, name=name: value_text(case.values[name].value) if name in case.values else "", right=True
-        )
-        for name in differing
-    ]
+    columns = [Column(name, _value_of(name), right=True) for name in differing]
     print_table(columns, cases, f"{plural(len(cases), 'simulation')} of {cases[0].physics}")
 
 
@@ -119,7 +114,7 @@ def wait_and_tell_sweep(context: click.Context, submitted: "SubmittedSweep", run
     """Wait for a sweep that is in the queue, and tell what its members say together."""
     from towline.operations.simulation_following import follow
     from towline.operations.simulation_sweeps import sweep_outcome
-    from towline.operations.simulations import active_runner
+    from towline.operations.simulations import active_runner, settle
 
     say(f"solver: {submitted.launch.solver}")
     kept = f", {len(submitted.kept)} kept" if submitted.kept else ""
@@ -133,7 +128,7 @@ def wait_and_tell_sweep(context: click.Context, submitted: "SubmittedSweep", run
         return
     progress = Progress()
     try:
-        with active_runner(project_of(context)):
+        with active_runner(submitted.project):
             follow(submitted, progress.show, run.timeout)
     except KeyboardInterrupt:
         progress.end()
@@ -141,6 +136,8 @@ def wait_and_tell_sweep(context: click.Context, submitted: "SubmittedSweep", run
         raise click.exceptions.Exit(130) from None
     finally:
         progress.end()
+    for member in submitted.members:
+        settle(member, submitted.project)
     found = sweep_outcome(submitted.folder)
     if as_json:
         print_json(outcome_document(found))
