@@ -1,5 +1,6 @@
-"""Runs whose results are known exactly, written as the files that a solver leaves; tests spoil them one way at a time."""
+"""Runs whose results are known exactly, written as the files that a solver leaves; tests spoil them in one way."""
 
+import itertools
 import math
 from dataclasses import replace
 
@@ -66,7 +67,7 @@ class KnownRun:
 def steps_of(times, rejected=0):
     """A console of accepted steps, with some rejected ones before them."""
     text = "\nTime Step 0, time = 0\n"
-    for number, (before, time) in enumerate(zip(times[:-1], times[1:], strict=True), start=1):
+    for number, (before, time) in enumerate(itertools.pairwise(times), start=1):
         step = f"\nTime Step {number}, time = {time:.10g}, dt = {time - before:.10g}\n 0 Nonlinear |R| = 1.0e+00\n"
         if number <= rejected:
             text += step + " Solve Did NOT Converge!\n"

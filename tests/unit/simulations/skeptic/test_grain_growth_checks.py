@@ -1,4 +1,4 @@
-"""Every check of grain growth passes on a run that is known to be right, fails on a spoilt one, and knows its limits."""
+"""Every check of grain growth passes on a run that is right, fails on a spoilt one, and knows its limits."""
 
 import math
 
@@ -12,6 +12,7 @@ from towline.simulations.moose.grain_growth.grains import GrainSizes
 from towline.simulations.moose.grain_growth.kinetic_checks import large_enough
 from towline.simulations.moose.grain_growth.kinetics import kinetics_of
 from towline.simulations.moose.grain_growth.theory import boundary_of
+from towline.simulations.moose.output_files import UnreadableOutput
 
 PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
 
@@ -202,25 +203,23 @@ def test_a_run_without_files_is_judged_without_a_crash(grains, tmp_path):
 
 @pytest.mark.parametrize("length", [0, 1, 40, 500, 3000])
 def test_a_table_cut_at_any_place_is_an_error_or_no_pass(grains, length):
-    from towline.errors import TowlineError
-
     files = grains.write()
     text = files.csv.read_text()
     files.csv.write_text(text[:length])
     try:
-        found = grains.judge(files)
-    except TowlineError as error:
-        assert str(files.csv) in str(error)
-        return
-    assert found["N2"].outcome is not PASS
+        outcome = grains.judge(files)["N2"].outcome
+    except UnreadableOutput as error:
+        outcome = error
+    assert outcome is not PASS
 
 
 def _sizes(ratio, grains=40, largest=1.0):
     """Grains that grow at (π/3) Mσ (n − 6) times a factor, Mσ = 20.7 nm²/ns."""
     times = np.array([100.0, 110.0, 120.0])
     areas, sides = [], []
+    slope = ratio * math.pi / 3 * 20.70
     for time in times:
-        areas.append({g: largest * 5e4 + ratio * math.pi / 3 * 20.70 * (g % 5 - 2) * (time - 100) for g in range(grains)})
+        areas.append({one: largest * 5e4 + slope * (one % 5 - 2) * (time - 100) for one in range(grains)})
         sides.append({g: 4 + g % 5 for g in range(grains)})
     return GrainSizes(times, tuple(areas), tuple(sides))
 

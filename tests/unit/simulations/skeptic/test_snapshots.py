@@ -4,7 +4,7 @@ import netCDF4
 import numpy as np
 import pytest
 
-from towline.simulations.moose.grain_growth.grains import areas_of, grain_map, grain_maps, neighbours, sizes_of
+from towline.simulations.moose.grain_growth.grains import areas_of, grain_map, grain_maps, sides_of, sizes_of
 from towline.simulations.moose.output_files import UnreadableOutput
 from towline.simulations.moose.snapshots import Snapshots
 from towline.simulations.moose.solver.exodus import ExodusFile
@@ -102,7 +102,16 @@ def test_a_grain_that_crosses_the_side_of_the_box_is_one_grain():
     fields = _discs(10.0, [(0, 0), (32, 32)])
     assert len(np.unique(grain_map(fields, (True, True)))) == 3
     assert len(np.unique(grain_map(fields, (False, False)))) == 6
-    assert sorted(neighbours(grain_map(fields, (True, True)), (True, True)).values()) == [1, 1, 2]
+
+
+def test_bricks_have_six_sides_even_where_two_of_them_are_shared_with_one_neighbour():
+    # Two bricks per row in a periodic box: each meets the other one of its row on both sides.
+    row = np.repeat([0, 1], 10)
+    wall = np.concatenate([np.tile(row, (6, 1)), np.tile(np.roll(row + 2, 5), (6, 1))])
+    assert sides_of(wall, (True, True)) == {0: 6, 1: 6, 2: 6, 3: 6}
+    # At free sides grains end; none of these lies within.
+    assert sides_of(wall, (False, False)) == {}
+    assert sides_of(np.zeros((2, 2, 2), dtype=int), (True, True, True)) == {}
 
 
 def test_grains_keep_their_numbers_from_snapshot_to_snapshot(tmp_path):

@@ -68,8 +68,9 @@ def side_rates(sizes: GrainSizes, one: Boundary) -> tuple[np.ndarray[tuple[int, 
             continue
         before, after = sizes.areas[place], sizes.areas[place + 1]
         for grain, area in before.items():
-            kept = grain in after and sizes.sides[place][grain] == sizes.sides[place + 1][grain]
-            if kept and min(area, after[grain]) > smallest:
-                points.append((sizes.sides[place][grain] - 6, (after[grain] - area) / step))
+            sides = sizes.sides[place].get(grain)
+            kept = sides is not None and grain in after and sides == sizes.sides[place + 1].get(grain)
+            if sides is not None and kept and min(area, after[grain]) > smallest:
+                points.append((sides - 6, (after[grain] - area) / step))
                 grains.add(grain)
     return np.array(points, dtype=float).reshape(-1, 2), len(grains)

@@ -1,4 +1,4 @@
-"""Single grains in the snapshots of a run: their areas, their neighbours, and who is who in the next snapshot."""
+"""Single grains in the snapshots of a run: their areas, their sides, and who is who in the next snapshot."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class GrainSizes:
     times: Array
     #: Areas in nm² (volumes in nm³), by grain, per time.
     areas: tuple[dict[int, float], ...]
-    #: Number of neighbours, by grain, per time.
+    #: Number of sides, by grain, per time.
     sides: tuple[dict[int, int], ...]
 
 
@@ -73,18 +73,23 @@ def _joined(labels: Labels, winner: Labels, periodic: Sequence[bool]) -> Labels:
     return np.asarray(np.unique(roots[labels], return_inverse=True)[1].reshape(labels.shape))
 
 
-def neighbours(grains: Labels, periodic: Sequence[bool]) -> dict[int, int]:
-    """Return the number of neighbours of each grain: other grains that it shares a side of a cell with."""
-    pairs = []
-    for axis, wraps in enumerate(periodic):
-        other = np.roll(grains, -1, axis)
-        here = grains if wraps else np.delete(grains, -1, axis)
-        there = other if wraps else np.delete(other, -1, axis)
-        differ = here != there
-        pairs.append(np.sort(np.stack([here[differ], there[differ]]), axis=0))
-    found = np.unique(np.concatenate(pairs, axis=1), axis=1)
-    counts = np.bincount(found.ravel(), minlength=int(grains.max()) + 1)
-    return {grain: int(count) for grain, count in enumerate(counts)}
+def sides_of(grains: Labels, periodic: Sequence[bool]) -> dict[int, int]:
+    """Return the number of sides of each grain of a plane, which is that of the points where it meets two others.
+
+    Counting neighbours would not do: large grains of a small box share two sides with the same neighbour. Grains at a
+    side of the box that is not periodic are left out: they end there. Of three dimensions nothing is returned.
+    """
+    if grains.ndim != 2:
+        return {}
+    corners = np.stack([np.roll(grains, shift, (0, 1)) for shift in ((0, 0), (-1, 0), (0, -1), (-1, -1))])
+    kept = corners[:, : None if periodic[0] else -1, : None if periodic[1] else -1].reshape(4, -1)
+    ordered = np.sort(kept, axis=0)
+    fresh = np.concatenate([np.ones((1, ordered.shape[1]), dtype=bool), np.diff(ordered, axis=0) != 0])
+    meeting = fresh.sum(axis=0) >= 3
+    counts = np.bincount(ordered[:, meeting][fresh[:, meeting]], minlength=int(grains.max()) + 1)
+    edges = [grains.take(end, axis).ravel() for axis in (0, 1) if not periodic[axis] for end in (0, -1)]
+    outer = set(np.concatenate(edges).tolist()) if edges else set()
+    return {int(grain): int(counts[grain]) for grain in np.unique(grains) if int(grain) not in outer}
 
 
 def areas_of(order_parameters: Array, grains: Labels, cell_volume: float) -> dict[int, float]:
@@ -117,7 +122,7 @@ class GrainMap:
     grains: NDArray[np.int32]
     #: Ση², 1 inside of grains.
     bounds: NDArray[np.float32]
-    #: Area and number of neighbours of each grain.
+    #: Area of each grain, and number of sides of each that ends within the box.
     areas: dict[int, float]
     sides: dict[int, int]
 
@@ -152,7 +157,7 @@ def grain_maps(snapshots: Snapshots, periodic: Sequence[bool], most: int) -> lis
                 numbers[grains].astype(np.int32),
                 (values**2).sum(axis=0).astype(np.float32),
                 {ids[grain]: area for grain, area in areas.items()},
-                {ids[grain]: count for grain, count in neighbours(grains, wraps).items()},
+                {ids[grain]: count for grain, count in sides_of(grains, wraps).items()},
             )
         )
     return found
@@ -171,7 +176,7 @@ def maps_of(case: Case, files: RunFiles) -> list[GrainMap]:
 
 
 def sizes_of(maps: Sequence[GrainMap]) -> GrainSizes | None:
-    """Return areas and neighbours of all grains; None without snapshots."""
+    """Return areas and sides of all grains; None without snapshots."""
     if not maps:
         return None
     return GrainSizes(
