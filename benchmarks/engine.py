@@ -25,10 +25,18 @@ DEADLINE_SECONDS = 200.0
 
 
 @contextmanager
-def engine(*, started: bool = True) -> Iterator[Path]:
-    """A fresh ``TOWLINE_HOME`` for this process, and a runner of its project, which is gone afterwards."""
+def engine(*, started: bool = True, project: str | None = None) -> Iterator[Path]:
+    """A fresh ``TOWLINE_HOME`` for this process, and a runner of its project, which is gone afterwards.
+
+    Parameters
+    ----------
+    project
+        Content of the project file; without it, the built-in project is used.
+    """
     home = Path(tempfile.mkdtemp(prefix="towline-benchmark-", dir=os.environ.get(SCRATCH_VARIABLE)))
     os.environ["TOWLINE_HOME"] = str(home)
+    if project is not None:
+        (home / "benchmark.yaml").write_text(f"name: benchmark\n{project}")
     try:
         if started:
             tow("runner", "start")

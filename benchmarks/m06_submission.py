@@ -76,7 +76,7 @@ def ours(where: str, repeats: int) -> dict[str, list[float]]:
         database.dialect.roll_back(connection)
         return taken
 
-    large = {"values": [0.1 * number for number in range(52_000)]}
+    large = {"values": [0.1 * number for number in range(85_000)]}
 
     def one_large() -> float:
         jobs = Flow([Job(dict, function_args=(large,))])

@@ -20,8 +20,10 @@ SECONDS = 5.0
 _LEAD_SECONDS = 3.0
 
 _RAW = (
-    "UPDATE job SET state = 'CHECKED_OUT', lease_owner = ? WHERE +job.state = 'READY' AND id IN (SELECT id FROM job "
-    "WHERE worker = ? AND state = 'READY' ORDER BY priority DESC, id LIMIT ? /* skip locked */) RETURNING id"
+    "UPDATE job SET state = 'CHECKED_OUT', previous_state = 'READY', lease_owner = ?, updated_at = ? "
+    "WHERE +job.state = 'READY' AND id IN ("
+    "SELECT id FROM job WHERE worker = ? AND state = 'READY' ORDER BY priority DESC, id LIMIT ? /* skip locked */) "
+    "RETURNING id"
 )
 
 
@@ -53,8 +55,9 @@ def drain(where: str, batch: int, number: int, starts_at: float, raw: bool) -> d
 
 
 def _claim_raw(database: Any, number: int, batch: int) -> list[int]:
+    parameters = (number, time.time(), CLAIMED_WORKER, batch)
     # Without a transaction around it: SQLite and PostgreSQL make each statement one.
-    rows = database._patiently(lambda: database.connection.execute(_RAW, (number, CLAIMED_WORKER, batch)).fetchall())
+    rows = database._patiently(lambda: database.connection.execute(_RAW, parameters).fetchall())
     return [row[0] for row in rows]
 
 

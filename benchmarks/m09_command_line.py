@@ -1,9 +1,11 @@
 """Metric 9: how long a command takes to answer."""
 
+import functools
 import sys
 
 from benchmarks.engine import TOW, engine
 from benchmarks.floors import command_seconds
+from benchmarks.full_queue import filled
 from benchmarks.measurement import Better, Figure, Options, alternate, python_pass_milliseconds
 from benchmarks.peer_run_locally import independent
 from benchmarks.side import run_side
@@ -29,8 +31,53 @@ def ours(stored_jobs: int) -> dict[str, list[float]]:
         ).taken
 
 
+def with_full_queue(where: str) -> dict[str, list[float]]:
+    """Milliseconds of commands in a project whose queue is full, alternating with ``python -c pass``."""
+    commands = {
+        "list": ["job", "list", "-m", "20"],
+        "list 100": ["job", "list"],
+        "list of a state": ["job", "list", "-s", "FAILED", "-m", "20"],
+        "info": ["job", "info", "777"],
+        "flows": ["flow", "list", "-m", "20"],
+        "report": ["job", "report"],
+    }
+    with engine(started=False, project=f"queue: {{store: {{url: '{where}'}}}}\nworkers: {{local: {{type: local}}}}\n"):
+        sides = {name: functools.partial(_milliseconds, [TOW, *arguments]) for name, arguments in commands.items()}
+        return alternate(STARTS, {"pass": python_pass_milliseconds, **sides}).taken
+
+
+def _milliseconds(command: list[str]) -> float:
+    return 1000 * command_seconds(command)
+
+
 def measure(options: Options) -> list[Figure]:
     """Figures of this metric."""
+    return [*_small(options), *_large(options)]
+
+
+def _large(options: Options) -> list[Figure]:
+    taken = run_side("m09_command_line", "with_full_queue", {"where": filled("sqlite", options.large_queue)})
+    lower, floor, stored = Better.LOWER, "python -c pass", f"{options.large_queue:,} stored"
+    return [
+        Figure("9", f"tow job list -m 20, {stored}", "ms", taken["list"], floor, taken["pass"], 25, lower),
+        Figure("9", f"tow job list (100 rows), {stored}", "ms", taken["list 100"], floor, taken["pass"], 25, lower),
+        Figure(
+            "9",
+            f"tow job list -s FAILED -m 20, {stored}",
+            "ms",
+            taken["list of a state"],
+            floor,
+            taken["pass"],
+            25,
+            lower,
+        ),
+        Figure("9", f"tow job info, {stored}", "ms", taken["info"], floor, taken["pass"], 30, lower),
+        Figure("9", f"tow flow list -m 20, {stored}", "ms", taken["flows"], floor, taken["pass"], 30, lower),
+        Figure("9", f"tow job report, {stored}", "ms", taken["report"], floor, taken["pass"], 30, lower),
+    ]
+
+
+def _small(options: Options) -> list[Figure]:
     stored = options.stored_jobs
     taken = run_side("m09_command_line", "ours", {"stored_jobs": stored})
     lower, floor = Better.LOWER, "python -c pass"

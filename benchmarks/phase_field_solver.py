@@ -9,16 +9,13 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 
 from towline.simulations.moose import checking, input_file
-from towline.simulations.moose.solver.executioner import TransientRun, read_time_settings, read_tolerances
 from towline.simulations.moose.solver.objects import Input
-from towline.simulations.moose.solver.outputs import read_console
-from towline.simulations.moose.solver.problem import build_problem
-from towline.simulations.moose.solver.reporting import RunReporter
-from towline.simulations.moose.solver.time_steppers import ConstantStep
+from towline.simulations.moose.solver.run import prepare
 
 ORDER_PARAMETERS = 8
 LENGTH = 1000.0
@@ -67,20 +64,18 @@ TEXT = """
 
 
 def embedded(elements: int, steps: int):
-    """Return the seconds, and the fields at the start and the end."""
+    """Return the seconds, the fields at the start and the end, and the constants of the material."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "growth.i"
         path.write_text(TEXT.format(elements=elements, steps=steps))
-        source = Input(checking.check(input_file.read([path]).tree).tree)
-    problem = build_problem(source)
-    first = problem.state.fields.unknowns.copy()
-    block = source.block("Executioner")
-    reporter = RunReporter(problem, [], read_console(source, Path(folder)), lambda line: None)
-    run = TransientRun(problem, read_time_settings(block, ()), ConstantStep(STEP), read_tolerances(block), reporter)
+        run = prepare(Input(checking.check(input_file.read([path]).tree).tree), path, lambda line: None)
+    state = run.problem.state
+    first = state.fields.unknowns.copy()
     start = time.perf_counter()
-    run.run()
-    constants = {name: problem.state.materials.find(name).constant for name in ("L", "mu", "kappa_op")}
-    return time.perf_counter() - start, first, problem.state.fields.unknowns, constants
+    run.carry_out()
+    seconds = time.perf_counter() - start
+    constants = {name: state.materials.find(name).constant for name in ("L", "mu", "kappa_op")}
+    return seconds, first, state.fields.unknowns, constants
 
 
 def fipy(first, constants, steps: int):
@@ -113,18 +108,23 @@ def fipy(first, constants, steps: int):
 
 
 def main() -> None:
-    """Measure both and print what came out."""
+    """Measure both in turn, and print what came out."""
     elements = int(sys.argv[1]) if len(sys.argv) > 1 else 160
     steps = int(sys.argv[2]) if len(sys.argv) > 2 else 200
-    seconds, first, _, constants = embedded(elements, steps)
+    peer_steps = min(steps, 5)
+    embedded(elements, 1)
+    own, peer = [], []
+    for _ in range(3):
+        own.append(embedded(elements, peer_steps))
+        peer.append(fipy(own[-1][1], own[-1][3], peer_steps))
+    seconds = embedded(elements, steps)[0]
     size = f"{elements} x {elements} elements, {ORDER_PARAMETERS} order parameters"
     print(f"embedded solver: {size}, {steps} steps: {seconds:.1f} s")
-    peer_steps = min(steps, 5)
-    _, _, compared, _ = embedded(elements, peer_steps)
-    peer, fields = fipy(first, constants, peer_steps)
-    ratio = peer / peer_steps / (seconds / steps)
-    print(f"FiPy: {peer / peer_steps:.2f} s per step (measured over {peer_steps}), {ratio:.0f} times as long")
-    difference = np.sqrt(np.mean((fields - compared) ** 2))
+    per_step = median(one[0] for one in own) / peer_steps, median(one[0] for one in peer) / peer_steps
+    ratio = median(there[0] / here[0] for here, there in zip(own, peer, strict=True))
+    print(f"first {peer_steps} steps, medians of 3: {per_step[0]:.3f} s per step, FiPy {per_step[1]:.2f} s per step")
+    print(f"FiPy takes {ratio:.0f} times as long (median of the ratios of runs made one after the other)")
+    difference = np.sqrt(np.mean((peer[-1][1] - own[-1][2]) ** 2))
     print(f"difference of the fields after {peer_steps} steps: {difference:.1e} (root mean square)")
 
 

@@ -77,7 +77,8 @@ def read_events(
     """
     conditions = Conditions()
     if since is not None:
-        # Times and numbers grow together, but for what a worker told late. The + keeps SQLite from the order of numbers.
+        # Times and numbers grow together, but for what a worker told late. The + 0 keeps SQLite from walking along the
+        # numbers.
         rows = database.read("SELECT min(id + 0) FROM event WHERE at >= ?", (since.timestamp(),))
         after = max(after, int(rows[0][0]) - 1 if rows[0][0] is not None else NO_LIMIT)
         # The + keeps SQLite from the index of times, which does not have the order of numbers.

@@ -239,7 +239,7 @@ event = Table(
     Column("flow_id", REFERENCE),
     Index("event_by_job", "job_id"),
     Index("event_by_flow", "flow_id"),
-    Index("event_by_time", "at"),
+    Index("event_by_time", "at", postgresql_include=["id"]),
 )
 
 #: Attempts whose processes have to end: the request of a user, carried out and confirmed by the runner.

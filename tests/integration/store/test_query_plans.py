@@ -1,6 +1,7 @@
-"""What the queue is asked goes through indexes, whatever the number of jobs: SQLite tells how it would find the rows.
+"""What the queue is asked goes through indexes, whatever the number of jobs: the databases tell how they find the rows.
 
-Without statistics, which nobody makes by default, SQLite plans a small queue as it plans a large one.
+Without statistics, which nobody makes by default, SQLite plans a small queue as it plans a large one. PostgreSQL plans
+by the size of the tables; it is asked to go without scans where an index can be used at all.
 """
 
 import re
@@ -12,6 +13,7 @@ from datetime import datetime, timedelta
 import orjson
 import pytest
 
+from towline.configuration.choice import load_project
 from towline.core.records import PERSON, ExitRecord, Failure, Result
 from towline.core.states import IN_FLIGHT, FlowState, JobState
 from towline.operations import flows, jobs, reports, selection
@@ -20,6 +22,7 @@ from towline.runner import cancellations
 from towline.store import events
 from towline.store import jobs as queue
 from towline.store.completion import Completion, complete
+from towline.store.database import Database
 from towline.store.documents import SqlOutputs
 from towline.store.flow_search import FlowFilter
 from towline.store.holds import waiting_holds
@@ -45,13 +48,22 @@ def opened(tmp_path, monkeypatch) -> Iterator[OpenProject]:
 
 
 @pytest.fixture
-def ids(opened) -> dict[str, int]:
-    """A flow in which something has happened, beside another one."""
-    add_flow(opened.database, {"other": []})
-    ids = add_flow(opened.database, {"a": [], "b": ["a"], "c": ["a"], "d": ["b", "c"], "e": []}, name="main")
-    put_in_state(opened.database, ids["a"], JobState.COMPLETED, process_id="4711", lease_owner=None)
-    put_in_state(opened.database, ids["e"], JobState.FAILED)
-    return ids
+def ids_of() -> Callable[[OpenProject], dict[str, int]]:
+    """Makes a flow in which something has happened, beside another one."""
+
+    def make(opened: OpenProject) -> dict[str, int]:
+        add_flow(opened.database, {"other": []})
+        ids = add_flow(opened.database, {"a": [], "b": ["a"], "c": ["a"], "d": ["b", "c"], "e": []}, name="main")
+        put_in_state(opened.database, ids["a"], JobState.COMPLETED, process_id="4711", lease_owner=None)
+        put_in_state(opened.database, ids["e"], JobState.FAILED)
+        return ids
+
+    return make
+
+
+@pytest.fixture
+def ids(opened, ids_of) -> dict[str, int]:
+    return ids_of(opened)
 
 
 @contextmanager
@@ -116,9 +128,7 @@ ASKED: dict[str, Callable[[OpenProject, dict[str, int]], object]] = {
     "flows": lambda opened, ids: flows.list_flows(opened, FlowFilter(), _TWENTY, with_jobs=True),
     "flows by state": lambda opened, ids: flows.list_flows(opened, FlowFilter(states=(FlowState.FAILED,)), _TWENTY),
     "flows by name": lambda opened, ids: flows.list_flows(opened, FlowFilter(name="main"), _TWENTY),
-    "flows by the beginning of the name": lambda opened, ids: flows.list_flows(
-        opened, FlowFilter(name="ma*"), _TWENTY
-    ),
+    "flows by the beginning of the name": lambda opened, ids: flows.list_flows(opened, FlowFilter(name="ma*"), _TWENTY),
     "locked flows": lambda opened, ids: flows.list_flows(opened, FlowFilter(locked=True), _TWENTY),
     "flow info": lambda opened, ids: flows.flow_info(opened, selection.flow_row(opened, str(ids["a"])), details=True),
     "job report": lambda opened, ids: reports.jobs_report(opened),
@@ -233,3 +243,40 @@ def test_submission_takes_a_few_kinds_of_statements_whatever_the_number_of_jobs(
         # One for each row that is stored (job, document, edge, event), and a few for all of them.
         assert len(seen) < 4 * (number + 1) + 30
     assert kinds[0] == kinds[1]
+
+
+@pytest.fixture
+def on_server(postgresql, tmp_path, monkeypatch):
+    """An open project on PostgreSQL, and its statements with their parameters, in the order in which they are made."""
+    pytest.importorskip("psycopg")
+    from towline.store.postgresql_dialect import PostgreSQLConnection
+    from towline.store.postgresql_sql import translated
+
+    class Recording(PostgreSQLConnection):
+        def execute(self, sql, parameters=()):
+            statement = translated(sql)
+            made.append((statement.text, statement.parameters(parameters)))
+            return super().execute(sql, parameters)
+
+    made = []
+    monkeypatch.setenv("TOWLINE_HOME", str(tmp_path))
+    with postgresql.schema() as url:
+        database = Database(url)
+        database._local.connection = Recording(database.connection.driver)
+        with OpenProject(load_project(None), database) as opened:
+            yield opened, made
+
+
+@pytest.mark.parametrize("name", [*ASKED, *DONE])
+def test_the_server_finds_it_through_an_index_too(on_server, ids_of, name) -> None:
+    opened, made = on_server
+    ids = ids_of(opened)
+    made.clear()
+    {**ASKED, **DONE}[name](opened, ids)
+    driver = opened.database.connection.driver
+    driver.execute("SET enable_seqscan = off")
+    for text, parameters in list(made):
+        if re.match("SELECT|UPDATE|DELETE|WITH", text):
+            rows = driver.execute(f"EXPLAIN {text}".encode(), parameters or None).fetchall()
+            scanned = [row[0] for row in rows if re.search(rf"Seq Scan on (?:{'|'.join(_GROWING)})\b", row[0])]
+            assert (scanned, text) == ([], text)

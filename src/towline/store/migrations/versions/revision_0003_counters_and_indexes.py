@@ -34,20 +34,20 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     _count()
-    for name, columns in (
-        ("job_by_state", ["state", "worker", "updated_at"]),
-        ("job_by_update", ["updated_at"]),
-        ("job_by_name", ["name", "updated_at"]),
+    for name, table, columns in (
+        ("job_by_state", "job", ["state", "worker", "updated_at"]),
+        ("job_by_update", "job", ["updated_at"]),
+        ("job_by_name", "job", ["name", "updated_at"]),
+        ("event_by_time", "event", ["at"]),
     ):
-        op.execute(f"DROP INDEX {name}")
+        op.execute(f"DROP INDEX IF EXISTS {name}")
         # An index of SQLite has the number of the row anyhow.
-        op.create_index(name, "job", columns, postgresql_include=["id"])
+        op.create_index(name, table, columns, postgresql_include=["id"])
     for index, table, columns, condition in (
         ("flow_by_name", "flow", ["name", "updated_at"], None),
         ("job_delayed", "job", ["state", "retry_at"], _DELAYED),
         ("job_by_process", "job", ["process_id"], _STARTED),
         ("event_by_flow", "event", ["flow_id"], None),
-        ("event_by_time", "event", ["at"], None),
     ):
         op.execute(f"DROP INDEX IF EXISTS {index}")
         op.create_index(index, table, columns, sqlite_where=condition, postgresql_where=condition)
