@@ -13,6 +13,7 @@ from towline.interfaces.cli.display import plural, say, suggest
 from towline.interfaces.cli.progress import BytesBar, goes_on
 from towline.operations.command_runs import exit_code_of
 from towline.operations.job_folders import Followed, folder_of_job, printed_files
+from towline.operations.job_waits import waits_for
 from towline.operations.jobs import JobInfo, get_job
 from towline.operations.run_history import changes_since
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 #: Exit code of a program that Ctrl-C ended.
 _INTERRUPTED = 130
 _NAP_SECONDS = 0.05
+#: Between two looks at why a job does not start.
+_PATIENCE_SECONDS = 3.0
 #: States in which nothing happens before somebody does something.
 _SETTLED = FINAL | {JobState.REMOTE_ERROR, JobState.PAUSED}
 
@@ -63,8 +66,27 @@ class _Printed:
         self._next_look = time.monotonic() + self._followed.pause_seconds
 
 
+class _Waits:
+    """Why a job does not start; said when it takes a while, and again when the reason is another one."""
+
+    def __init__(self, opened: "OpenProject") -> None:
+        self._opened = opened
+        self._said: tuple[str, ...] = ()
+        self._next_look = time.monotonic() + _PATIENCE_SECONDS
+
+    def show(self, job: JobInfo) -> None:
+        """Say what is new about it."""
+        if job.start_time is not None or time.monotonic() < self._next_look:
+            return
+        self._next_look = time.monotonic() + _PATIENCE_SECONDS
+        waits = waits_for(self._opened, job)
+        if waits and waits != self._said:
+            self._said = waits
+            say(f"{time.strftime('%H:%M:%S')} waits for {'; '.join(waits)}")
+
+
 def _follow(opened: "OpenProject", row: int) -> JobInfo:
-    printed, version, seen = _Printed(opened), None, 0
+    printed, waits, version, seen = _Printed(opened), _Waits(opened), None, 0
     job = get_job(opened, row)
     while True:
         newest = opened.database.data_version()
@@ -75,6 +97,7 @@ def _follow(opened: "OpenProject", row: int) -> JobInfo:
                 seen = change.number
                 say(f"{change.at.astimezone():%H:%M:%S} {change.text}")
         settled = job.state in _SETTLED
+        waits.show(job)
         printed.show(job, now=settled)
         if settled:
             return job
