@@ -48,9 +48,26 @@ def simulate_sentence(
         )
     if found.backend and not any(one.startswith("EXECUTION_BACKEND=") for one in place.keys or ()):
         place = replace(place, keys=[*(place.keys or ()), f"EXECUTION_BACKEND={found.backend}"])
+    place = _with_solver(found, place)
     run = replace(run, backend_name=run.backend_name or asked.backend_name or "")
     told = sentence_document(found)
     run_members(context, members, {"sentence": sentence}, place, run, as_json=as_json, sentence=told)
+
+
+def _with_solver(found: "Plan", place: PlaceOptions) -> PlaceOptions:
+    """The place with the solver that the sentence asks for.
+
+    Raises
+    ------
+    InvalidRequest
+        It asks for MOOSE, and no executable is configured here.
+    """
+    if found.solver == "embedded":
+        return replace(place, keys=[*(place.keys or ()), "MOOSE_EXEC="])
+    config = configuration_from(place)
+    if found.solver == "moose" and config.backend == "local" and not config.get("MOOSE_EXEC"):
+        raise InvalidRequest("the sentence asks for MOOSE, but MOOSE_EXEC names no executable; set it in config.env")
+    return place
 
 
 def _show(found: "Plan") -> None:

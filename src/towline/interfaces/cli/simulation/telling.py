@@ -88,9 +88,15 @@ class Progress:
 
 def print_outcome(outcome: "Outcome") -> None:
     """The verdict with its checks, the results, and where everything is."""
+    from towline.operations.simulation_attempts import attempts_of
+
     record = outcome.record
-    for number, folder in enumerate(outcome.attempts[:-1], start=1):
-        write_out(f"attempt {number}: {folder}\n")
+    for attempt in attempts_of(outcome.attempts[:-1]):
+        write_out(f"attempt {attempt.number}: {attempt.folder}\n")
+        if attempt.diagnosis:
+            write_out(f"  {attempt.diagnosis}\n")
+        if attempt.correction:
+            write_out(f"  then {attempt.correction}\n")
     if record.get("correction") or record.get("parent"):
         write_out(f"the attempt that counts: {record.get('attempt')}\n")
     if record.get("solver"):
@@ -99,6 +105,8 @@ def print_outcome(outcome: "Outcome") -> None:
         write_out(f"problem: {record['problem']}\n")
     if record.get("review"):
         write_out(f"review: {record['review']['sentence']}\n  {record['review']['advice']}\n")
+        for name, value in (record["review"].get("proposals") or {}).items():
+            write_out(f"  it may help, but changes what is simulated: --set {name}={value_text(value)}\n")
     print_checks(record)
     for name, one in outcome.metrics.items():
         error = "" if one.get("uncertainty") is None else f" ± {one['uncertainty']:.2g}"
