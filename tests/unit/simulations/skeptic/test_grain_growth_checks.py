@@ -67,11 +67,11 @@ def _no_seed(run):
 
 
 def _new_grain(run):
-    run.columns["grain_tracker"][100] += 1
+    run.columns["grain_tracker"][100] += 4
 
 
 def _fewer_at_start(run):
-    run.columns["grain_tracker"][0] = 190
+    run.columns["grain_tracker"][0] = 290
 
 
 def _stagnation(run):
@@ -83,12 +83,12 @@ def _stagnation(run):
 def _diffusive(run):
     # ⟨R⟩ ∝ t^(1/5): an exponent of 5.
     times = run.columns["time"]
-    run.columns["grain_tracker"] = np.floor(200 * (1 + 300 * times / times[-1]) ** (-2 / 5))
+    run.columns["grain_tracker"] = np.floor(300 * (1 + 20 * times / times[-1]) ** (-2 / 5))
 
 
 def _fast(run):
     times = run.columns["time"]
-    run.columns["grain_tracker"] = np.maximum(np.floor(200 / (1 + 14 * times / times[-1])), 1)
+    run.columns["grain_tracker"] = np.maximum(np.floor(300 / (1 + 14 * times / times[-1])), 1)
 
 
 def _energy_rises(run):
@@ -140,11 +140,11 @@ def _unreadable_input(run):
 
 
 def _constant(run):
-    run.columns["grain_tracker"] = np.full(161, 200.0)
+    run.columns["grain_tracker"] = np.full(161, 300.0)
 
 
 def _transient(run):
-    run.columns["grain_tracker"][100:102] += 1
+    run.columns["grain_tracker"][100:102] += 4
     run.log += "Couldn't find a matching grain while working on variable index: 3\n"
 
 
@@ -173,7 +173,7 @@ def test_a_grain_that_the_tracker_announced_and_that_stays_is_a_new_grain(grains
 
 
 def test_growth_by_too_few_grains_gives_numbers_but_no_verdict(grains):
-    grains.columns["grain_tracker"] = np.maximum(grains.columns["grain_tracker"] - 165, 2)
+    grains.columns["grain_tracker"] = np.maximum(grains.columns["grain_tracker"] - 255, 2)
     found = grains.judge()
     assert found["G3"].outcome is INCONCLUSIVE
     metrics = APPLICATION.results(grains.case, grains.write()).metrics

@@ -49,10 +49,12 @@ def normal_growth(kinetics: Kinetics) -> CheckResult:
     numbers |= {"slope": line.slope, "slope_error": line.slope_error, "r_squared": line.r_squared, "bend": bend}
     reason = (
         f"{law} against t from {kinetics.times[0]:.4g} to {kinetics.times[-1]:.4g} ns: R² = {line.r_squared:.4f}"
-        f" (at least {limits.GROWTH_R_SQUARED:g}), slope {line.slope:.3g} ± {line.slope_error:.1g} per ns,"
-        f" second half {bend:.2f} times as steep as the first ({limits.BEND})"
+        f" (at least {limits.GROWTH_R_SQUARED:g}), slope {line.slope:.3g} ± {line.slope_error:.1g} per ns"
     )
-    holds = line.slope > 0 and line.r_squared >= limits.GROWTH_R_SQUARED and limits.BEND.holds(bend)
+    holds = line.slope > 0 and line.r_squared >= limits.GROWTH_R_SQUARED
+    if kinetics.losses >= limits.BEND_LOSSES:
+        reason += f", second half {bend:.2f} times as steep as the first ({limits.BEND})"
+        holds = holds and limits.BEND.holds(bend)
     return G3.decided(holds, reason, numbers, kinetics.rows)
 
 
@@ -63,6 +65,9 @@ def exponent_of_growth(kinetics: Kinetics) -> CheckResult:
         return G4.undecided(kinetics.powerless or "the law of growth could not be fitted", numbers, kinetics.rows)
     numbers |= {"exponent": growth.exponent, "exponent_error": growth.exponent_error}
     said = f"n = {growth.exponent:.2f} ± {growth.exponent_error:.2f}"
+    if kinetics.losses < limits.EXPONENT_LOSSES:
+        few = f"{kinetics.losses:.0f} grains are lost in the window, {limits.EXPONENT_LOSSES} are needed to tell"
+        return G4.undecided(f"{said}: {few}", numbers, kinetics.rows)
     if limits.EXPONENT.holds(growth.exponent):
         return G4.passed(f"{said} ({limits.EXPONENT})", numbers, kinetics.rows)
     outside = max(limits.EXPONENT.low - growth.exponent, growth.exponent - limits.EXPONENT.high)
@@ -109,4 +114,5 @@ def _numbers(kinetics: Kinetics) -> dict[str, float]:
         "grains from": float(kinetics.counts[0]),
         "grains to": float(kinetics.counts[-1]),
         "values": float(len(kinetics.counts)),
+        "losses": kinetics.losses,
     }

@@ -55,6 +55,11 @@ class Kinetics:
         return np.array([mean_radius(self.volume, count, self.dimension) for count in self.counts])
 
     @property
+    def losses(self) -> float:
+        """Grains that are lost in the window."""
+        return float(self.counts[0] - self.counts[-1])
+
+    @property
     def line(self) -> LineFit | None:
         """The straight line through `sizes`."""
         return fit_line(self.times, self.sizes)
