@@ -39,7 +39,7 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $(STAMP)
 
 demo: $(STAMP)
-	$(BIN)/python examples/equation_of_state.py
+	$(BIN)/python examples/spinodal_decomposition.py
 
 test: $(STAMP)
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadgroup $(ARGUMENTS)
