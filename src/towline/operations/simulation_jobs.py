@@ -11,7 +11,7 @@ from typing import Any
 
 from jobflow import Flow, Job, OnMissing, Response, job
 
-from towline.core.retry_policy import multiplied
+from towline.core.retry_policy import raised
 from towline.errors import InvalidRequest, TowlineError
 from towline.jobflow.command import command
 from towline.jobflow.run_config import set_run_config
@@ -149,7 +149,7 @@ def judge_attempt(
     if where.elsewhere:
         fetch(where.project, run_uuid, path)
     ending = _ending(where.project, run_uuid)
-    judged = judge(path, ending["reason"], tuple(read_correction(one) for one in earlier))
+    judged = judge(path, ending["reason"], tuple(read_correction(one) for one in earlier), where.resources)
     record = store_judgement(judged, ending)
     if judged.correction is None:
         return {
@@ -163,9 +163,7 @@ def judge_attempt(
     )
     correction = judged.correction
     if correction.resources:
-        factors = correction.resources
-        grown = {name: multiplied(value, factors.get(name, 1.0)) for name, value in where.resources.items()}
-        where = replace(where, resources=grown)
+        where = replace(where, resources=raised(where.resources, correction.resources))
     further = correction_document(correction)
     planned, folder_of_next = _next_attempt(path, launch, where, further)
     jobs, last = _attempt(planned, folder_of_next, launch, where, [*map(dict, earlier), further])

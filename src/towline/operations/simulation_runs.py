@@ -4,7 +4,7 @@ Nothing here needs the queue: the jobs of a flow call these functions, and so do
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -189,7 +189,12 @@ def planned_of(folder: Path) -> tuple[Case, dict[str, Any]]:
     return read_case(metadata["case"]), metadata
 
 
-def judge(folder: Path, reason: str | None = None, earlier: tuple[Correction, ...] = ()) -> Judged:
+def judge(
+    folder: Path,
+    reason: str | None = None,
+    earlier: tuple[Correction, ...] = (),
+    resources: Iterable[str] | None = None,
+) -> Judged:
     """Read what a run left, find out why it failed if it did, and try to prove its results wrong.
 
     Parameters
@@ -198,6 +203,8 @@ def judge(folder: Path, reason: str | None = None, earlier: tuple[Correction, ..
         What the queue says of the end of the job, in a word; None when it says nothing.
     earlier
         The corrections that led to this attempt.
+    resources
+        What the job asked for: more of anything else would change nothing. None: unknown.
 
     Raises
     ------
@@ -229,6 +236,7 @@ def judge(folder: Path, reason: str | None = None, earlier: tuple[Correction, ..
             files=files,
             earlier=earlier,
             attempts=int(metadata.get("attempts", 3)),
+            resources=resources,
         )
     return Judged(folder, case, files, verdict, results, diagnosis, correction, problem)
 
