@@ -253,6 +253,7 @@ def _with_ids(database: Database, wanted: JobFilter) -> JobFilter:
 
 def _chosen_ids(database: Database, wanted: JobFilter, page: Page) -> tuple[str, list[Any]]:
     """A query for the ids of the jobs on `page`."""
+    wanted = _with_few_names(database, wanted, page)
     pairs = _pairs(database, wanted, page)
     order, limit = _order(page), page.skip + page.limit if page.limit else NO_LIMIT
     if pairs is None:
@@ -260,7 +261,7 @@ def _chosen_ids(database: Database, wanted: JobFilter, page: Page) -> tuple[str,
         query = f"SELECT job.id FROM job WHERE {conditions.where} ORDER BY {order} LIMIT ? OFFSET ?"
         return query, [*conditions.parameters, page.limit or NO_LIMIT, page.skip]
     # The index has the order within one state of one worker only: take the first of each pair, and the first of these.
-    rest = _conditions(database, replace(wanted, states=(), workers=()), page)
+    rest = _conditions(database, replace(wanted, states=(), workers=()), None)
     part = f"SELECT id, updated_at FROM job WHERE state = ? AND worker = ? AND {rest.where} ORDER BY {order} LIMIT ?"
     union = (
         " UNION ALL ".join(f"SELECT * FROM ({part}) AS part" for _ in pairs)
@@ -290,10 +291,15 @@ def _conditions(database: Database, wanted: JobFilter, page: Page | None) -> Con
     if wanted.flow_ids:
         listed = orjson.dumps(wanted.flow_ids).decode()
         conditions.add("job.flow_id IN (SELECT id FROM flow WHERE uuid IN (SELECT value FROM json_each(?)))", listed)
-    _add_states_and_workers(conditions, wanted.states, wanted.workers, walk=_walks(database, wanted, page))
+    # Those that are named are fewer than those in any state.
+    decided = wanted.names_jobs or _walks(database, wanted, page)
+    _add_states_and_workers(conditions, wanted.states, wanted.workers, decided=decided)
     conditions.add_times("job.updated_at", wanted.start_date, wanted.end_date)
     if wanted.name is not None:
-        _add_name(database, conditions, wanted, page)
+        operator, operand = name_condition(wanted.name)
+        # The + keeps SQLite from the index of names: walking along the order of the list finds a page of many sooner.
+        sign = "+" if page is not None and page.limit and not _in_order_of_names(wanted, page) else ""
+        conditions.add(f"{sign}job.name {operator} ?", operand)
     conditions.add_metadata(_METADATA, "$.metadata", wanted.metadata)
     if wanted.locked:
         conditions.add("job.lease_owner IS NOT NULL")
@@ -309,10 +315,10 @@ _METADATA = "(SELECT json_extract(CAST(settings AS TEXT), {path}) FROM job_docum
 
 
 def _add_states_and_workers(
-    conditions: Conditions, states: Sequence[JobState], workers: Sequence[str], *, walk: bool = False
+    conditions: Conditions, states: Sequence[JobState], workers: Sequence[str], *, decided: bool = False
 ) -> None:
-    # The + keeps SQLite from the index of states: walking along the order of the list finds a page of many sooner.
-    sign = "+" if walk else ""
+    # The + keeps SQLite from the index of states where it is decided that another way is shorter.
+    sign = "+" if decided else ""
     conditions.add_one_of(f"{sign}job.state", [state.value for state in states])
     conditions.add_one_of(f"{sign}job.worker", workers)
 
@@ -325,24 +331,25 @@ def _walks(database: Database, wanted: JobFilter, page: Page | None) -> bool:
     return meant * meant > (page.limit + page.skip) * sum(count_states(database).values())
 
 
-def _add_name(database: Database, conditions: Conditions, wanted: JobFilter, page: Page | None) -> None:
-    operator, operand = name_condition(str(wanted.name))
-    # The index of names has the order of changes within one name.
-    in_order = operator == "=" and page is not None and page.sort is Sort.UPDATED_ON
-    restricted = wanted.states or wanted.workers
-    if page is None or not page.limit or wanted.names_jobs or (in_order and not restricted):
-        conditions.add(f"job.name {operator} ?", operand)
-        return
+def _in_order_of_names(wanted: JobFilter, page: Page) -> bool:
+    """Whether the index of names has the whole list in its order: that of changes, within one name."""
+    exact = wanted.name is not None and name_condition(wanted.name)[0] == "="
+    return exact and page.sort is Sort.UPDATED_ON and not (wanted.states or wanted.workers)
+
+
+def _with_few_names(database: Database, wanted: JobFilter, page: Page) -> JobFilter:
+    """The same filter with a name that few jobs have turned into ids of rows, where the name gives no order."""
+    if wanted.name is None or not page.limit or wanted.names_jobs or _in_order_of_names(wanted, page):
+        return wanted
+    operator, operand = name_condition(wanted.name)
     within, bounds = ("1 = 1", []) if operator == "=" else name_range("name", operand)
     rows = database.read(
         f"SELECT id FROM job WHERE name {operator} ? AND {within} LIMIT {MANY_NAMES}", (operand, *bounds)
     )
-    if len(rows) < MANY_NAMES:
-        # No row has the id 0: nothing is found then, instead of everything.
-        conditions.add_listed("job.id", [row[0] for row in rows] or [0])
-    else:
-        # The + keeps SQLite from the index of names: walking along the order of the list finds a page of many sooner.
-        conditions.add(f"+job.name {operator} ?", operand)
+    if len(rows) == MANY_NAMES:
+        return wanted
+    # No row has the id 0: nothing is found then, instead of everything.
+    return replace(wanted, name=None, db_ids=tuple(row[0] for row in rows) or (0,))
 
 
 def _order(page: Page) -> str:

@@ -157,6 +157,14 @@ def test_what_is_asked_is_found_through_an_index(opened, ids, question) -> None:
     assert scans(connection, seen) == []
 
 
+def test_a_name_that_few_jobs_have_is_not_looked_for_among_all_jobs_of_a_state(opened, ids) -> None:
+    connection = opened.database.connection
+    with statements(connection) as seen:
+        found = jobs.list_jobs(opened, JobFilter(name="a", states=(JobState.COMPLETED,)), _TWENTY)
+    assert [job.id for job in found] == [ids["a"]]
+    assert [step for _, step in plans(connection, seen) if "job_by_state" in step] == []
+
+
 def claim(opened: OpenProject, number: int) -> list[queue.QueuedJob]:
     with opened.database.transaction() as transaction:
         return [job for job, _ in queue.claim(transaction, "local", number, owner=1)]
