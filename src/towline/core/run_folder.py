@@ -29,10 +29,19 @@ ERROR_FILE = "queue.err"
 OWN_FILES = frozenset({JOB_FILE, RESULT_FILE, STARTED_FILE, EXIT_FILE, SCRIPT_FILE, OUTPUT_FILE, ERROR_FILE})
 
 
+def is_own_file(name: str) -> bool:
+    """Whether a name in a run folder is one of towline's: outputs that are given as patterns leave it out."""
+    return name in OWN_FILES or name.startswith(("towline_", ".towline"))
+
+
 def output_files(resources: Mapping[str, Any] | None) -> tuple[str, str]:
     """Files of standard output and standard error, relative to the run folder, of a job with these resources."""
     asked = resources or {}
-    return str(asked.get("qout_path") or OUTPUT_FILE), str(asked.get("qerr_path") or ERROR_FILE)
+    output, error = (
+        asked.get(word) or asked.get(portable)
+        for word, portable in (("qout_path", "output_filepath"), ("qerr_path", "error_filepath"))
+    )
+    return str(output or OUTPUT_FILE), str(error or ERROR_FILE)
 
 
 def run_folder(uuid: str, index: int, attempt: int) -> str:

@@ -58,6 +58,11 @@ class FlakyProxy:
         """Reset every open connection when so many more bytes went through."""
         self._cut_after_bytes = self.passed_bytes + size
 
+    @property
+    def cut_is_due(self) -> bool:
+        """Whether a cut was asked for that has not come yet."""
+        return self._cut_after_bytes is not None
+
     def blackhole(self, silent: bool = True) -> None:
         """Pass nothing on any more, without a word, as a dropped VPN does; or go on."""
         self._silent = silent

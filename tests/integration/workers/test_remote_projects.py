@@ -1,7 +1,6 @@
 """Flows on hosts behind SSH, from the queue to the results."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ def server(sshd: SshSite) -> Server:
 @pytest.fixture
 def project(
     sshd: SshSite, server: Server, job_python: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[RemoteProject]:
+) -> RemoteProject:
     monkeypatch.setenv("TOWLINE_HOME", str(tmp_path / "home"))
     work_dir = sshd.folder / tmp_path.name
     work_dir.mkdir()
@@ -39,7 +38,7 @@ def project(
         "python": job_python,
         "max_jobs": 100,
     }
-    yield RemoteProject(tmp_path / "home", {"far": worker})
+    return RemoteProject(tmp_path / "home", {"far": worker})
 
 
 def sessions(server: Server) -> int:
@@ -112,7 +111,7 @@ def test_names_are_never_executed(project: RemoteProject, server: Server) -> Non
     job = command(
         ["printf", "%s", evil],
         inputs={"in put $(touch injected).txt": evil},
-        outputs=["in put $(touch injected).txt", "no[t]here*", "in*"][:1],
+        outputs=["in put $(touch injected).txt"],
         environment={"EVIL": evil},
     )
     job.name = evil

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from towline.core.records import ExitRecord, Failure, Result, pack_result
-from towline.core.run_folder import JOB_FILE, OWN_FILES, RESULT_FILE
+from towline.core.run_folder import JOB_FILE, RESULT_FILE, is_own_file
 from towline.on_worker import command
 from towline.workers.remote.evidence import Evidence
 from towline.workers.remote.job_scripts import OUTPUTS_FILE
@@ -166,7 +166,7 @@ def _listed(content: bytes, run_dir: str) -> dict[int, Mapping[str, Any]]:
         words = line.split()
         if len(words) == 4:
             name = base64.b64decode(words[3]).decode(errors="surrogateescape")
-            if name not in OWN_FILES:
+            if not is_own_file(name):
                 entry = {"path": f"{run_dir}/{name}", "size_bytes": int(words[1]), "sha256": words[2]}
                 listed.setdefault(int(words[0]), {})[name] = entry
     return {number: dict(sorted(files.items())) for number, files in listed.items()}

@@ -12,6 +12,7 @@ from towline.workers.remote.evidence import Evidence, Question, evidence_script,
 from towline.workers.remote.flights import Flight, Phase
 from towline.workers.remote.folders import Site
 from towline.workers.remote.judging import Judge
+from towline.workers.remote.shell_queue import ShellQueue
 from towline.workers.remote.timing import look_seconds, question_seconds
 from towline.workers.schedulers.scheduler import Outcome, StatusAnswer, Submission, Submitted
 from towline.workers.transports.transport import Transport
@@ -250,6 +251,9 @@ class Errands:
         before = claims_script([flight.run_dir for flight in due])
         if queue_ids:
             before += f"({self._site.queue.cancel_command(queue_ids)})\n"
+            if isinstance(self._site.queue, ShellQueue):
+                jobs = [job for flight in due if (job := flight.queued_job) is not None]
+                before += f"({self._site.queue.orphans_command(jobs)})\n"
         answer = self._read(due, before=before)
         problem = self._site.queue.read_cancellation(answer.said) if queue_ids else None
         now = time.monotonic()

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
+from typing import Any
 
 from towline.core.records import Assignment, ShellSetup
 from towline.core.run_folder import JOB_FILE, SCRIPT_FILE, output_files
@@ -18,6 +19,10 @@ from towline.workers.remote.shell_queue import ShellQueue
 from towline.workers.remote.value_files import value_lines
 from towline.workers.schedulers.scheduler import BatchScript, Submission, mark
 from towline.workers.transports.transport import Content, Source, Tree
+
+
+#: Where a scheduler puts what it spooled: nothing but its own words.
+_SPOOLED = {"qout_path": "towline_scheduler.out", "qerr_path": "towline_scheduler.err"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +77,17 @@ def prepare(assignment: Assignment, site: Site) -> Prepared:
         name=assignment.name,
         setup=setup,
         variables={**variables, JOB_VARIABLE: assignment.key, RUN_DIR_VARIABLE: assignment.run_dir},
-        resources=assignment.resources,
+        resources=_without_output(assignment.resources) if site.queue.spools_output else assignment.resources,
     )
     files[SCRIPT_FILE] = Content(site.queue.script(batch).encode(), 0o777)
     if isinstance(site.queue, ShellQueue):
         files[site.queue.extra_file] = site.queue.keeper_file(assignment.resources)
     return Prepared(Tree(path, files), submission)
+
+
+def _without_output(resources: Mapping[str, Any]) -> dict[str, Any]:
+    words = {key: value for key, value in resources.items() if key not in ("output_filepath", "error_filepath")}
+    return {**words, **_SPOOLED}
 
 
 def _relative(run_dir: str, work_dir: str) -> str:
@@ -112,7 +122,11 @@ def _around(assignment: Assignment, site: Site, listing: tuple[str, ...], before
     user_lines = ("(", *given.post_run, ")") if given.post_run else ()
     if isinstance(site.queue, ShellQueue):
         return replace(given, pre_run=(*before, *given.pre_run), post_run=(*user_lines, *listing))
-    tails = job_scripts.tail_lines(assignment.run_dir, *output_files(assignment.resources))
+    printed = output_files(assignment.resources)
+    tails = job_scripts.tail_lines(assignment.run_dir, *printed)
+    if site.queue.spools_output:
+        # Written directly, so that it can be followed, and is there when the job has ended.
+        before = (f"exec >>{shlex.quote(printed[0])} 2>>{shlex.quote(printed[1])}", *before)
     return replace(
         given,
         pre_run=(*job_scripts.started_lines(), *before, *given.pre_run),

@@ -17,6 +17,8 @@ class Queue(Protocol):
     """Starts jobs and tells of them; see :class:`towline.workers.schedulers.scheduler.Scheduler`."""
 
     name: str
+    #: Whether standard output stands on the node while a job runs, and takes the place of the file at the end.
+    spools_output: bool
 
     def script(self, batch: BatchScript) -> str:
         """The script of a job."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from towline.core.run_folder import EXIT_FILE, STARTED_FILE, output_files
-from towline.workers.remote.shell_keeper import KEEPER, KEEPER_FILE, PROCESSES
+from towline.workers.remote.shell_keeper import KEEPER, KEEPER_FILE, PROCESSES, TOKEN_VARIABLE
 from towline.workers.schedulers import shell
 from towline.workers.schedulers.frames import PRELUDE, decode
 from towline.workers.schedulers.scheduler import (
@@ -52,6 +52,25 @@ _STATUS = """towline_look() { # id pid mark host
 }
 """
 
+#: The job goes on when its keeper was killed; it is found by its token.
+_ORPHANS = """towline_of_token() { # token
+  if [ -d /proc/self ]; then grep -lzsxF "@TOKEN@=$1" /proc/[0-9]*/environ | tr -cd '0-9\\n'
+  else ps -Ewwax -o pid=,command= | awk -v token=" @TOKEN@=$1 " 'index($0 " ", token) {print $1}'; fi
+}
+towline_look_closely() { # id pid mark host token
+  if [ "$4" = "$HOSTNAME" ] && ! { towline_mark "$2" && [ "$towline_marked" = "$3" ]; } \\
+    && [ -n "$(towline_of_token "$5")" ]; then printf '@towline@ shell %s running\\n' "$1"
+  else towline_look "$1" "$2" "$3" "$4"; fi
+}
+towline_end_orphans() { # pid mark host token grace
+  if [ "$3" != "$HOSTNAME" ] || { towline_mark "$1" && [ "$towline_marked" = "$2" ]; }; then return; fi
+  towline_pids=$(towline_of_token "$4"); [ -n "$towline_pids" ] || return
+  kill -TERM $towline_pids
+  ( sleep "$5"; towline_pids=$(towline_of_token "$4"); [ -z "$towline_pids" ] || kill -KILL $towline_pids ) \\
+    </dev/null >/dev/null 2>&1 3>&- &
+}
+"""
+
 _CANCEL = """towline_cancel() { # pid mark host
   [ "$3" = "$HOSTNAME" ] || return
   if towline_mark "$1" && [ "$towline_marked" = "$2" ]; then kill -TERM "$1" 2>/dev/null; fi
@@ -73,6 +92,7 @@ class ShellQueue:
     """
 
     name = "shell"
+    spools_output = False
     #: Beside the script of a job.
     extra_file = KEEPER_FILE
 
@@ -138,8 +158,14 @@ class ShellQueue:
         return StatusAnswer(statuses, tuple(missing))
 
     def accounting_command(self, jobs: Sequence[QueuedJob]) -> str:
-        """There is no accounting: the same look again."""
-        return self.status_command(jobs)
+        """There is no accounting, but a job may live on when its keeper does not."""
+        calls = [
+            f"towline_look_closely {shlex.join([job.queue_id, *match.groups(), job.mark])}\n"
+            for job in jobs
+            if (match := _ID.match(job.queue_id))
+        ]
+        functions = f"{PROCESSES}{_STATUS}{_ORPHANS.replace('@TOKEN@', TOKEN_VARIABLE)}"
+        return f"{functions}{''.join(calls)}echo '@towline@ shell all seen'\n"
 
     def read_accounting(self, output: str, jobs: Sequence[QueuedJob]) -> StatusAnswer:
         """Nothing that is final."""
@@ -149,6 +175,16 @@ class ShellQueue:
         """Tell the keepers to end their jobs."""
         calls = [f"towline_cancel {shlex.join(match.groups())}\n" for item in queue_ids if (match := _ID.match(item))]
         return f"{PROCESSES}{_CANCEL}{''.join(calls)}echo '@towline@ shell all told'\n"
+
+    def orphans_command(self, jobs: Sequence[QueuedJob]) -> str:
+        """End jobs whose keepers are gone."""
+        grace = f"{self._grace_seconds:g}"
+        calls = [
+            f"towline_end_orphans {shlex.join([*match.groups(), job.mark, grace])}\n"
+            for job in jobs
+            if (match := _ID.match(job.queue_id))
+        ]
+        return f"{PROCESSES}{_ORPHANS.replace('@TOKEN@', TOKEN_VARIABLE)}{''.join(calls)}"
 
     def read_cancellation(self, output: str) -> str | None:
         """Why cancelling did not work; None when it did."""

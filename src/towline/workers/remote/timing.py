@@ -23,18 +23,17 @@ def question_seconds(age_seconds: float) -> float:
 
 @dataclass(slots=True)
 class Pause:
-    """The time to leave a worker alone after its connection failed."""
+    """The time to leave a worker alone after something went wrong there."""
 
     first_seconds: float = 0.5
-    longest_seconds: float = 60.0
+    longest_seconds: float = 5.0
     until: float = 0.0
     _seconds: float = 0.0
 
-    def failed(self, now: float, at_least: float = 0.0, at_most: float | None = None) -> None:
-        """The connection failed once more."""
+    def failed(self, now: float) -> None:
+        """It went wrong once more."""
         self._seconds = min(self.longest_seconds, max(self.first_seconds, 2 * self._seconds))
-        wait = max(self._seconds, at_least)
-        self.until = now + (wait if at_most is None else min(wait, at_most))
+        self.until = now + self._seconds
 
     def succeeded(self) -> None:
         """It works."""

@@ -243,7 +243,9 @@ class RemoteWorker:
             self._problem = error
         if isinstance(error, LoginNeeded):
             self._pause.until = now + _PERSON_SECONDS
+        elif isinstance(error, ConnectionFailed) and error.retry_after_seconds:
+            # Its transport waits longer and longer by itself.
+            self._pause.until = now + error.retry_after_seconds
         else:
-            at_least = error.retry_after_seconds if isinstance(error, ConnectionFailed) else 0.0
-            self._pause.failed(now, at_least)
+            self._pause.failed(now)
         return max(0.0, self._pause.until - now)

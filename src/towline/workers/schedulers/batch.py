@@ -49,6 +49,8 @@ class BatchScheduler(abc.ABC):
     task_number: ClassVar[str]
     #: Characters that no path of a run folder may have.
     unusable_in_paths: ClassVar[str] = ""
+    #: Whether standard output stands on the node while a job runs, and takes the place of the file at the end.
+    spools_output: ClassVar[bool] = False
     #: The shortest array that it takes.
     shortest_array: ClassVar[int] = 1
     #: Shell functions that :mod:`towline.workers.schedulers.submitting` needs.

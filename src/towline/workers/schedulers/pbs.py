@@ -151,6 +151,7 @@ class Pbs(BatchScheduler):
     task_number = '"$PBS_ARRAY_INDEX"'
     # qsub makes whole paths of output files, and a colon in them ends the name of a host.
     unusable_in_paths = ":"
+    spools_output = True
     shortest_array = 2
     submitting_dialect = _SUBMITTING
     refusals = _REFUSALS

@@ -204,6 +204,8 @@ class Scheduler(Protocol):
 
     #: The `scheduler_type` of workers.
     name: str
+    #: Whether standard output stands on the node while a job runs, and takes the place of the file at the end.
+    spools_output: bool
 
     def directives(self, resources: Mapping[str, Any], *, job_name: str) -> list[str]:
         """Lines for the top of a script.
