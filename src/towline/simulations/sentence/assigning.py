@@ -67,6 +67,9 @@ def _parameter(reading: Reading, found: Quantity, place: Place, source: str) -> 
         _material_temperature(reading, found, source)
         return
     words = place.words or ParameterWords(parameter.name)
+    before = [token.word for token in reading.row[max(0, found.start - 2) : found.start]]
+    if before == ["up", "to"] and words.measures != TIME and parameter.name != "num_steps":
+        raise Unplaced("this is a limit, and no value")
     if place.bare and words.measures == LENGTH:
         reading.assumed.append(f"{source}: read as {parameter.help}")
     values = tuple(_value(reading, parameter, words, found, at, source) for at in range(len(found.values)))
@@ -147,6 +150,8 @@ def _single(reading: Reading, parameter: Parameter, words: ParameterWords, value
             reading.assumed.append(f"{source}: as many along each side")
         _along_axes(reading, words, (value,) * reading.dimension, source)
     elif reading.state(parameter.name, exact(parameter, value), source):
+        for name, other in words.together.items():
+            reading.state(name, other, source)
         reading.understood.append(f"{parameter.name} = {shown(reading, parameter, words, (value,))}: {source}")
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from towline.simulations.sentence.quantities import Quantity, quantity_at, without_last
 from towline.simulations.sentence.reading import DASHES, Reading
-from towline.simulations.sentence.units import LENGTH, PERCENT, TEMPERATURE
+from towline.simulations.sentence.units import LENGTH, PERCENT, TEMPERATURE, TIME
 from towline.simulations.sentence.vocabulary import ParameterWords, Phrase, common_words
 
 #: Between a number and the word that it belongs to.
@@ -28,6 +28,8 @@ _BRIDGES_BEFORE = frozenset(
 )
 _JOINTS = ("of", "=", ":", "is", "are", "equal", "to")
 _LONGEST_BRIDGE = 5
+#: What has units with some materials only.
+_WITH_UNITS = (LENGTH, TIME)
 
 #: What a place may mean besides a parameter.
 SEEDS, COUNT, DERIVED, PARAMETER = "seeds", "count", "derived", "parameter"
@@ -77,6 +79,8 @@ def placed_quantities(reading: Reading) -> Iterator[tuple[Quantity, Place | None
 
 
 def _placed(reading: Reading, found: Quantity) -> tuple[Quantity, Place | None]:
+    if found.start and reading.row[found.start - 1].word == "every" and found.kind == "one":
+        return found, None  # how often, not how many
     after, before = _after(reading, found), _before(reading, found)
     if found.kind == "list" and after and before and after.name != before.name and found.units[-1] is None:
         # seeds 1, 2, 3 and 100 grains: the last number belongs to the word after it.
@@ -130,7 +134,7 @@ def _places_at(reading: Reading, found: Quantity, at: int, *, after: bool) -> It
         if (found.unit is None) if name == HOMOLOGOUS else (length or (found.unit is None and not after)):
             yield _place(reading, at, phrases, Place(DERIVED, name, 0, 0))
     if not after:
-        yield _by_name(reading, at)
+        yield _by_name(reading, found, at)
 
 
 def _common_places(reading: Reading, found: Quantity, at: int, *, after: bool) -> Iterator[Place | None]:
@@ -146,7 +150,7 @@ def _plural(reading: Reading, place: Place | None) -> Place | None:
     return place if place is not None and reading.row[place.end - 1].word.endswith("s") else None
 
 
-def _by_name(reading: Reading, at: int) -> Place | None:
+def _by_name(reading: Reading, found: Quantity, at: int) -> Place | None:
     """``nl_rel_tol = 1e-8``: the name of a parameter that is a number."""
     token = reading.row[at]
     if token.kind != "word" or reading.used[at]:
@@ -155,6 +159,9 @@ def _by_name(reading: Reading, at: int) -> Place | None:
     if parameter is None or parameter.kind in (bool, str):
         return None
     words = reading.words.words_of(parameter.name)
+    has_unit = bool(parameter.unit) or (reading.words.units and words is not None and words.measures in _WITH_UNITS)
+    if found.unit is not None and found.unit.measures != PERCENT and not has_unit:
+        return None  # 'grains at 300 K' are not 300 grains
     # A name means this one parameter: xmax is not ymax.
     words = replace(words, axes=(), phrases=()) if words else ParameterWords(parameter.name)
     return Place(PARAMETER, parameter.name, at, at + 1, words)

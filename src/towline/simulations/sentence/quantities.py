@@ -94,8 +94,8 @@ def _product(row: Sequence[Token], at: int) -> Quantity | None:
 
 
 def _plain_range(row: Sequence[Token], at: int) -> Quantity | None:
-    """``300-750 K`` and ``300 to 750 K``; with `and` it would be a list."""
-    return _range(row, at, at) if _text(row, at + 1) in _TO and _text(row, at + 1) != "and" else None
+    """``300-750 K`` and ``300 to 750 K``; with `and` it would be a list, and `until` begins something else."""
+    return _range(row, at, at) if _text(row, at + 1) in (*_DASHES, "to", "up", "down") else None
 
 
 def _range(row: Sequence[Token], at: int, start: int) -> Quantity | None:
@@ -107,7 +107,7 @@ def _range(row: Sequence[Token], at: int, start: int) -> Quantity | None:
     low, high = row[at], row[joint + 1]
     if low.unit and high.unit and low.unit.measures != high.unit.measures:
         return None
-    if low.unit and not high.unit and _text(row, joint) == "and":
+    if low.unit and not high.unit:
         return None
     units = (low.unit or high.unit, high.unit or low.unit)
     found = Quantity(start, joint + 2, "range", (low.value, high.value), units, low.whole and high.whole)
@@ -125,8 +125,9 @@ def _with_step(row: Sequence[Token], found: Quantity) -> Quantity:
         place = at + len(opening)
         if all(word in allowed for word, allowed in zip(words, opening, strict=False)) and _is_number(row, place):
             return replace(found, end=place + 1, step=(row[place].value, row[place].unit))
-    if _is_number(row, at) and row[at].unit is not None and words[1] in _STEP_NOUNS:
-        return replace(found, end=at + 2, step=(row[at].value, row[at].unit))
+    amount = at + (words[0] in ("with", "in", "at", "using"))
+    if _is_number(row, amount) and row[amount].unit is not None and _text(row, amount + 1) in _STEP_NOUNS:
+        return replace(found, end=amount + 2, step=(row[amount].value, row[amount].unit))
     if words[0] == "in" and _is_number(row, at + 1) and row[at + 1].whole and row[at + 1].unit is None:
         noun = at + 2 + (_text(row, at + 2) in ("equal", "even", "linear"))
         if _text(row, noun) in _POINT_NOUNS and _text(row, noun + 1) != "of":
@@ -140,6 +141,7 @@ _OPENINGS: tuple[tuple[tuple[str, ...], ...], ...] = (
     (_STEP_NOUNS, ("of", "=")),
     (("every", "by", "step"),),
     (("in",), ("steps",), ("by",)),
+    (("δt",), ("=", "of", ":")),
 )
 
 

@@ -223,23 +223,24 @@ def _with_signs(row: Sequence[Token], text: str) -> list[Token]:
     """Join a minus to its number where it is no dash between numbers or words."""
     done: list[Token] = []
     for token in row:
-        previous = done[-1] if done else None
-        if (
-            token.kind == "number"
-            and previous is not None
-            and previous.text in (*_MINUS, "+")
-            and previous.end == token.start
-        ):
-            before = done[-2] if len(done) > 1 else None
-            apart = before is None or before.end < previous.start or before.text in ("=", "(", "[", ":", ",")
-            if apart and (before is None or before.kind != "number"):
-                sign = 1.0 if previous.text == "+" else -1.0
-                done[-1] = replace(
-                    token, text=text[previous.start : token.end], start=previous.start, value=sign * token.value
-                )
-                continue
+        if token.kind == "number" and done and _is_sign(done, token):
+            sign = done.pop()
+            value = token.value if sign.text == "+" else -token.value
+            token = replace(token, text=text[sign.start : token.end], start=sign.start, value=value)
         done.append(token)
     return done
+
+
+def _is_sign(before: Sequence[Token], number: Token) -> bool:
+    """Whether the last token is the sign of the number that follows it."""
+    sign = before[-1]
+    if sign.word == "minus":
+        return True
+    if sign.text not in (*_MINUS, "+") or sign.end != number.start:
+        return False
+    other = before[-2] if len(before) > 1 else None
+    apart = other is None or other.end < sign.start or other.text in ("=", "(", "[", ":", ",")
+    return apart and (other is None or other.kind != "number")
 
 
 def _with_units(row: Sequence[Token], text: str) -> list[Token]:

@@ -29,6 +29,8 @@ class ParameterWords:
     """Whether the words have to stand before the number: the seed 3, not 3 seeds."""
     other_component: tuple[Phrase, ...] = ()
     """Words that mean one minus the value."""
+    together: Mapping[str, bool | int | float | str] = field(default_factory=dict)
+    """Values of other parameters that come with it."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,7 @@ def _parameter_words(table: Mapping[str, Mapping[str, Any]]) -> Iterator[Paramet
             axes=tuple(entry.get("axes", ())),
             before=bool(entry.get("before", False)),
             other_component=phrases(entry.get("other_component", ())),
+            together=dict(entry.get("together", {})),
         )
 
 
