@@ -145,6 +145,17 @@ def test_large_files_go_over_whole_and_executables_stay_executable(tow: Terminal
     assert (tow.here / "copy.bin").read_bytes() == data
 
 
+def test_a_folder_of_very_many_files_goes_over(tow: Terminal) -> None:
+    (tow.here / "mesh").mkdir()
+    for number in range(1500):
+        (tow.here / "mesh" / f"part {number:04}.e").write_bytes(b"%04d" % number * 300)
+    script = "cat mesh/* >all; ls mesh | wc -l; ls -a | grep -c towline_inputs; mkdir -p a/b; echo >a/x; echo >a/b/y"
+    done = tow("run", "-i", "mesh", "-o", "*", "-o", "a/", "--into", "got", "sh", "-c", script)
+    assert done.stdout.split() == ["1500", "1"]
+    assert sorted(tree(tow.here / "got")) == ["a/b/y", "a/x", "all"]
+    assert (tow.here / "got" / "all").read_bytes() == b"".join(b"%04d" % number * 300 for number in range(1500))
+
+
 def test_a_file_on_the_worker_is_referred_to_without_a_copy(tow: Terminal) -> None:
     script = 'readlink hosts; readlink data; [ -s hosts ] && echo "there"'
     done = tow("run", "-i", "worker:/etc/hosts", "-i", "data=worker:/etc", "--", "sh", "-c", script)

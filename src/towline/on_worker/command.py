@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 
 from towline.core.records import ExitRecord, Failure, Result, pack_result
-from towline.core.run_folder import OWN_FILES, RESULT_FILE, output_files
+from towline.core.run_folder import RESULT_FILE, is_own_file, output_files
 from towline.on_worker import prelude
 from towline.on_worker.attempt_files import has_result, read_job, write_whole
 from towline.on_worker.command_inputs import check, put_inputs, with_inputs
@@ -217,7 +217,7 @@ def _matches(run_dir: str, pattern: str) -> list[str]:
     if os.path.isfile(f"{run_dir}/{pattern}"):  # noqa: PTH113 - a name may contain what looks like a pattern
         return [pattern]
     names = glob.glob(pattern, root_dir=run_dir, recursive=True)  # noqa: PTH207 - Path.glob has no root_dir
-    return sorted(name for name in names if name not in OWN_FILES and os.path.isfile(f"{run_dir}/{name}"))  # noqa: PTH113
+    return sorted(name for name in names if not is_own_file(name) and os.path.isfile(f"{run_dir}/{name}"))  # noqa: PTH113
 
 
 def _entry(path: str) -> dict[str, Any]:

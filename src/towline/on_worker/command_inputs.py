@@ -6,7 +6,7 @@ The content of an input in the payload is one of
 - text, or any other JSON value, which is written as JSON;
 - ``{"base64": data}``, with ``mode`` (permissions, a number) where that matters;
 - ``{"path": file or folder on the worker}``: copied by the job, so that no runner and no login node moves large files.
-  ``size_bytes`` and ``modified_ns`` say what it was when the job was made, ``mode`` which permissions the copy has;
+  ``size_bytes`` and ``modified_ns`` say what it was when the job was made;
 - the same with ``"link": true``: not copied, a link in the run folder leads to it; ``"on_worker": true`` only says that
   the path was never one of the machine that submitted it;
 - ``{"folder": true}``: an empty folder.
@@ -14,6 +14,7 @@ The content of an input in the payload is one of
 
 import base64
 import os
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,27 +28,33 @@ from towline.on_worker.command_values import check_value
 #: Exit code of a job whose input file is not there, or cannot be copied; that of BSD's sysexits.
 NO_INPUT = 66
 
-#: Copies and links, then becomes the command. All names are arguments: the shell reads none of them.
+#: In the run folder: what the job is to bring, when that is much.
+CALLS_FILE = "towline_inputs"
+
+#: Copies and links, then becomes the command. All names are arguments: the shell reads none of them. With more than
+#: arguments can hold, the calls stand in a file.
 _SCRIPT = f"""
 refuse() {{
 printf 'towline: the input %s cannot be had from %s on %s\\n' "$2" "$1" "$(uname -n)" >&2
 exit {NO_INPUT}
 }}
-count=$1; shift
-while [ "$count" -gt 0 ]; do
-how=$1 from=$2 name=$3; shift 3; count=$((count - 1))
+bring() {{
+how=$1 from=$2 name=$3
 case $name in */*) mkdir -p -- "./${{name%/*}}" || refuse "$from" "$name" ;; esac
 if ! [ -e "$from" ]; then echo "towline: there is no $from" >&2; refuse "$from" "$name"; fi
-if [ "$how" = link ]; then ln -sfn -- "$from" "./$name" || refuse "$from" "$name"; continue; fi
-if [ -d "$from" ]; then mkdir -p -- "./$name" && cp -R -- "$from/." "./$name" || refuse "$from" "$name"; continue; fi
-cp -f -- "$from" "./$name" || refuse "$from" "$name"
-if [ "$how" != copy ]; then chmod "$how" "./$name" || refuse "$from" "$name"; fi
-done
+if [ "$how" = link ]; then ln -sfn -- "$from" "./$name" || refuse "$from" "$name"
+elif [ -d "$from" ]; then mkdir -p -- "./$name" && cp -R -- "$from/." "./$name" || refuse "$from" "$name"
+else cp -f -- "$from" "./$name" || refuse "$from" "$name"
+fi
+}}
+count=$1; shift
+if [ "$count" = file ]; then . ./{CALLS_FILE}; count=0; fi
+while [ "$count" -gt 0 ]; do bring "$1" "$2" "$3"; shift 3; count=$((count - 1)); done
 exec "$@"
 """
 
-#: Systems take about 2 MB of arguments and variables for a program.
-_MOST_ARGUMENT_BYTES = 1_000_000
+#: Systems take 128 KB to 2 MB of arguments and variables for a program.
+_MOST_ARGUMENT_BYTES = 30_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +75,14 @@ class Brought:
     #: Absolute path on the worker, of a file or a folder.
     path: str
     is_link: bool = False
-    #: Permissions of the copy; None is those of the original.
-    mode: int | None = None
     #: What the original was when the job was made; None is unknown.
     size_bytes: int | None = None
     modified_ns: int | None = None
 
     @property
     def how(self) -> str:
-        """For the script: ``link``, ``copy``, or the permissions of the copy."""
-        if self.is_link:
-            return "link"
-        return "copy" if self.mode is None else f"{self.mode & 0o777:o}"
+        """For the script: ``link`` or ``copy``."""
+        return "link" if self.is_link else "copy"
 
 
 def check(command: Command) -> None:
@@ -107,8 +110,12 @@ def inputs(command: Command) -> Iterator[Written | Brought]:
     MissingOutput
         A reference leads nowhere.
     """
-    for name, content in (command.payload.get("inputs") or {}).items():
-        yield _input(name, resolved(content, command, f"the input {name!r}"))
+    found = list(_inputs(command))
+    yield from found
+    brought = [item for item in found if isinstance(item, Brought)]
+    if not _fits(brought):
+        calls = (f"bring {shlex.join([item.how, item.path, item.name])}\n" for item in brought)
+        yield Written(CALLS_FILE, "".join(calls).encode(errors="surrogateescape"))
 
 
 def put_inputs(command: Command, run_dir: str) -> None:
@@ -142,19 +149,25 @@ def with_inputs(words: Sequence[str], command: Command) -> list[str]:
     ------
     MissingOutput
         A reference leads nowhere.
-    UnusableCommand
-        There are too many of them for one program.
     """
     if not command.payload.get("inputs"):
         return list(words)
-    brought = [item for item in inputs(command) if isinstance(item, Brought)]
+    brought = [item for item in _inputs(command) if isinstance(item, Brought)]
     if not brought:
         return list(words)
+    if not _fits(brought):
+        return ["/bin/sh", "-c", _SCRIPT, "towline", "file", *words]
     arguments = [part for item in brought for part in (item.how, item.path, item.name)]
-    size = sum(len(os.fsencode(part)) + 9 for part in arguments)
-    if size > _MOST_ARGUMENT_BYTES:
-        raise UnusableCommand(f"{len(brought)} input files are too many for one job; put them into an archive")
     return ["/bin/sh", "-c", _SCRIPT, "towline", str(len(brought)), *arguments, *words]
+
+
+def _fits(brought: Sequence[Brought]) -> bool:
+    return sum(len(item.path) + len(item.name) + 8 for item in brought) < _MOST_ARGUMENT_BYTES
+
+
+def _inputs(command: Command) -> Iterator[Written | Brought]:
+    for name, content in (command.payload.get("inputs") or {}).items():
+        yield _input(name, resolved(content, command, f"the input {name!r}"))
 
 
 def _input(name: str, content: Any) -> Written | Brought:
@@ -164,7 +177,6 @@ def _input(name: str, content: Any) -> Written | Brought:
                 name,
                 content["path"],
                 is_link=content.get("link") is True,
-                mode=content.get("mode"),
                 size_bytes=content.get("size_bytes"),
                 modified_ns=content.get("modified_ns"),
             )

@@ -113,7 +113,7 @@ def contents(inputs: Inputs, stage: Stage | None = None) -> dict[str, Any]:
     places = stage(large) if stage is not None and large else {}
     for item in large:
         place = places.get(item.name, str(item.path))
-        found[item.name] = {"path": place, "size_bytes": item.size_bytes, "mode": item.mode}
+        found[item.name] = {"path": place, "size_bytes": item.size_bytes}
         if item.name not in places:
             found[item.name]["modified_ns"] = item.modified_ns
     return found

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from towline.core.run_folder import OWN_FILES, output_files
+from towline.core.run_folder import is_own_file, output_files
 from towline.errors import InvalidRequest, WorkerError
 from towline.store.job_info import JobInfo
 
@@ -56,7 +56,14 @@ class JobFolder(Protocol):
     def entries(self) -> list[FileEntry]:
         """Everything in it, sorted by path."""
 
-    def fetch(self, names: Sequence[str], target: Path, progress: Progress | None = None) -> list[Path]:
+    def fetch(
+        self,
+        names: Sequence[str],
+        target: Path,
+        progress: Progress | None = None,
+        *,
+        only_files: bool = False,
+    ) -> list[Path]:
         """Bring files and folders here, under their paths in the run folder; return the files that are here now.
 
         Parameters
@@ -64,6 +71,8 @@ class JobFolder(Protocol):
         names
             Paths relative to the run folder, or patterns such as ``*.out`` and ``results/**/*.dat``. Files of towline
             and hidden ones are brought only when they are named.
+        only_files
+            Patterns mean files alone, as those of declared outputs do, and not folders with everything in them.
 
         Raises
         ------
@@ -72,7 +81,7 @@ class JobFolder(Protocol):
         """
 
     def present(self, names: Sequence[str]) -> list[str]:
-        """Those of the names and patterns that mean something in it."""
+        """Those of the names and patterns that mean files in it."""
 
     def read(self, names: Sequence[str], last_bytes: int | None) -> Mapping[str, tuple[str, int]]:
         """``{path: (text, bytes left out before it)}``; only the ends of long files unless `last_bytes` is None."""
@@ -131,25 +140,33 @@ def check_name(name: str, folder: str) -> str:
     return os.path.normpath(name)
 
 
-def chosen(paths: Sequence[str], name: str) -> list[str]:
-    """Those of the paths of files that a name or pattern means, with everything in a folder that it means."""
+def chosen(paths: Sequence[str], name: str, *, only_files: bool = False) -> list[str]:
+    """Those of the paths of files that a name or pattern means, with everything in a folder that it means.
+
+    Parameters
+    ----------
+    only_files
+        Patterns do not mean folders.
+    """
     exact = [path for path in paths if path == name or path.startswith(f"{name}/") or name == "."]
     if exact:
         return exact
-    return [path for path in paths if path not in OWN_FILES and _matches(path.split("/"), name.split("/"))]
+    wanted = name.split("/")
+    return [path for path in paths if not is_own_file(path) and _matches(path.split("/"), wanted, only_files)]
 
 
-def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
+def _matches(parts: Sequence[str], pattern: Sequence[str], only_files: bool) -> bool:
     """Whether a path, or a folder that it is in, matches; as a shell does it, with ``**`` for any number of folders."""
     if not pattern:
-        return True
-    if pattern[0] == "**":
-        return any(_matches(parts[start:], pattern[1:]) for start in range(len(parts))) and not any(
-            part.startswith(".") for part in parts[:-1]
-        )
-    if not parts or (parts[0].startswith(".") and not pattern[0].startswith(".")):
+        return not (parts and only_files)
+    if not parts:
         return False
-    return fnmatch.fnmatchcase(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:])
+    is_hidden = parts[0].startswith(".")
+    if pattern[0] == "**":
+        return _matches(parts, pattern[1:], only_files) or (not is_hidden and _matches(parts[1:], pattern, only_files))
+    if is_hidden and not pattern[0].startswith("."):
+        return False
+    return fnmatch.fnmatchcase(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:], only_files)
 
 
 class FolderHere:
@@ -167,15 +184,22 @@ class FolderHere:
         return [self._entry(path) for path in sorted(self._folder.rglob("*"))]
 
     def present(self, names: Sequence[str]) -> list[str]:
-        """Those of the names and patterns that mean something in it."""
-        return [name for name in names if chosen(self._files(), check_name(name, self.path))]
+        """Those of the names and patterns that mean files in it."""
+        return [name for name in names if chosen(self._files(), check_name(name, self.path), only_files=True)]
 
-    def fetch(self, names: Sequence[str], target: Path, progress: Progress | None = None) -> list[Path]:
+    def fetch(
+        self,
+        names: Sequence[str],
+        target: Path,
+        progress: Progress | None = None,
+        *,
+        only_files: bool = False,
+    ) -> list[Path]:
         """Copy files and folders out of it; see :class:`JobFolder`."""
         paths = self._files()
         wanted: dict[str, None] = {}
         for name in names:
-            found = chosen(paths, check_name(name, self.path))
+            found = chosen(paths, check_name(name, self.path), only_files=only_files)
             if not found and not (self._folder / name).is_dir():
                 raise not_found(self._db_id, name)
             wanted.update(dict.fromkeys(sorted(found)))
@@ -200,7 +224,7 @@ class FolderHere:
             is_folder=path.is_dir(),
             size_bytes=status.st_size,
             modified=datetime.fromtimestamp(status.st_mtime, UTC),
-            is_own=path.parent == self._folder and path.name in OWN_FILES,
+            is_own=path.parent == self._folder and is_own_file(path.name),
         )
 
     def _copied(self, names: Sequence[str], target: Path, progress: Progress | None) -> list[Path]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from towline.core.run_folder import OWN_FILES
+from towline.core.run_folder import is_own_file
 from towline.errors import InvalidRequest, TransferFailed, WorkerError
 from towline.operations.job_folders import FileEntry, Followed, Progress, check_name, chosen, not_found
 from towline.workers.folder_listing import Listed, list_folder
@@ -43,23 +43,30 @@ class FolderThere:
                 is_folder=item.is_folder,
                 size_bytes=item.size_bytes,
                 modified=datetime.fromtimestamp(item.modified_at, UTC),
-                is_own=item.path in OWN_FILES or item.path.startswith(("towline_", ".towline")),
+                is_own=is_own_file(item.path),
             )
             for item in self._listed()
         ]
 
     def present(self, names: Sequence[str]) -> list[str]:
-        """Those of the names and patterns that mean something in it."""
+        """Those of the names and patterns that mean files in it."""
         paths = [item.path for item in self._listed() if not item.is_folder]
-        return [name for name in names if chosen(paths, check_name(name, self.path))]
+        return [name for name in names if chosen(paths, check_name(name, self.path), only_files=True)]
 
-    def fetch(self, names: Sequence[str], target: Path, progress: Progress | None = None) -> list[Path]:
+    def fetch(
+        self,
+        names: Sequence[str],
+        target: Path,
+        progress: Progress | None = None,
+        *,
+        only_files: bool = False,
+    ) -> list[Path]:
         """Bring files and folders here; see :class:`~towline.operations.job_folders.JobFolder`.
 
         What is here already, with the same size and time, does not come again.
         """
         normal = [check_name(name, self.path) for name in names]
-        wanted = self._wanted(normal)
+        wanted = self._wanted(normal, only_files)
         target.mkdir(parents=True, exist_ok=True)
         coming = _Coming(self._transport, self.path, target, wanted, progress)
         persist(coming.bring, patience_seconds=_PATIENCE_SECONDS, interrupted=self._interrupted)
@@ -95,13 +102,13 @@ class FolderThere:
             raise InvalidRequest(f"the run folder of job {self._db_id} is gone: {self.path} on {self._transport.name}")
         return found
 
-    def _wanted(self, names: Sequence[str]) -> list[Listed]:
+    def _wanted(self, names: Sequence[str], only_files: bool) -> list[Listed]:
         listed = persist(self._listed, patience_seconds=_PATIENCE_SECONDS, interrupted=self._interrupted)
         files = {item.path: item for item in listed if not item.is_folder}
         folders = {item.path for item in listed if item.is_folder}
-        wanted: dict[str, Listed] = {}
+        paths, wanted = list(files), dict[str, Listed]()
         for name in names:
-            found = chosen(list(files), name)
+            found = chosen(paths, name, only_files=only_files)
             if not found and name not in folders:
                 raise not_found(self._db_id, name)
             wanted.update((path, files[path]) for path in found)

@@ -1,6 +1,6 @@
 """Large inputs on their way to a worker, before the job that needs them is submitted.
 
-They lie in a folder of the work_dir under the names of their checksums: what many jobs need goes over once, what was
+They lie in a folder of the work_dir under names that are their checksums: what many jobs need goes over once, what was
 cut goes on, and a job that is run again finds what it had. The job copies them into its run folder.
 """
 
@@ -57,11 +57,11 @@ def stage(
         The worker cannot write them.
     """
     root = f"{work_dir}/{STAGE_FOLDER}"
-    sums = {path: _checksum(path) for path in files}
-    by_name = {f"{found[:2]}/{found}": path for path, found in sums.items()}
+    names = {path: _name(path) for path in files}
+    by_name = {name: path for path, name in names.items()}
     sending = _Sending(transport, root, progress, sum(path.stat().st_size for path in by_name.values()))
     persist(lambda: sending.bring(by_name), patience_seconds=patience_seconds, interrupted=interrupted)
-    return {path: f"{root}/{found[:2]}/{found}" for path, found in sums.items()}
+    return {path: f"{root}/{name}" for path, name in names.items()}
 
 
 class _Sending:
@@ -105,9 +105,11 @@ class _Sending:
             self._progress(min(self._done + done, self._total), self._total)
 
 
-def _checksum(path: Path) -> str:
+def _name(path: Path) -> str:
+    """Checksum and permissions of a file, which a copy there takes over."""
     try:
         with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            checksum = hashlib.file_digest(file, "sha256").hexdigest()
+        return f"{checksum[:2]}/{checksum}.{path.stat().st_mode & 0o777:o}"
     except OSError as error:
         raise InvalidRequest(f"the input {path} cannot be read: {error.strerror}") from error

@@ -46,7 +46,12 @@ def command(
     ] = None,
     outputs: Annotated[
         list[str] | None,
-        Option("--output", "-o", help="Files to bring back: a name or a pattern such as '*.csv'.", metavar="PATTERN"),
+        Option(
+            "--output",
+            "-o",
+            help="Files to bring back: a name, a pattern such as '*.csv', or folder/.",
+            metavar="PATTERN",
+        ),
     ] = None,
     env: Annotated[
         list[str] | None,
@@ -80,7 +85,7 @@ def command(
     run = CommandRun(
         words=command,
         inputs=find_inputs(inputs or ()),
-        outputs=outputs or (),
+        outputs=[f"{text}**/*" if text.endswith("/") else text for text in outputs or ()],
         environment=dict(_variable(text) for text in env or ()),
         name=name,
         worker=worker,

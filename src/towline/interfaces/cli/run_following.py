@@ -124,7 +124,7 @@ def _fetch(opened: "OpenProject", job: JobInfo, outputs: Sequence[str], into: Pa
         names = folder.present(outputs)
     try:
         with BytesBar(f"from {job.worker}") as bar:
-            files = folder.fetch(names, into, bar.show)
+            files = folder.fetch(names, into, bar.show, only_files=True)
     except (TowlineError, OSError) as error:
         say(f"tow: the outputs could not be brought to {into}: {error}")
         suggest(f"to go on where it stopped: tow job files get {job.db_id} --path {shlex.quote(str(into))}")

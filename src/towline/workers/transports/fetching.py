@@ -101,7 +101,13 @@ class _Arrivals:
     def told(self) -> Fetched:
         """The selection with its files, and its patterns that matched nothing."""
         names = [*self.files, *self.skipped, *self.folders]
-        missing = tuple(pattern for pattern in self.selection.patterns if not _matches_any(_normal(pattern), names))
+        known = set(names)
+        missing = tuple(
+            pattern
+            for pattern in self.selection.patterns
+            # Most patterns are plain names, and there may be thousands of them.
+            if _normal(pattern) not in known and not _matches_any(_normal(pattern), names)
+        )
         return Fetched(self.selection, self.files, missing, self.skipped)
 
 

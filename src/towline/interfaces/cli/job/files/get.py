@@ -37,5 +37,5 @@ def command(
         names = filenames or declared_outputs(opened, job)
         folder = folder_of_job(opened, job, goes_on)
         with BytesBar(f"from {job.worker}") as bar:
-            copies = folder.fetch(names, path, bar.show)
+            copies = folder.fetch(names, path, bar.show, only_files=not filenames)
     write_out("".join(f"{copy}\n" for copy in copies))
