@@ -1,7 +1,5 @@
 """What a language model may answer when it is asked for a plan: types and sizes, nothing of it believed."""
 
-from typing import Literal
-
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -37,8 +35,6 @@ class ProposedPlan(_Strict):
     sweep: list[ProposedSweep] = Field(default_factory=list, max_length=10)
     random_starts: int | None = Field(None, ge=1, le=1000, description="how many seeds each case has, if that is said")
     random_starts_quote: str = ""
-    solver: Literal["", "moose", "embedded"] = ""
-    backend: Literal["", "local", "hpc"] = ""
     not_understood: list[str] = Field(
         default_factory=list, max_length=50, description="parts of the sentence that have no place above"
     )

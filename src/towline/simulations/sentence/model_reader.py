@@ -17,7 +17,8 @@ from towline.simulations.models.proposals import ProposedPlan, ProposedSweep, Pr
 from towline.simulations.parameters import checked, described
 from towline.simulations.sentence.plan import Plan
 from towline.simulations.sentence.reader import read
-from towline.simulations.sentence.reading import text_of
+from towline.simulations.sentence.reading import Reading, text_of
+from towline.simulations.sentence.settings import read_solver
 from towline.simulations.sentence.tokens import tokens
 from towline.simulations.sentence.units import PERCENT, converted, unit_at
 from towline.simulations.sentence.vocabulary import vocabulary
@@ -196,15 +197,18 @@ def _accepted(
     _compare(taken, by_rules)
     taken.not_understood += [one for one in proposed.not_understood if one.strip()]
     _tell_lost_numbers(taken)
+    # Where something is run costs money: that has to be said in words that the rules know.
+    place = Reading(text, tokens(text), taken.words)
+    read_solver(place)
     return Plan(
         sentence=text,
         physics=application.name,
         stated=taken.values,
         sweep=taken.sweep,
         seeds=seeds,
-        solver=proposed.solver,
-        backend=proposed.backend,
-        understood=(f"physics = {application.name}", *taken.understood),
+        solver=place.solver,
+        backend=place.backend,
+        understood=(f"physics = {application.name}", *taken.understood, *place.understood),
         assumed=tuple(taken.assumed),
         not_understood=tuple(taken.not_understood),
         reader=reader,

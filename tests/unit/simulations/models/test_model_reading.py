@@ -299,6 +299,28 @@ def test_a_provider_without_an_address_fails_with_a_hint(tmp_path: Path) -> None
         asked.ask("plan", "instructions", "question", ProposedPlan)
 
 
+def test_where_it_runs_is_never_decided_by_a_model(client: Client) -> None:
+    answer = plan_of(backend="hpc", solver="moose")
+    plan = read_with_model(SENTENCE, APPLICATIONS, client(Recorded(answer).model()))
+    assert (plan.solver, plan.backend) == ("", "")
+    said = read_with_model(f"{SENTENCE}, on the cluster", APPLICATIONS, client(Recorded(plan_of()).model()))
+    assert said.backend == "hpc"
+    assert said.reader == "test:recorded"
+
+
+@pytest.mark.parametrize("provider", ["anthropic", "openai"])
+def test_known_providers_are_reached_through_their_own_clients(tmp_path: Path, provider: str) -> None:
+    settings = ModelSettings(provider, "some-model", "http://127.0.0.1:9", "sk-key", timeout_seconds=5)
+    with pytest.raises(ModelFailed, match=r"[Cc]onnection") as caught:
+        ModelClient(settings, tmp_path).ask("plan", "instructions", "question", ProposedPlan)
+    assert "sk-key" not in str(caught.value)
+
+
+def test_a_provider_whose_library_is_missing_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ModelFailed, match="google"):
+        ModelClient(ModelSettings("google", "gemini"), tmp_path).ask("plan", "i", "q", ProposedPlan)
+
+
 def test_nobody_listening_is_a_failure_and_not_a_crash(tmp_path: Path) -> None:
     settings = ModelSettings("my-lab", "llm", base_url="http://127.0.0.1:9/v1", timeout_seconds=5)
     with pytest.raises(ModelFailed) as caught:
