@@ -105,6 +105,7 @@ def simulate(
     config: ConfigEnv | None = None,
     project: str | None = None,
     force: bool = False,
+    attempts: int = 3,
     timeout_seconds: float | None = None,
     progress: Progress | None = None,
 ) -> Outcome:
@@ -126,6 +127,8 @@ def simulate(
         Of the queue; the chosen or only one when None.
     force
         Run although the preflight found errors.
+    attempts
+        How often a failed run is made, each time with a correction of numerical parameters, at most.
     timeout_seconds
         How long to wait; None is for ever.
 
@@ -144,6 +147,7 @@ def simulate(
         project=project,
         backend_name=backend_name,
         force=force,
+        attempts=attempts,
     )
     with active_runner(submitted.project):
         wait_flow(list(submitted.job_ids), timeout_seconds, submitted.project, progress)

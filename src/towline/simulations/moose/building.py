@@ -1,9 +1,11 @@
 """Blocks that the inputs of every physics have, built over the input tree."""
 
+import math
 from collections.abc import Sequence
 
 from towline.simulations.application import Case
 from towline.simulations.moose.tree import Section
+from towline.simulations.resolving import Resolution
 
 _AXES = "xyz"
 
@@ -35,6 +37,28 @@ def fast_count(count: int) -> int:
         if rest == 1 and count % 2 == 0:
             return count
         count += 1
+
+
+def derive_cells(values: Resolution, dimension: int, cell: float, note: str) -> None:
+    """Give the numbers of cells that are not stated: cells of this length, or as long as those of an axis that is.
+
+    Parameters
+    ----------
+    cell
+        The longest one, before refinement.
+    note
+        What the length follows from.
+    """
+    axes = _AXES[:dimension]
+    stated = [axis for axis in axes if values.is_stated(f"n{axis}")]
+    if stated:
+        cell = values.number(f"{stated[0]}max") / values.number(f"n{stated[0]}")
+    for axis in axes:
+        count = values.number(f"{axis}max") / cell
+        if stated:
+            values.derive(f"n{axis}", max(1, round(count)), f"cells as long as those along {stated[0]}")
+        else:
+            values.derive(f"n{axis}", fast_count(math.ceil(count - 1e-9)), note)
 
 
 def add_mesh(tree: Section, case: Case) -> None:

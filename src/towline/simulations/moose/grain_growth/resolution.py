@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from towline.errors import InvalidRequest
 from towline.simulations.application import Case, Value
-from towline.simulations.moose.building import fast_count
+from towline.simulations.moose.building import derive_cells
 from towline.simulations.moose.grain_growth.parameters import PARAMETERS
 from towline.simulations.moose.grain_growth.theory import boundary, boundary_of, mean_radius, reduced_time
 from towline.simulations.resolving import Resolution
@@ -77,9 +77,7 @@ def _choose_box(values: Resolution, dimension: int) -> None:
 def _choose_cells(values: Resolution, dimension: int) -> None:
     halvings = 2 ** int(values.number("uniform_refine"))
     finest = values.number("wGB") / CELLS_PER_WIDTH
-    for axis in _AXES[:dimension]:
-        count = math.ceil(values.number(f"{axis}max") / (finest * halvings) - 1e-9)
-        values.derive(f"n{axis}", fast_count(count), f"{CELLS_PER_WIDTH:g} cells per wGB after refinement")
+    derive_cells(values, dimension, finest * halvings, f"{CELLS_PER_WIDTH:g} cells per wGB after refinement")
     cell = values.number("xmax") / (values.number("nx") * halvings)
     width = max(values.number("wGB") / 2, 2 * cell)
     values.derive("int_width", width, "half of wGB, at least 2 cells")
@@ -125,7 +123,7 @@ def _exodus_interval(values: Resolution) -> int:
 
 
 def planned_reduced_time(grains: float, dimension: int) -> float:
-    """Reduced time after which a quarter of the grains is left, or 36 of them, but never less than half when there are few."""
+    """Reduced time after which a quarter of the grains is left, or 36 of them, but not less than half of a few."""
     left = min(max(grains / 4, 36.0), grains / 2)
     return float(f"{((grains / left) ** (2 / dimension) - 1) / BETA:.3g}")
 

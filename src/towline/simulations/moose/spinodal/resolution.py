@@ -4,12 +4,11 @@ Lengths follow from the wavelength λ* that grows fastest, times from its growth
 short against 1/ω; later they may be as long as one implicit step has one solution.
 """
 
-import math
 from collections.abc import Mapping
 
 from towline.errors import InvalidRequest
 from towline.simulations.application import Case, Value
-from towline.simulations.moose.building import fast_count
+from towline.simulations.moose.building import derive_cells
 from towline.simulations.moose.spinodal.parameters import PARAMETERS
 from towline.simulations.moose.spinodal.theory import Mixture, double_well, iron_chromium
 from towline.simulations.resolving import Resolution
@@ -94,8 +93,7 @@ def _choose_box(values: Resolution, mixture: Mixture, dimension: int) -> None:
     cell = min(wavelength / CELLS_PER_WAVE, mixture.interface_width / CELLS_PER_WIDTH)
     for name in names:
         values.derive(name, side, note)
-        count = math.ceil(values.number(name) / (cell * halvings) - 1e-9)
-        values.derive(f"n{name[0]}", fast_count(count), f"{CELLS_PER_WIDTH:g} cells per interface after refinement")
+    derive_cells(values, dimension, cell * halvings, f"{CELLS_PER_WIDTH:g} cells per interface after refinement")
 
 
 def _choose_times(values: Resolution, mixture: Mixture) -> None:
