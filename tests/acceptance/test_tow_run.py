@@ -4,6 +4,8 @@ import hashlib
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -237,6 +239,53 @@ def test_outputs_of_a_job_that_failed_come_as_far_as_they_are_there(tow: Termina
 def test_a_pattern_that_matches_nothing_fails_the_job(tow: Terminal) -> None:
     done = tow("run", "-o", "*.csv", "true", code=3)
     assert "no file matches the declared output '*.csv'" in done.stderr
+
+
+FLOW = """
+from pathlib import Path
+from jobflow import Flow
+from towline import command, submit_flow, wait_flow, worker_file
+
+first = command(
+    "cat mesh/a note; wc -c <mesh/big; readlink hosts; echo E = 1.5; echo E = 2.5; printf 't,e\\\\n0,7\\\\n' >x.csv",
+    inputs={"mesh": Path("mesh"), "note": Path("note"), "hosts": worker_file("/etc/hosts")},
+    outputs=["*.csv"],
+    values={"energy": r"E = (\\S+)", "last": {"file": "x.csv", "column": "e"}},
+)
+second = command(
+    ["sh", "-c", 'cat y.csv; echo "$1 $2 $CODE"', "sh", *(first.output["values"][name] for name in ("energy", "last"))],
+    inputs={"y.csv": first.output["files"]["x.csv"]},
+    environment={"CODE": first.output["exit_code"]},
+)
+ids = submit_flow(Flow([first, second]))
+print(*ids, bool(wait_flow(ids, timeout_seconds=120)))
+"""
+
+
+def test_jobs_of_a_flow_use_files_and_values_of_commands(tow: Terminal) -> None:
+    put(tow, **{"mesh/a": "A\n", "note": "N\n", "flow.py": FLOW})
+    (tow.here / "mesh" / "big").write_bytes(bytes(200_000))
+    typed = [sys.executable, "flow.py"]
+    tow("runner", "start", code=0 if not tow.json("runner", "status")["active"] else 1)
+    done = subprocess.run(typed, cwd=tow.here, env=tow.environment, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    first, second, completed = done.stdout.split()
+    assert completed == "True", tow("job", "info", first).stdout + tow("job", "info", second).stdout
+    printed = tow("job", "queue-out", first).stdout.split()
+    assert printed[:4] == ["A", "N", "200000", "/etc/hosts"]
+    assert tow("job", "queue-out", second).stdout == "t,e\n0,7\n2.5 7 0\n"
+
+
+@pytest.mark.ssh
+def test_a_flow_with_a_file_that_is_not_here_is_refused_for_a_worker_elsewhere(there: Terminal) -> None:
+    program = "from pathlib import Path; from towline import command, submit_flow; "
+    program += "submit_flow(command(['true'], inputs={'x': Path('/no/such/file')}))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=there.environment, capture_output=True, text=True, timeout=100
+    )
+    assert "InvalidFlow" in done.stderr
+    assert "there is no input '/no/such/file'" in done.stderr
+    assert "towline.worker_file(path)" in done.stderr
 
 
 def test_inputs_that_cannot_be_had_are_refused_before_anything_is_submitted(here: Terminal) -> None:
