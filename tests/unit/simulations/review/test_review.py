@@ -28,6 +28,7 @@ FAILED = [
     ("moose_time_step.log", 1, "SOLVER_DIVERGENCE"),
     ("not_a_number.log", 1, "NAN_DETECTED"),
     ("order_parameters.log", 1, "OP_COLOURING"),
+    ("new_grain.log", 1, "NONPHYSICAL_NUCLEATION"),
     ("unused_parameter.log", 1, "INPUT_ERROR"),
     ("unknown_object.log", 1, "INPUT_ERROR"),
     ("too_large.log", 1, "PROBLEM_TOO_LARGE"),
