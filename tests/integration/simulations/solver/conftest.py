@@ -34,7 +34,7 @@ def solve(tmp_path):
     """Run the text of an input, or one of the files beside this one by its name."""
 
     def carry_out(text, *overrides):
-        if not text.lstrip().startswith("["):
+        if "\n" not in text:
             text = (INPUTS / f"{text}.i").read_text()
         return Case(tmp_path, text, overrides)
 

@@ -1,6 +1,6 @@
 """The embedded solver against FiPy, which knows nothing of it: finite volumes instead of finite elements.
 
-Both make the same implicit Euler steps on the same points; what is left is the difference of the discretisations in space.
+Both make the same implicit Euler steps on the same points; what is left is the difference of discretisations in space.
 """
 
 import warnings

@@ -75,9 +75,7 @@ def run(
     prepared.problem.notes.extend(notes)
     reporter = prepared.reporter
     try:
-        # The products are short and bound by the memory: a second thread of BLAS waits more than it works.
-        with threadpool_limits(limits=1, user_api="blas"):
-            ended_well = prepared.carry_out()
+        ended_well = prepared.carry_out()
     except InvalidRequest as error:
         write(f"\n*** ERROR ***\n{error}\n")
         print(f"*** ERROR ***\n{error}", file=sys.stderr)
@@ -102,10 +100,12 @@ class PreparedRun:
     def carry_out(self) -> bool:
         """Solve; returns whether the run ended well."""
         self.reporter.header(self.executioner)
-        if self.steps is None:
-            return run_steady(self.problem, self.tolerances, self.reporter)
-        settings, stepper = self.steps
-        return TransientRun(self.problem, settings, stepper, self.tolerances, self.reporter).run()
+        # The products are short and bound by the memory: a second thread of BLAS waits more than it works.
+        with threadpool_limits(limits=1, user_api="blas"):
+            if self.steps is None:
+                return run_steady(self.problem, self.tolerances, self.reporter)
+            settings, stepper = self.steps
+            return TransientRun(self.problem, settings, stepper, self.tolerances, self.reporter).run()
 
 
 def prepare(source: Input, base: Path, write: Callable[[str], None] = _print) -> PreparedRun:
