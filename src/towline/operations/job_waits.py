@@ -1,8 +1,8 @@
 """What a job waits for, in sentences, and what to type next."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -94,7 +94,13 @@ def _handed_over(opened: "OpenProject", job: JobInfo) -> Iterator[str]:
     if due is not None and due > datetime.now(UTC):
         yield f"the next try of a step that failed, {due.astimezone():%Y-%m-%d %H:%M:%S}"
     yield from _worker_trouble(opened, job)
-    yield f"a free slot on the worker {job.worker}"
+    config = opened.project.workers[job.worker]
+    reason = _told_by_worker(opened, job).get("reasons", {}).get(f"{job.id}.{job.attempt}")
+    why = f" ({reason})" if reason else ""
+    if job.state is JobState.SUBMITTED and config.scheduler_type != "shell":
+        yield f"its turn in the queue of {config.scheduler_type} on the worker {job.worker}{why}"
+    else:
+        yield f"a free slot on the worker {job.worker}{why}"
 
 
 def _worker(opened: "OpenProject", job: JobInfo) -> Iterator[str]:
@@ -116,10 +122,18 @@ def _worker(opened: "OpenProject", job: JobInfo) -> Iterator[str]:
 
 
 def _worker_trouble(opened: "OpenProject", job: JobInfo) -> Iterator[str]:
-    record = leases.holder(opened.database)
-    if record is None or record.expires_at <= opened.database.clock():
+    if not runner_seems_active(opened):
         yield "a runner: none is active"
         return
-    status = {} if record.status is None else orjson.loads(record.status).get(job.worker, {})
+    status = _told_by_worker(opened, job)
     if status.get("problem"):
         yield f"the worker {job.worker}, which does not answer: {status['problem']}"
+
+
+def _told_by_worker(opened: "OpenProject", job: JobInfo) -> Mapping[str, Any]:
+    """What the worker of a job told with the last sign of life of the runner."""
+    record = leases.holder(opened.database)
+    if record is None or record.status is None:
+        return {}
+    told: Mapping[str, Any] = orjson.loads(record.status).get(job.worker, {})
+    return told

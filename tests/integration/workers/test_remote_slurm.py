@@ -25,7 +25,8 @@ pytestmark = [pytest.mark.slurm, pytest.mark.ssh]
 @pytest.fixture
 def login(sshd: SshSite, slurm_cluster: SlurmCluster) -> Server:
     """The login node of the cluster."""
-    return sshd.servers.get("login") or sshd.add("login", f"SetEnv SLURM_CONF={slurm_cluster.environment['SLURM_CONF']}")
+    settings = f"SetEnv SLURM_CONF={slurm_cluster.environment['SLURM_CONF']}"
+    return sshd.servers.get("login") or sshd.add("login", settings)
 
 
 @pytest.fixture
@@ -129,6 +130,7 @@ def test_a_stopped_job_leaves_the_queue(project: RemoteProject, slurm_cluster: S
     )
     with runner_of(project):
         wait_until(lambda: project.states() == {running: "RUNNING", held: "SUBMITTED"}, 60, "start and submission")
+        wait_until(lambda: "the queue of slurm" in _said(project, held) and "JobHeldUser" in _said(project, held), 30)
         project.tow("job", "stop", running)
         project.tow("job", "stop", held)
         wait_until(lambda: not slurm_cluster.administer("squeue -h").strip(), 60, "an empty queue")
@@ -150,6 +152,10 @@ def test_a_killed_runner_loses_nothing_and_runs_nothing_twice(project: RemotePro
     project.run(max_seconds=120)
     assert {project.states()[one] for one in ids} == {"COMPLETED"}
     assert sorted(map(int, lines_of(trace))) == list(range(20))
+
+
+def _said(project: RemoteProject, db_id: str) -> str:
+    return " ".join(project.tow("job", "info", db_id).split())
 
 
 def wait_for_time(seconds: float) -> None:

@@ -1,5 +1,6 @@
 """The worker behind a transport and a scheduler."""
 
+import itertools
 import logging
 import threading
 import time
@@ -23,6 +24,8 @@ _PERSON_SECONDS = 2.0
 #: How long a round may go on after the runner let go of the worker.
 _CLOSE_SECONDS = 5.0
 _LOOK_AGAIN_SECONDS = 10.0
+#: Jobs whose reason to wait is told; all of it stands in the row of the runner.
+_MOST_REASONS = 200
 
 
 class RemoteWorker:
@@ -125,6 +128,7 @@ class RemoteWorker:
         with self._board.changed:
             phases = [flight.phase for flight in self._board.flights.values()]
             problem = self._problem
+            reasons = {flight.key: flight.reason for flight in self._board.flights.values() if flight.reason}
         facts: dict[str, Any] = {
             "problem": str(problem) if problem is not None else self._errands.scheduler_problem,
             "reason": problem.reason.value if isinstance(problem, ConnectionFailed) else None,
@@ -133,6 +137,7 @@ class RemoteWorker:
             "queued": phases.count(Phase.QUEUED) + phases.count(Phase.ADOPTED),
             "waiting": phases.count(Phase.WAITING) + phases.count(Phase.UPLOADING),
             "round_trips": self.transport.round_trips,
+            "reasons": dict(itertools.islice(reasons.items(), _MOST_REASONS)),
         }
         if self._reached or problem is not None:
             facts["connected"] = problem is None
