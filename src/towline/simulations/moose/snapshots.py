@@ -63,7 +63,7 @@ class Snapshots:
         for part in _parts(path):
             piece = _Piece(part)
             self._pieces.append(piece)
-            for record, time in enumerate(piece.times.tolist()):
+            for record, time in enumerate(piece.whole_times()):
                 # What is written again, at the end or after a restart, replaces what was there.
                 while times and time <= times[-1]:
                     times.pop()
@@ -139,6 +139,11 @@ class _Piece:
     def close(self) -> None:
         self._file.close()
 
+    def whole_times(self) -> list[float]:
+        """Return the times up to the first that falls: what a cut file misses is read as zeros."""
+        falls = np.flatnonzero(~(np.diff(self.times) >= 0))
+        return [float(one) for one in self.times[: falls[0] + 1 if len(falls) else None]]
+
     def _names(self, kind: str) -> tuple[str, ...]:
         variable = self._file.variables.get(f"name_{kind}_var")
         if variable is None:
@@ -155,6 +160,8 @@ class _Piece:
         nodes = self._coordinates()
         corners = [nodes[:, block] for block in self._corners]
         sizes = np.concatenate([np.ptp(one, axis=2) for one in corners], axis=1)
+        if not sizes.size or (sizes <= 0).any():
+            raise ValueError("it has elements without a size; the file is cut off")
         lower, upper = nodes.min(axis=1), nodes.max(axis=1)
         counts = np.rint((upper - lower) / sizes.min(axis=1)).astype(int)
         if np.prod(counts.astype(float)) > _MOST_CELLS:

@@ -129,3 +129,16 @@ def test_grains_keep_their_numbers_from_snapshot_to_snapshot(tmp_path):
     disc = int(maps[0].grains[16, 16])
     assert sizes.areas[0][disc] > sizes.areas[1][disc] > sizes.areas[2][disc]
     assert sizes_of([]) is None
+
+
+def test_a_file_that_is_cut_off_keeps_what_is_whole(tmp_path):
+    path = write(tmp_path / "a.e", [0.0, 1.0, 2.0, 3.0], (30, 30))
+    content = path.read_bytes()
+    for share in (0.97, 0.8, 0.6):
+        path.write_bytes(content[: int(share * len(content))])
+        with Snapshots(path) as snapshots:
+            assert 1 <= len(snapshots) <= 4
+            assert snapshots.times.tolist() == [0.0, 1.0, 2.0, 3.0][: len(snapshots)]
+    path.write_bytes(content[:6000])
+    with pytest.raises(UnreadableOutput, match="cut off"):
+        Snapshots(path)

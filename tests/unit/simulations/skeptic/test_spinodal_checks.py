@@ -97,6 +97,14 @@ def test_wrong_phases_falsify(mixture):
     assert mixture.judge(write_snapshot(mixture, low=high))["S5"].outcome is INCONCLUSIVE
 
 
+def test_phases_that_are_mostly_interface_are_not_judged(mixture):
+    files = write_snapshot(mixture)
+    mixture.columns["interface_length"] *= 20
+    mixture.write()
+    found = mixture.judge(files)
+    assert {found[check].outcome for check in ("S5", "S6")} == {INCONCLUSIVE}
+
+
 def _short(run):
     run.columns = {name: values[:20] for name, values in run.columns.items()}
 

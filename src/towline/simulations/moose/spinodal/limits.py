@@ -25,6 +25,8 @@ EARLY_RATE = Range(0.7, 1.1)
 #: S5, S6.
 PHASE_COMPOSITION = 0.02
 PHASE_SHARE = 0.03
+#: Domain size over the width of the interfaces (10 to 90 %) below which phases are mostly interface.
+LEAST_SIZE = 3.0
 #: S7.
 EXPONENT = Range(1 / 3 - 0.07, 1 / 3 + 0.07)
 FEWEST_DECADES = 1.0
