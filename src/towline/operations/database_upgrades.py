@@ -111,7 +111,11 @@ def unlock_jobs(opened: "OpenProject", wanted: JobFilter) -> list[int]:
     -------
     Ids of the jobs that were held, or that waited for such an attempt.
     """
-    return _unlock(opened, find_job_ids(opened.database, replace(wanted, locked=False)))
+    wanted = replace(wanted, locked=False)
+    ids = find_job_ids(opened.database, wanted)
+    # Attempts outlive the jobs that were deleted.
+    gone = maintenance.deleted_jobs_with_attempts(opened.database)
+    return _unlock(opened, [*ids, *(job_id for job_id in gone if wanted.is_empty or job_id in wanted.db_ids)])
 
 
 def unlock_flows(opened: "OpenProject", wanted: FlowFilter) -> list[int]:

@@ -24,6 +24,7 @@ from towline.operations.runner_process import main as run_process
 from towline.operations.supervision import end_supervisor, log_level_of, start_log, start_supervisor, supervisor_pid
 from towline.operations.workers import worker_state_dir
 from towline.store import leases
+from towline.store.attention import ends_by_worker
 
 _START_SECONDS = 30.0
 _STOP_SECONDS = 30.0
@@ -332,6 +333,15 @@ def processes_of(opened: OpenProject, status: RunnerStatus) -> list[ProcessInfo]
         )
         for role, usage in found
         if usage is not None
+    ]
+
+
+def ends_awaited(opened: OpenProject) -> list[str]:
+    """Attempts whose end was asked for and is not confirmed, in a sentence for each worker."""
+    return [
+        f"{count} on {worker}"
+        + ("" if worker in opened.project.workers else ", which is not configured: put it back, or tow admin unlock")
+        for worker, count in ends_by_worker(opened.database).items()
     ]
 
 

@@ -103,3 +103,8 @@ def _unfinished(database: Database, workers: Sequence[str], flow_ids: Sequence[i
         "GROUP BY flow_id, worker, state ORDER BY flow_id, worker, state",
         (*workers, id_list(flow_ids)),
     )
+
+
+def ends_by_worker(database: Database) -> dict[str, int]:
+    """How many attempts have to end on each worker, of deleted jobs too."""
+    return dict(database.read("SELECT worker, count(*) FROM cancellation GROUP BY worker ORDER BY worker"))

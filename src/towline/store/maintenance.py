@@ -33,6 +33,11 @@ def give_up_attempts(transaction: Transaction, job_ids: Iterable[int], workers: 
     return sorted({row[0] for row in lost})
 
 
+def deleted_jobs_with_attempts(database: Database) -> list[int]:
+    """Ids of jobs that are gone, and of which an attempt has to end."""
+    return [row[0] for row in database.read("SELECT job_id FROM cancellation WHERE job_id NOT IN (SELECT id FROM job)")]
+
+
 def jobs_of(transaction: Transaction, flow_ids: Iterable[int]) -> list[int]:
     """Ids of the jobs of these flows."""
     rows = transaction.execute(

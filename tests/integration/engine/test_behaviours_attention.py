@@ -153,3 +153,20 @@ def test_the_worker_that_comes_back_tells_what_became_of_its_attempts(engine):
     engine.configure(workers={"local": {}, "away": {}})
     engine.run()
     assert attention() == ""
+
+
+def test_an_attempt_of_a_deleted_job_on_a_removed_worker_stays_visible_until_it_is_given_up(engine):
+    engine.configure(workers={"local": {}, "gone": {}})
+    (db_id,) = engine.submit(jobs.add(1, 1), worker="gone")
+    engine.submit(jobs.add(1, 2))
+    with open_project() as opened:
+        set_job_states(opened, [int(db_id)], JobState.RUNNING)
+    engine.configure(workers={"local": {}})
+    assert tow("flow", "delete", "--db-id", db_id, "--yes").code == 0
+    engine.run()
+    shown = tow("runner", "info")
+    assert "1 on gone, which is not configured" in shown.out.replace("\n", " ")
+    assert len(tow("runner", "info", "--json").json["attempts_to_end"]) == 1
+    assert tow("admin", "unlock", "--yes").code == 0
+    assert "gone" not in tow("runner", "info").out
+    assert tow("runner", "info", "--json").json["attempts_to_end"] == []

@@ -32,6 +32,7 @@ class AbsentMethods:
     )
     get_flow_job_aggreg = _absent("get_flow_job_aggreg", "use get_flows_info(with_jobs_info=True)")
     get_flow_jobs_data = _absent("get_flow_jobs_data", "use get_flows_info(with_jobs_info=True)")
+    generate_flow_id_query = _absent("generate_flow_id_query", "flow_ids, db_ids and job_ids of each method name flows")
     get_collection = _absent("get_collection", "use get_jobs(query), get_flows_info() and get_jobstore()")
 
     checkout_job = _absent("checkout_job", _THE_RUNNER)

@@ -10,7 +10,7 @@ from towline.interfaces.cli.parameters import Option
 from towline.interfaces.cli.runner.reports import status_document
 from towline.interfaces.cli.session import open_session
 from towline.operations.jobs import count_jobs_by_state
-from towline.operations.runners import RunnerStatus, processes_of, status_of
+from towline.operations.runners import RunnerStatus, ends_awaited, processes_of, status_of
 
 
 def command(
@@ -25,10 +25,17 @@ def command(
     with open_session(context) as opened:
         status, jobs = status_of(opened), count_jobs_by_state(opened)
         processes = processes_of(opened, status) if verbosity or as_json else []
-        now = opened.database.clock()
+        ends, now = ends_awaited(opened), opened.database.clock()
     if as_json:
         counts = {state.value: count for state, count in jobs.items()}
-        print_json({**status_document(status), "processes": [vars(item) for item in processes], "jobs": counts})
+        print_json(
+            {
+                **status_document(status),
+                "processes": [vars(item) for item in processes],
+                "jobs": counts,
+                "attempts_to_end": ends,
+            }
+        )
         return
     print_fields(
         [
@@ -44,6 +51,7 @@ def command(
             *(_signs(status, now) if pings else ()),
             ("log", status.log_file and str(status.log_file)),
             *((f"worker {name}", facts) for name, facts in status.workers.items()),
+            ("attempts to end", "\n".join(ends) or None),
             ("jobs", ", ".join(f"{count} {state.value}" for state, count in jobs.items()) or "none"),
         ]
     )
