@@ -53,12 +53,21 @@ def forget_history(transaction: Transaction) -> None:
 
 
 def rebuild_indexes(database: Database) -> Sequence[str]:
-    """Write every index anew and renew the statistics of the planner; return the names of the indexes."""
-    tables = [name for (name,) in database.read(_TABLES[database.dialect.kind])]
+    """Write every index anew; return the names of the indexes.
+
+    PostgreSQL counts its rows for its planner besides. SQLite forgets what somebody had it count: it would take all
+    states for equally frequent, and statements are written for a planner that knows nothing.
+    """
+    kind = database.dialect.kind
+    tables = [name for (name,) in database.read(_TABLES[kind])]
     with database.transaction() as transaction:
         for table in tables:
-            transaction.execute(f"{_REINDEX[database.dialect.kind]} {table}")
-            transaction.execute(f"ANALYZE {table}")
+            transaction.execute(f"{_REINDEX[kind]} {table}")
+            if kind == "postgresql":
+                transaction.execute(f"ANALYZE {table}")
+        if kind == "sqlite":
+            transaction.execute("DROP TABLE IF EXISTS sqlite_stat1")
+            transaction.execute("DROP TABLE IF EXISTS sqlite_stat4")
     return [index for table in tables for index in database.index_names(table) if not index.startswith("sqlite_")]
 
 

@@ -27,6 +27,7 @@ from towline.store.documents import SqlOutputs
 from towline.store.flow_search import FlowFilter
 from towline.store.holds import waiting_holds
 from towline.store.job_search import JobFilter, Page, Sort
+from towline.store.maintenance import rebuild_indexes
 from towline.testing.queue import add_flow, inconsistencies, put_in_state
 
 #: Tables with a row, or more, for each job or flow.
@@ -163,6 +164,16 @@ def test_a_name_that_few_jobs_have_is_not_looked_for_among_all_jobs_of_a_state(o
         found = jobs.list_jobs(opened, JobFilter(name="a", states=(JobState.COMPLETED,)), _TWENTY)
     assert [job.id for job in found] == [ids["a"]]
     assert [step for _, step in plans(connection, seen) if "job_by_state" in step] == []
+
+
+def test_rebuilding_the_indexes_leaves_no_statistics_that_would_change_the_plans(opened, ids) -> None:
+    opened.database.connection.execute("ANALYZE")
+    rebuild_indexes(opened.database)
+    assert opened.database.read("SELECT name FROM sqlite_master WHERE name GLOB 'sqlite_stat*'") == []
+    connection = opened.database.connection
+    with statements(connection) as seen:
+        ASKED["the runner's looks"](opened, ids)
+    assert scans(connection, seen) == []
 
 
 def claim(opened: OpenProject, number: int) -> list[queue.QueuedJob]:

@@ -18,7 +18,7 @@ def command(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Write every index anew, and renew what the database knows for planning its queries."""
+    """Write every index anew, and put right what the database knows for planning its queries."""
     with open_session(context) as opened:
         names = rebuild_indexes(opened)
     if as_json:
