@@ -41,6 +41,12 @@ class Worker(Protocol):
         when an attempt certainly never started.
         """
 
+    def delete(self, run_dirs: Sequence[str]) -> None:
+        """Delete run folders of attempts that have ended, as far as they are in the work_dir and are ours.
+
+        It may be done later; what cannot be deleted stays, and is logged.
+        """
+
     def file_descriptors(self) -> Sequence[int]:
         """Descriptors that become readable when :meth:`observe` has something to tell."""
 

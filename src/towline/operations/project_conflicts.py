@@ -61,7 +61,8 @@ def _claims(project: Project) -> Iterator[tuple[str, str]]:
     yield "daemon folder", str(project.daemon_dir)
     yield "log folder", str(project.log_dir)
     for worker in project.workers.values():
-        yield "run folders", str(worker.work_dir)
+        # The same path on another host is another folder.
+        yield "run folders", f"{worker.host}:{worker.work_dir}" if worker.host else str(worker.work_dir)
     for name in (None, *project.optional_jobstores):
         yield from (("job store", place) for place in _stores(project, name))
 

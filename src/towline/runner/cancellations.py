@@ -1,14 +1,11 @@
 """Ending attempts that a user stopped, reran or deleted; a request stays until its end is confirmed."""
 
 import logging
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from towline.core.ports import Step
 from towline.core.records import Assignment
-from towline.core.run_folder import OWN_FILES
 from towline.runner.setup import Place
 from towline.store.database import Database, Transaction
 
@@ -79,13 +76,9 @@ def confirm(transaction: Transaction, cancellation: Cancellation) -> None:
 
 
 def delete_files(cancellation: Cancellation, place: Place) -> None:
-    """Delete the run folder of an ended attempt, if the user wanted that and it is one of ours."""
-    if not cancellation.delete_files or cancellation.run_dir is None:
-        return
-    folder = Path(cancellation.run_dir)
-    is_ours = folder.is_relative_to(place.work_dir) and any((folder / name).exists() for name in OWN_FILES)
-    if is_ours:
-        shutil.rmtree(folder, onerror=lambda _, path, error: logger.warning("%s stays: %s", path, error[1]))
+    """Delete the run folder of an ended attempt, if the user wanted that."""
+    if cancellation.delete_files and cancellation.run_dir is not None:
+        place.worker.delete([cancellation.run_dir])
 
 
 def _assignment(cancellation: Cancellation) -> Assignment:

@@ -1,5 +1,7 @@
 """The worker that is this machine, with the shell as its scheduler."""
 
+import logging
+import shutil
 import sys
 import time
 from collections import deque
@@ -10,11 +12,14 @@ from typing import Any
 
 from towline.core.ports import Step
 from towline.core.records import Assignment, ExitRecord, Failure, Observation
+from towline.core.run_folder import OWN_FILES
 from towline.errors import InvalidRequest
 from towline.on_worker.attempts import Mode
 from towline.workers.pilot_link import PilotLink, PilotWish
 from towline.workers.plans import plan
 from towline.workers.uploads import upload
+
+logger = logging.getLogger(__name__)
 
 #: Modules that jobs need, imported once by the pilot of a worker that does not start every job cold.
 DEFAULT_PRELOAD = ("jobflow", "towline.jobflow.payload")
@@ -145,6 +150,13 @@ class LocalWorker:
             self._flights[assignment.key] = _Flight(_adoption(assignment), None, adopted=True)
         if self._link.ready:
             self._send_adoptions([assignment.key for assignment in assignments])
+
+    def delete(self, run_dirs: Sequence[str]) -> None:
+        """Delete run folders of attempts that have ended, as far as they are in the work_dir and are ours."""
+        for folder in map(Path, run_dirs):
+            is_inside = folder != self._work_dir and folder.is_relative_to(self._work_dir)
+            if is_inside and any((folder / name).exists() for name in OWN_FILES):
+                shutil.rmtree(folder, onerror=lambda _, path, error: logger.warning("%s stays: %s", path, error[1]))
 
     def file_descriptors(self) -> Sequence[int]:
         """What becomes readable when :meth:`observe` has something to tell."""

@@ -3,9 +3,11 @@
 import secrets
 import time
 from collections.abc import Sequence
+from pathlib import PurePosixPath
 
 from towline.core.records import Failure
 from towline.errors import TransferFailed
+from towline.workers.folder_deletion import delete_folders
 from towline.workers.remote.board import Board
 from towline.workers.remote.cancelling import claims_script
 from towline.workers.remote.evidence import Evidence, Question, evidence_script, read_evidence
@@ -35,6 +37,8 @@ class Errands:
         self.slots = slots
         #: Set when something new is to be done.
         self.hurry = False
+        #: Run folders that are to be deleted.
+        self.to_delete: list[str] = []
         #: Whether the last round asked the worker anything.
         self.asked = False
         #: Why the scheduler does not answer.
@@ -60,6 +64,7 @@ class Errands:
         self._cancel()
         self._submit()
         self._look()
+        self._delete()
         return self._wait_seconds(time.monotonic())
 
     def _wait_seconds(self, now: float) -> float | None:
@@ -230,6 +235,19 @@ class Errands:
         elif accounting_jobs:
             statuses = queue.read_accounting(said, accounting_jobs)
         return _Answer(said, read_evidence(output, questions, token) or {}, statuses)
+
+    def _delete(self) -> None:
+        with self._board.changed:
+            paths = [path for path in self.to_delete if self._is_inside(path)]
+        if paths:
+            self.asked = True
+            delete_folders(self._transport, paths)
+        with self._board.changed:
+            self.to_delete = [path for path in self.to_delete if path not in paths and self._is_inside(path)]
+
+    def _is_inside(self, path: str) -> bool:
+        pure = PurePosixPath(path)
+        return ".." not in pure.parts and PurePosixPath(self._site.work_dir) in pure.parents
 
     # Ending
 

@@ -20,7 +20,6 @@ from towline.workers.remote.value_files import value_lines
 from towline.workers.schedulers.scheduler import BatchScript, Submission, mark
 from towline.workers.transports.transport import Content, Source, Tree
 
-
 #: Where a scheduler puts what it spooled: nothing but its own words.
 _SPOOLED = {"qout_path": "towline_scheduler.out", "qerr_path": "towline_scheduler.err"}
 

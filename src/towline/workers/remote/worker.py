@@ -115,6 +115,12 @@ class RemoteWorker:
                     self._board.tell_end_again(known)
         self._wake()
 
+    def delete(self, run_dirs: Sequence[str]) -> None:
+        """Delete run folders of attempts that have ended, as far as they are in the work_dir and are ours."""
+        with self._board.changed:
+            self._errands.to_delete.extend(run_dirs)
+        self._wake()
+
     def file_descriptors(self) -> Sequence[int]:
         """What becomes readable when :meth:`observe` has something to tell."""
         return [self._board.fileno()]
