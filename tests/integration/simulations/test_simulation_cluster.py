@@ -1,0 +1,158 @@
+"""``EXECUTION_BACKEND=hpc``: the same pipeline on a real Slurm behind a real sshd, the embedded solver as the app."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from towline.core.states import JobState
+from towline.operations import runners
+from towline.operations.compose import open_project
+from towline.operations.jobs import JobFilter, get_job, list_jobs
+from towline.operations.simulation_planning import plan
+from towline.operations.simulations import Outcome, active_runner, outcome, submit_simulation, wait_for
+from towline.simulations.config_env import ConfigEnv
+from towline.testing.slurm_cluster import ACCOUNT, SlurmCluster
+from towline.testing.sshd import Server, SshSite
+from towline.testing.waiting import wait_until
+
+pytestmark = [pytest.mark.slurm, pytest.mark.ssh]
+
+SMALL: dict[str, Any] = {"c0": 0.5, "xmax": 20, "nx": 32, "end_time": 30, "growth_steps": 16}
+
+
+@pytest.fixture
+def login(sshd: SshSite, slurm_cluster: SlurmCluster) -> Server:
+    """The login node of the cluster."""
+    return sshd.servers.get("login") or sshd.add(
+        "login", f"SetEnv SLURM_CONF={slurm_cluster.environment['SLURM_CONF']}"
+    )
+
+
+@pytest.fixture
+def scratch(slurm_cluster: SlurmCluster, tmp_path: Path) -> Path:
+    return slurm_cluster.work_dir(f"scratch-{tmp_path.name}")
+
+
+@pytest.fixture
+def application(scratch: Path, job_python: str) -> Callable[[str], str]:
+    """Makes a program on the cluster that plays MOOSE; ``$SOLVER`` in its text is the embedded solver."""
+
+    def make(text: str) -> str:
+        path = scratch / "phase field-opt"
+        solver = f"{job_python} -c 'from towline.simulations.moose.command import run; run()'"
+        path.write_text("#!/bin/sh\n" + text.replace("$SOLVER", solver) + "\n")
+        path.chmod(0o755)
+        return str(path)
+
+    return make
+
+
+@pytest.fixture
+def config(
+    sshd: SshSite, login: Server, scratch: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., ConfigEnv]]:
+    """Makes a configuration; the project has what only the test knows: where the configuration of ssh is."""
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("TOWLINE_HOME", str(home))
+    worker = {"type": "remote", "host": "login", "work_dir": str(scratch), "ssh_config": str(sshd.config)}
+    with (home / "default.yaml").open("w") as stream:
+        YAML().dump({"name": "default", "workers": {"local": {}, "hpc": worker}}, stream)
+
+    def make(**keys: str) -> ConfigEnv:
+        given = {
+            "EXECUTION_BACKEND": "hpc",
+            "HPC_SSH_ALIAS": "login",
+            "HPC_SCRATCH": str(scratch),
+            "HPC_ACCOUNT": ACCOUNT,
+            "HPC_QOS": "premium",
+            "HPC_WALLTIME": "00:10:00",
+            "HPC_PYTHON_SETUP": "export MODULE='a b'",
+            "RUNS_DIR": str(tmp_path / "runs"),
+        }
+        found = ConfigEnv(given | keys)
+        found.check()
+        return found
+
+    yield make
+    if runners.status().active:
+        runners.stop()
+
+
+def simulated(config: ConfigEnv) -> Outcome:
+    submitted = submit_simulation(plan("spinodal", SMALL), config=config, force=True, attempts=1)
+    with active_runner():
+        wait_for(submitted, 200)
+    return outcome(submitted.folder)
+
+
+def test_the_same_pipeline_runs_on_a_cluster(
+    config: Callable[..., ConfigEnv], application: Callable[[str], str], scratch: Path
+) -> None:
+    app = application('echo "setup: $MODULE"; exec $SOLVER "$@"')
+    found = simulated(config(HPC_MOOSE_APP=app))
+    assert found.status == "done", found.record
+    assert found.verdict is not None
+    assert found.figures
+    folder = found.folder
+    for name in ("spinodal.csv", "spinodal.e", "run.log", "exit_code", "report.html"):
+        assert (folder / name).is_file(), name
+    assert "setup: a b" in (folder / "run.log").read_text()
+    record = found.record
+    assert record["solver"] == "phase field-opt on login"
+    assert record["job"]["worker"] == "hpc"
+    assert str(record["scheduler_id"]).isdigit()
+    assert str(record["job"]["run_dir"]).startswith(str(scratch))
+    metadata = json.loads((folder / "metadata.json").read_text())
+    assert metadata["execution_backend"] == "hpc"
+
+
+def test_other_names_of_outputs_are_found(config: Callable[..., ConfigEnv], application: Callable[[str], str]) -> None:
+    app = application('$SOLVER "$@" || exit; mv spinodal.csv other_out.csv; mv spinodal.e other_out.e')
+    found = simulated(config(HPC_MOOSE_APP=app))
+    assert found.status == "done", found.record
+    assert found.record["csv_path"] == "other_out.csv"
+    assert found.record["exodus_path"] == "other_out.e"
+
+
+def test_a_missing_application_is_told(config: Callable[..., ConfigEnv], scratch: Path) -> None:
+    found = simulated(config(HPC_MOOSE_APP=f"{scratch}/nowhere"))
+    assert found.status == "failed"
+    assert found.record["review"]["failure"] == "MISSING_EXECUTABLE"
+    assert "MOOSE app MISSING" in (found.folder / "run.log").read_text()
+
+
+def test_what_a_run_left_is_fetched_after_its_time_was_over(
+    config: Callable[..., ConfigEnv], application: Callable[[str], str], slurm_cluster: SlurmCluster
+) -> None:
+    app = application("echo 'Time Step 1, time = 1, dt = 1'; printf 'time,dt\\n0,0\\n' >spinodal.csv; sleep 300")
+    submitted = submit_simulation(plan("spinodal", SMALL), config=config(HPC_MOOSE_APP=app), force=True, attempts=1)
+    with active_runner(), open_project() as opened:
+        (run,) = [one.id for one in list_jobs(opened, JobFilter()) if one.name.startswith("run")]
+        wait_until(lambda: get_job(opened, run).state is JobState.RUNNING, 90, "the start")
+        queue_id = get_job(opened, run).remote.process_id
+        slurm_cluster.administer(f"scontrol update JobId={queue_id} EndTime=now+2")
+        wait_for(submitted, 150)
+    found = outcome(submitted.folder)
+    assert found.status == "failed"
+    assert found.record["reason"] == "timeout"
+    assert found.record["review"]["failure"] == "WALLTIME"
+    assert "Time Step 1" in (found.folder / "run.log").read_text()
+    assert (found.folder / "spinodal.csv").is_file()
+
+
+def test_the_worker_of_the_project_follows_the_configuration(
+    config: Callable[..., ConfigEnv], tmp_path: Path, scratch: Path
+) -> None:
+    other = scratch / "other"
+    shutil.copytree(scratch, other, ignore=lambda *_: ["other"])
+    submit_simulation(plan("spinodal", SMALL), config=config(HPC_MOOSE_APP="/app", HPC_SCRATCH=str(other)), force=True)
+    text = (tmp_path / "home" / "default.yaml").read_text()
+    assert "scheduler_type: slurm" in text
+    assert f"work_dir: {other}" in text
+    assert "ssh_config:" in text
