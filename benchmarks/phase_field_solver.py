@@ -117,9 +117,11 @@ def main() -> None:
     for _ in range(3):
         own.append(embedded(elements, peer_steps))
         peer.append(fipy(own[-1][1], own[-1][3], peer_steps))
+    began = time.process_time()
     seconds = embedded(elements, steps)[0]
+    of_processor = time.process_time() - began
     size = f"{elements} x {elements} elements, {ORDER_PARAMETERS} order parameters"
-    print(f"embedded solver: {size}, {steps} steps: {seconds:.1f} s")
+    print(f"embedded solver: {size}, {steps} steps: {seconds:.1f} s ({of_processor:.1f} s of processor)")
     per_step = median(one[0] for one in own) / peer_steps, median(one[0] for one in peer) / peer_steps
     ratio = median(there[0] / here[0] for here, there in zip(own, peer, strict=True))
     print(f"first {peer_steps} steps, medians of 3: {per_step[0]:.3f} s per step, FiPy {per_step[1]:.2f} s per step")

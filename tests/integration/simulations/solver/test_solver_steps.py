@@ -334,3 +334,62 @@ def test_random_values_have_the_statistics_of_moose_and_depend_on_seed_and_varia
     assert "PCG64" in "\n".join(case.log)
     np.testing.assert_array_equal(fields(solve(NOISE))[0], first)
     assert not np.array_equal(fields(solve(NOISE, "ICs/a/seed=4"))[0], first)
+
+
+CLOCKED = """
+[Mesh]
+  type = GeneratedMesh
+  dim = 1
+[]
+[Variables/u]
+[]
+[AuxVariables/a]
+[]
+[AuxKernels/a]
+  type = FunctionAux
+  variable = a
+  function = t
+[]
+[Kernels]
+  [rate]
+    type = TimeDerivative
+    variable = u
+  []
+  [force]
+    type = AllenCahn
+    variable = u
+    f_name = F
+    mob_name = 1
+  []
+[]
+[Materials/F]
+  type = DerivativeParsedMaterial
+  property_name = F
+  coupled_variables = 'u a'
+  expression = 'a*u'
+[]
+[Postprocessors/u]
+  type = ElementAverageValue
+  variable = u
+[]
+[Executioner]
+  type = Transient
+  dt = 1
+  num_steps = 3
+[]
+[Outputs]
+  csv = true
+[]
+"""
+
+
+def test_an_auxiliary_variable_of_time_has_the_value_of_the_end_of_the_step(solve):
+    # du/dt = −t by implicit Euler: the sums of the times at the ends of the steps.
+    assert list(solve(CLOCKED).table()["u"][1:]) == pytest.approx([-1, -3, -6])
+
+
+def test_places_and_time_are_known_to_an_aux_expression_that_asks_for_them(solve):
+    text = CLOCKED.replace("type = FunctionAux", "type = ParsedAux\n  use_xyzt = true").replace(
+        "function = t", "expression = '2*t+x-0.5'"
+    )
+    assert list(solve(text).table()["u"][1:]) == pytest.approx([-2, -6, -12])
