@@ -1,6 +1,7 @@
 """Run folders of jobs: a shell in them, and deleting them."""
 
 import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Sequence
@@ -9,9 +10,11 @@ from typing import TYPE_CHECKING
 
 from towline.core.run_folder import OWN_FILES
 from towline.errors import InvalidRequest
+from towline.operations.job_folders import folder_of_job
 from towline.store.deletions import RunFolder, run_folders
 from towline.store.job_info import JobInfo
 from towline.workers.folder_deletion import delete_folders
+from towline.workers.transports.ssh import SshTransport
 
 if TYPE_CHECKING:
     from towline.operations.compose import OpenProject
@@ -19,33 +22,25 @@ if TYPE_CHECKING:
 _FOLDERS_BETWEEN_NEWS = 50
 
 
-def run_folder_of(job: JobInfo) -> Path:
-    """The run folder of the present attempt.
+def shell_in(opened: "OpenProject", job: JobInfo, program: str) -> int:
+    """Let the user work in the run folder of a job, in a shell of their own there; return its exit code.
 
     Raises
     ------
     InvalidRequest
-        There is none.
+        The job has no run folder, or there is no such program here.
+    ConnectionFailed
+        Its worker is not reached.
     """
-    if job.run_dir is None:
-        what = "has not started" if job.start_time is None else "ran inside a process of its worker (execution: pooled)"
-        raise InvalidRequest(f"job {job.db_id} has no run folder: it is {job.state.value} and {what}")
-    folder = Path(job.run_dir)
-    if not folder.is_dir():
-        raise InvalidRequest(f"the run folder of job {job.db_id} is gone: {folder}")
-    return folder
-
-
-def shell_in(folder: Path, program: str) -> int:
-    """Let the user work in a folder, in a shell of their own; return its exit code.
-
-    Raises
-    ------
-    InvalidRequest
-        There is no such program.
-    """
+    folder = folder_of_job(opened, job).path
+    words, place = [program], folder
+    config = opened.project.workers.get(job.worker)
+    if config is not None and config.type != "local":
+        transport = opened.transport(job.worker)
+        assert isinstance(transport, SshTransport)
+        words, place = transport.terminal(f"cd -- {shlex.quote(folder)} && exec {shlex.quote(program)}"), "/"
     try:
-        return subprocess.run([program], cwd=folder, env={**os.environ, "PWD": str(folder)}, check=False).returncode
+        return subprocess.run(words, cwd=place, env={**os.environ, "PWD": place}, check=False).returncode
     except OSError as error:
         raise InvalidRequest(
             f"the shell {program!r} cannot be started: {error.strerror}; name one: --shell sh"

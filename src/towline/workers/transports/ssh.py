@@ -79,6 +79,17 @@ class SshTransport(ShellTransport):
         """End the connection, also one that a person logged in for (but not the one of the user's own shells)."""
         self._connection.disconnect()
 
+    def terminal(self, command: str) -> list[str]:
+        """Program and arguments that run a shell command there for somebody at a terminal, over the same connection.
+
+        Raises
+        ------
+        ConnectionFailed
+            There is no connection.
+        """
+        self._connection.open()
+        return ["-t" if word == "-T" else word for word in self._connection.client(command)]
+
     def check(self) -> Health:
         """Try the connection now, whatever happened before."""
         try:
