@@ -103,11 +103,9 @@ def _assignment(project: Project, name: str, run_dir: Path) -> Assignment:
 def _python_job() -> tuple[str, str, bytes]:
     """Kind, uuid and payload of a job that any Python with towline and jobflow can run."""
     # Loads jobflow, which other trials do without.
-    from jobflow import job
+    from towline.jobflow.trial import trial_job
 
-    from towline.jobflow.convert import flow_to_records
-
-    made = flow_to_records(job(abs)(-1)).jobs[0]
+    made = trial_job()
     return made.payload_kind, made.uuid, made.payload
 
 
