@@ -50,7 +50,7 @@ def log_in(name: str) -> str:
         stderr=terminal,
         start_new_session=True,
         # ssh asks on the terminal that controls its session.
-        preexec_fn=lambda: os.close(os.open(os.ttyname(0), os.O_RDWR)),  # noqa: PLW1509 - the child has one thread
+        preexec_fn=lambda: os.close(os.open(os.ttyname(0), os.O_RDWR)),
     )
     os.close(terminal)
     said, answered = b"", 0

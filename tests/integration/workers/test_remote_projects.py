@@ -13,6 +13,7 @@ from towline.testing.jobs import add, end_process, fail
 from towline.testing.remote_project import RemoteProject
 from towline.testing.sshd import Server, SshSite
 from towline.testing.waiting import wait_until
+from towline.testing.worker_driver import is_alive
 
 pytestmark = pytest.mark.ssh
 
@@ -143,3 +144,19 @@ def test_a_worker_says_when_the_host_cannot_be_reached_and_goes_on(
         runner.terminate()
         runner.wait(20)
 
+
+
+def test_a_running_job_that_is_deleted_leaves_nothing(project: RemoteProject) -> None:
+    (db_id,) = project.submit(command("sleep 300 & echo $! >pid; wait"))
+    runner = project.start_runner()
+    try:
+        wait_until(lambda: project.states().get(db_id) == "RUNNING", 40, "the start")
+        run_dir = Path(project.info(db_id).job.run_dir or "")
+        pid = int(wait_until(lambda: (run_dir / "pid").exists() and (run_dir / "pid").read_text(), 20, "its process"))
+        project.tow("job", "delete", db_id, "--all", "--yes")
+        wait_until(lambda: not run_dir.exists(), 40, "the end of the run folder")
+        assert not is_alive(pid)
+        assert project.states() == {}
+    finally:
+        runner.terminate()
+        runner.wait(20)
