@@ -153,7 +153,7 @@ def test_a_running_job_that_is_deleted_leaves_nothing(project: RemoteProject) ->
         wait_until(lambda: project.states().get(db_id) == "RUNNING", 40, "the start")
         run_dir = Path(project.info(db_id).job.run_dir or "")
         pid = int(wait_until(lambda: (run_dir / "pid").exists() and (run_dir / "pid").read_text(), 20, "its process"))
-        project.tow("job", "delete", db_id, "--all", "--yes")
+        project.tow("flow", "delete", "--db-id", db_id, "--all", "--yes")
         wait_until(lambda: not run_dir.exists(), 40, "the end of the run folder")
         assert not is_alive(pid)
         assert project.states() == {}
