@@ -169,7 +169,8 @@ class Verdict:
         if self.word is Word.FALSIFIED:
             return f"FALSIFIED by {', '.join(self.falsified_by)}"
         if self.word is Word.INCONCLUSIVE:
-            reasons = [one.reason for one in self.results if one.check in self.undecided]
+            # Several checks may lack the same thing.
+            reasons = dict.fromkeys(one.reason for one in self.results if one.check in self.undecided)
             return f"INCONCLUSIVE because {'; '.join(reasons) or 'no check was made'}"
         return "CREDIBLE"
 

@@ -18,7 +18,7 @@ from towline.simulations.reports import run_report
 
 PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
 COARSE_GRAINS = {"T": 600, "num_grains": 14, "wGB": 20, "xmax": 340, "ymax": 340, "nx": 68, "ny": 68, "end_time": 120}
-SMALL_MIXTURE = {"xmax": 32, "ymax": 32, "nx": 72, "ny": 72, "end_time": 140}
+SMALL_MIXTURE = {"xmax": 32, "ymax": 32, "nx": 72, "ny": 72, "end_time": 230}
 
 
 def solve(folder, text, name):

@@ -119,7 +119,7 @@ def _not_ready(case: Case, results: Results, mixture: Mixture, phases: Phases | 
     share = float(sizes[-1]) / mixture.interface_width if len(sizes) and np.isfinite(sizes[-1]) else math.inf
     if share < limits.LEAST_SIZE:
         needed = f"{limits.LEAST_SIZE:g} are needed for phases that are more than interface"
-        return f"domains are {share:.2g} times as large as interfaces are wide, {needed}"
+        return f"domains are {share:.3g} times as large as interfaces are wide, {needed}"
     return ""
 
 
