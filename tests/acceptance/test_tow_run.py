@@ -192,8 +192,10 @@ def test_a_detached_job_is_followed_and_its_files_come_later(tow: Terminal) -> N
     )
     tow("job", "files", "get", job, "--path", "all")
     assert tree(tow.here / "all") == {"a.csv": b"1\n", "d/x y.csv": b"2\n"}
-    tow("job", "files", "get", job, "d/x*", "--path", "one")
+    assert "is not what the job left" not in tow("job", "files", "get", job, "d/x*", "--path", "one").stderr
     assert tree(tow.here / "one") == {"d/x y.csv": b"2\n"}
+    Path(tow.json("job", "info", job)["run_dir"], "d", "x y.csv").write_text("another")
+    assert "one/d/x y.csv is not what the job left" in tow("job", "files", "get", job, "d", "--path", "one").stderr
     folder = Path(tow.json("job", "info", job)["run_dir"])
     assert tow("job", "files", "delete", job, "--yes").stdout == f"{folder}\n"
     assert not folder.exists()

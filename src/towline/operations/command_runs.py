@@ -1,9 +1,10 @@
 """Running one command on a worker: from what a user types to a job, and from the end of the job to an exit code."""
 
+import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -120,6 +121,38 @@ def declared_outputs(opened: "OpenProject", job: JobInfo) -> tuple[str, ...]:
     raise InvalidRequest(
         f"job {job.db_id} declared no outputs; name files: `tow job files ls {job.db_id}` shows what there is"
     )
+
+
+def changed_files(opened: "OpenProject", job: JobInfo, folder: Path, files: Sequence[Path]) -> list[Path]:
+    """Those of the fetched files that are not what the job left: by the checksums in its output, where it has some.
+
+    Parameters
+    ----------
+    folder
+        Where the files are, under their names in the run folder.
+    """
+    known = _checksums(opened, job)
+    return [path for path in files if known.get(str(path.relative_to(folder)), "") not in ("", _checksum(path))]
+
+
+def _checksums(opened: "OpenProject", job: JobInfo) -> dict[str, str]:
+    """Checksums of the declared outputs of a command; empty where finding them out would load a job store."""
+    if job.payload_kind != "command" or job.state is not JobState.COMPLETED:
+        return {}
+    # It brings everything that a runner needs.
+    from towline.operations.runner_setup import outputs_of
+
+    (name,) = opened.database.read("SELECT jobstore FROM flow WHERE uuid = ?", (job.flow_id,))[0]
+    outputs = outputs_of(opened.project)(name)
+    found = outputs.load(opened.database.connection, [job.uuid]).get(job.uuid) if outputs.transactional else None
+    if found is None or found[0] != job.index:
+        return {}
+    return {name: entry["sha256"] for name, entry in (orjson.loads(found[1]).get("files") or {}).items()}
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _encoded(payload: Mapping[str, Any]) -> bytes:

@@ -150,6 +150,7 @@ class _Coming:
                 self._target / item.path,
                 progress=lambda done, _: self._tell(done),
             )
+            (self._target / item.path).chmod(item.mode | 0o600)
             self._done += item.size_bytes
 
     def _is_here(self, item: Listed) -> bool:

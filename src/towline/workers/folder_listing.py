@@ -12,11 +12,11 @@ from towline.workers.transports.transport import Transport
 _SCRIPT = """\
 cd -- {folder} 2>/dev/null || exit {gone}
 if find . -maxdepth 0 -printf '' 2>/dev/null; then
-find . -mindepth 1 -printf '%Y %l\\000%s %T@\\000%P\\000'
+find . -mindepth 1 -printf '%Y %l\\000%s %T@ %m\\000%P\\000'
 else
 find . ! -name . -exec sh -c 'for file do
 if [ -d "$file" ]; then kind=d; elif [ -f "$file" ]; then kind=f; else kind=o; fi
-printf "%s %s\\000%s\\000%s\\000" "$kind" "$(readlink "$file")" "$(stat -f "%z %m" "$file")" "${{file#./}}"
+printf "%s %s\\000%s\\000%s\\000" "$kind" "$(readlink "$file")" "$(stat -f "%z %m %Lp" "$file")" "${{file#./}}"
 done' towline {{}} +
 fi"""
 
@@ -36,6 +36,8 @@ class Listed:
     size_bytes: int
     #: Seconds since the epoch, by the clock of the worker.
     modified_at: float
+    #: Permissions.
+    mode: int
 
 
 def list_folder(transport: Transport, folder: str) -> list[Listed] | None:
@@ -59,7 +61,7 @@ def _read(answer: bytes) -> Iterator[Listed]:
     words = answer.split(b"\0")
     for about, numbers, name in zip(words[0::3], words[1::3], words[2::3], strict=False):
         kind, _, link = about.partition(b" ")
-        size, _, modified = numbers.partition(b" ")
+        size, modified, mode = numbers.split()
         yield Listed(
             path=name.decode(errors="surrogateescape"),
             is_folder=kind == b"d",
@@ -67,4 +69,5 @@ def _read(answer: bytes) -> Iterator[Listed]:
             is_link=bool(link),
             size_bytes=int(size),
             modified_at=float(modified),
+            mode=int(mode, 8),
         )

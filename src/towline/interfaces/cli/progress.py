@@ -2,7 +2,8 @@
 
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -92,6 +93,12 @@ class Bar:
 def goes_on(error: WorkerError, pause_seconds: float) -> None:
     """Say that a transfer was cut and is about to go on."""
     say(f"tow: {error}. It goes on where it stopped, in {pause_seconds:.0f} s.")
+
+
+def tell_changed(files: Sequence[Path]) -> None:
+    """Say which files are not what their job left."""
+    for path in files:
+        say(f"tow: {path} is not what the job left (its checksum is another one): it was changed there, or on the way")
 
 
 class BytesBar:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from towline.core.states import FINAL, JobState
 from towline.errors import TowlineError
 from towline.interfaces.cli.display import plural, say, suggest
-from towline.interfaces.cli.progress import BytesBar, goes_on
-from towline.operations.command_runs import exit_code_of
+from towline.interfaces.cli.progress import BytesBar, goes_on, tell_changed
+from towline.operations.command_runs import changed_files, exit_code_of
 from towline.operations.job_folders import Followed, folder_of_job, printed_files
 from towline.operations.job_waits import waits_for
 from towline.operations.jobs import JobInfo, get_job
@@ -129,6 +129,7 @@ def _fetch(opened: "OpenProject", job: JobInfo, outputs: Sequence[str], into: Pa
         say(f"tow: the outputs could not be brought to {into}: {error}")
         suggest(f"to go on where it stopped: tow job files get {job.db_id} --path {shlex.quote(str(into))}")
         return 1
+    tell_changed(changed_files(opened, job, into, files))
     if files:
         say(f"{plural(len(files), 'file')} in {into}")
     return 0

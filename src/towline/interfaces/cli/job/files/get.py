@@ -8,9 +8,9 @@ import click
 from towline.interfaces.cli.completions import complete_job
 from towline.interfaces.cli.display import write_out
 from towline.interfaces.cli.parameters import Argument, Option
-from towline.interfaces.cli.progress import BytesBar, goes_on
+from towline.interfaces.cli.progress import BytesBar, goes_on, tell_changed
 from towline.interfaces.cli.session import open_session
-from towline.operations.command_runs import declared_outputs
+from towline.operations.command_runs import changed_files, declared_outputs
 from towline.operations.job_folders import folder_of_job
 from towline.operations.jobs import get_job
 from towline.operations.selection import job_row
@@ -38,4 +38,5 @@ def command(
         folder = folder_of_job(opened, job, goes_on)
         with BytesBar(f"from {job.worker}") as bar:
             copies = folder.fetch(names, path, bar.show, only_files=not filenames)
+        tell_changed(changed_files(opened, job, path, copies))
     write_out("".join(f"{copy}\n" for copy in copies))
