@@ -12,6 +12,7 @@ from towline.workers.remote.flights import Flight, Phase
 
 #: An end that was not acknowledged is told again after this time.
 _TELL_AGAIN_SECONDS = 10.0
+_REMINDER_SECONDS = 2.0
 
 
 class Board:
@@ -23,6 +24,7 @@ class Board:
         self.flights: dict[str, Flight] = {}
         self._observations: deque[Observation] = deque()
         self._closed = False
+        self._next_reminder = 0.0
         self._readable, self._writable = os.pipe()
         for descriptor in (self._readable, self._writable):
             os.set_blocking(descriptor, False)
@@ -71,13 +73,19 @@ class Board:
             with contextlib.suppress(BlockingIOError):
                 while os.read(self._readable, 4096):
                     pass
-            overdue = time.monotonic() - _TELL_AGAIN_SECONDS
-            for flight in self.flights.values():
-                if flight.told is not None and flight.told_at < overdue:
-                    self.tell_end_again(flight)
+            self._tell_overdue(time.monotonic())
             told = list(self._observations)
             self._observations.clear()
         return told
+
+    def _tell_overdue(self, now: float) -> None:
+        # The runner asks very often, and there may be many flights.
+        if now < self._next_reminder:
+            return
+        self._next_reminder = now + _REMINDER_SECONDS
+        for flight in self.flights.values():
+            if flight.told is not None and flight.told_at < now - _TELL_AGAIN_SECONDS:
+                self.tell_end_again(flight)
 
     def has_unacknowledged(self) -> bool:
         """Whether an end may have to be told again."""

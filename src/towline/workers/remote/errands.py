@@ -1,5 +1,6 @@
 """What the thread of a remote worker does: in each round it ends, submits and looks, each for all jobs at once."""
 
+import math
 import secrets
 import time
 from collections.abc import Sequence
@@ -216,6 +217,8 @@ class Errands:
                 flight.resources,
                 whole=bool(accounting_of),
                 with_job=flight.kind in ("command", "") and flight.package is None,
+                submitted=flight.queue_id is not None,
+                started=flight.started_told,
             )
             for flight in flights
         ]
@@ -227,7 +230,9 @@ class Errands:
             parts.append(f"({queue.status_command(status_jobs)})\n")
         if accounting_jobs:
             parts.append(f"({queue.accounting_command(accounting_jobs)})\n")
-        output = self._transport.run("".join(parts) + evidence_script(questions, token)).stdout
+        # Results may be large: no limit but that bytes move.
+        script = "".join(parts) + evidence_script(questions, token)
+        output = self._transport.run(script, timeout_seconds=math.inf).stdout
         said = output.partition(token.encode())[0].decode(errors="replace")
         statuses = None
         if status_jobs:

@@ -37,6 +37,15 @@ class Question:
     whole: bool = False
     #: The job file too, because nobody here has it any more.
     with_job: bool = False
+    #: Whether it is known here already that it was submitted, and that it has started: that need not be told again.
+    submitted: bool = False
+    started: bool = False
+
+    @property
+    def news(self) -> str:
+        """Names of the files that are news as long as it has not ended, as words of the shell."""
+        submitted = () if self.submitted else (QUEUE_ID_FILE, _TRIED_FILE)
+        return " ".join((*submitted, *(() if self.started else (STARTED_FILE,))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +110,7 @@ _FUNCTIONS = """towline_names() { # file...
     if [ -e "$towline_folder/$towline_name" ]; then printf '%s\\0' "${towline_folder#/}/$towline_name"; fi
   done
 }
-towline_files() { # folder whole job output error
+towline_files() { # folder whole job output error news
   towline_folder=$1
   if [ -s "$1/@EXIT@" ] || [ -n "$2" ]; then
     if ! [ -e "$1/@TAIL_ERR@" ]; then
@@ -109,7 +118,7 @@ towline_files() { # folder whole job output error
     fi
     towline_names @AT_END@ $3
     for towline_value in "$1"/@VALUE@*; do towline_names "${towline_value##*/}"; done
-  else towline_names @BEFORE_END@; fi
+  else towline_names $6; fi
 }
 """
 
@@ -120,17 +129,17 @@ def evidence_script(questions: Sequence[Question], token: str) -> str:
     for item in questions:
         output, error = output_files(item.resources)
         job = JOB_FILE if item.with_job else ""
-        calls.append(f"towline_files {shlex.join([item.run_dir, 'x' if item.whole else '', job, output, error])}\n")
-    words = {
+        words = [item.run_dir, "x" if item.whole else "", job, output, error, item.news]
+        calls.append(f"towline_files {shlex.join(words)}\n")
+    marks = {
         "EXIT": EXIT_FILE,
         "TAIL_OUT": TAIL_FILES[0],
         "TAIL_ERR": TAIL_FILES[1],
         "BYTES": str(TAIL_BYTES),
         "VALUE": VALUE_FILE,
         "AT_END": " ".join(_AT_END),
-        "BEFORE_END": " ".join(_BEFORE_END),
     }
-    functions = re.sub("@([A-Z_]+)@", lambda match: words[match[1]], _FUNCTIONS)
+    functions = re.sub("@([A-Z_]+)@", lambda match: marks[match[1]], _FUNCTIONS)
     return (
         f"{functions}printf '\\n%s\\n' {shlex.quote(token)}\n"
         "{ :\n" + "".join(calls) + "} | tar -C / -cf - --null -T - 2>/dev/null\ntrue\n"

@@ -1,6 +1,7 @@
 """What all transports do the same way, given a way to run a script with pipes to it."""
 
 import itertools
+import math
 import secrets
 import subprocess
 import threading
@@ -117,9 +118,8 @@ class ShellTransport(ABC):
     ) -> ScriptResult:
         """Run a POSIX shell script, with arguments as ``$1``, ``$2``, …; any exit code is a result."""
         limit = self._timeout_seconds if timeout_seconds is None else timeout_seconds
-        with self.channel(
-            with_arguments(script, arguments), feed=lambda: iter([stdin]), timeout_seconds=limit
-        ) as channel:
+        text, feed = with_arguments(script, arguments), lambda: iter([stdin])
+        with self.channel(text, feed=feed, timeout_seconds=None if limit == math.inf else limit) as channel:
             output = b"".join(iter(lambda: channel.read(_PIECE_BYTES), b""))
             code, errors = channel.finish()
         return ScriptResult(code, output, errors)
