@@ -9,9 +9,10 @@ from typing import Any
 from towline.errors import InvalidRequest
 from towline.operations.compose import open_project
 from towline.operations.simulation_planning import Planned, refuse_errors
+from towline.operations.simulation_records import Outcome, outcome, runs_folder
 from towline.operations.simulation_reports import SWEEP, analyse_members, draw
 from towline.operations.simulation_runs import Request, judge, planned_of, prepare, store_judgement
-from towline.operations.simulations import Outcome, configuration, outcome, place_of, project_for, runs_folder
+from towline.operations.simulations import configuration, place_of, project_for
 from towline.operations.submission import submit
 from towline.simulations import registry
 from towline.simulations.cases import read_finding

@@ -6,7 +6,7 @@ Every door (command line, Python, later web and MCP) calls these functions.
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -25,21 +25,16 @@ from towline.operations.simulation_clusters import (
     ensure_worker,
 )
 from towline.operations.simulation_planning import Planned, plan, refuse_errors
-from towline.operations.simulation_reports import SWEEP
-from towline.operations.simulation_runs import Request, planned_of, prepare
+from towline.operations.simulation_records import Outcome, outcome, runs_folder
+from towline.operations.simulation_runs import Request, prepare
 from towline.operations.submission import submit
 from towline.operations.waiting import Waited, wait_flow
-from towline.simulations.application import Case
 from towline.simulations.config_env import ConfigEnv, load
 from towline.simulations.moose.launching import Launch, local_launch
-from towline.simulations.provenance import changed_files
 from towline.simulations.run_directory import (
-    METADATA,
     RECORD,
     append_event,
-    find_files,
     read_json,
-    runs_in,
     update_record,
 )
 
@@ -71,29 +66,6 @@ class Submitted:
     planned: Planned
     launch: Launch
     project: str
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of a simulation, or of a sweep."""
-
-    #: The run directory of the attempt that counts.
-    folder: Path
-    status: str
-    #: CREDIBLE, FALSIFIED or INCONCLUSIVE; None when nobody could judge.
-    verdict: str | None
-    sentence: str
-    metrics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    figures: tuple[Path, ...] = ()
-    report: Path | None = None
-    #: The run directories of all attempts, the first one first.
-    attempts: tuple[Path, ...] = ()
-    record: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def credible(self) -> bool:
-        """Whether the verdict is CREDIBLE."""
-        return self.verdict == "CREDIBLE"
 
 
 def simulate(
@@ -269,11 +241,6 @@ def local_worker_of(project: Project) -> str:
     )
 
 
-def runs_folder(config: ConfigEnv) -> Path:
-    """Where the run directories are."""
-    return Path(config.get("RUNS_DIR")).expanduser().absolute()
-
-
 @contextmanager
 def active_runner(project: str | None = None) -> Iterator[bool]:
     """A runner for as long as the block takes; one that was active before is used, and left alone.
@@ -324,132 +291,3 @@ def wait_for(submitted: InQueue, timeout_seconds: float | None = None, progress:
         Time is up. The flow goes on.
     """
     return wait_flow(list(submitted.job_ids), timeout_seconds, submitted.project, progress)
-
-
-def outcome(folder: Path) -> Outcome:
-    """What came of a simulation, of whichever of its attempts counts.
-
-    Raises
-    ------
-    InvalidRequest
-        It is no run directory.
-    """
-    attempts = [folder]
-    record = read_json(folder / RECORD)
-    while record.get("next_attempt"):
-        attempts.append(folder.parent / record["next_attempt"])
-        record = read_json(attempts[-1] / RECORD)
-    last = attempts[-1]
-    verdict = record.get("verdict") or {}
-    sentence = verdict.get("sentence") or f"no verdict: the run is {record.get('status', 'unknown')}"
-    report = record.get("report")
-    return Outcome(
-        folder=last,
-        status=str(record.get("status", "unknown")),
-        verdict=verdict.get("verdict"),
-        sentence=sentence,
-        metrics=record.get("metrics") or {},
-        figures=tuple(last / one["path"] for one in record.get("figures") or ()),
-        report=None if report is None else last / report,
-        attempts=tuple(attempts),
-        record=record,
-    )
-
-
-def list_runs(runs_dir: Path) -> list[dict[str, Any]]:
-    """The simulations below a folder, the newest first: those of sweeps too. What cannot be read is told as such."""
-    folders = runs_in(runs_dir)
-    for sweep in runs_dir.glob(f"*/{SWEEP}"):
-        folders += runs_in(sweep.parent)
-    rows: list[dict[str, Any]] = []
-    for folder in sorted(folders, key=lambda path: path.name, reverse=True):
-        try:
-            record, metadata = read_json(folder / RECORD), read_json(folder / METADATA)
-        except InvalidRequest as error:
-            told: dict[str, Any] = {"dir_name": folder.name, "folder": str(folder), "problem": str(error)}
-            rows.append(told | {"status": "unreadable"})
-            continue
-        rows.append({"folder": str(folder), "params": metadata.get("stated"), **record})
-    return rows
-
-
-def find_run(text: str, runs_dir: Path) -> Path:
-    """The run directory that a text means: a path, its name, its run id, or the beginning of one of them.
-
-    Raises
-    ------
-    InvalidRequest
-        There is none, or there are several.
-    """
-    path = Path(text)
-    if (path / METADATA).is_file() or (path / SWEEP).is_file():
-        return path.absolute()
-    wanted = text.removeprefix("run_")
-    below = [*runs_dir.glob(f"*/{METADATA}"), *runs_dir.glob(f"*/*/{METADATA}"), *runs_dir.glob(f"*/{SWEEP}")]
-    found = [one.parent for one in below if wanted and one.parent.name.startswith(wanted)]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        names = ", ".join(sorted(one.name for one in found)[:4])
-        raise InvalidRequest(f"{len(found)} runs begin with {text!r}: {names} ...; give more of the name")
-    raise InvalidRequest(f"there is no run {text!r} in {runs_dir}; to see what there is: tow simulation list --runs")
-
-
-def case_of(folder: Path) -> Case:
-    """The case of a run directory.
-
-    Raises
-    ------
-    InvalidRequest
-        It is none.
-    """
-    return planned_of(folder)[0]
-
-
-def log_tail(folder: Path, lines: int = 60) -> str:
-    """The end of the log of a run.
-
-    Raises
-    ------
-    InvalidRequest
-        It has none yet.
-    """
-    files = find_files(folder, str(case_of(folder)["run_name"]))
-    if files.log is None:
-        raise InvalidRequest(f"{folder} has no log yet; tow job list shows whether its run has begun")
-    text = files.log.read_text(encoding="utf-8", errors="replace")
-    return "".join(text.splitlines(keepends=True)[-lines:])
-
-
-@dataclass(frozen=True)
-class Verified:
-    """How the files of a run compare with their hashes."""
-
-    compared: int
-    changed: tuple[str, ...]
-    missing: tuple[str, ...]
-
-
-def verify_run(folder: Path) -> Verified:
-    """Compare the files of a run with the hashes that were taken when it was judged.
-
-    Raises
-    ------
-    InvalidRequest
-        It has no hashes.
-    """
-    changed, missing, compared = changed_files(folder)
-    return Verified(compared, tuple(changed), tuple(missing))
-
-
-def export_run(folder: Path, target: Path) -> Path:
-    """Write a run with its provenance as a Workflow Run RO-Crate.
-
-    Raises
-    ------
-    InvalidRequest
-        It was not judged, or the target is there already.
-    """
-    from towline.simulations.crate import write_crate  # rocrate takes a second to load
-
-    return write_crate(folder, target)

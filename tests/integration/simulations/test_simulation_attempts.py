@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from towline.operations.simulations import Outcome, simulate
+from towline.operations.simulation_records import Outcome
+from towline.operations.simulations import simulate
 from towline.simulations.run_directory import METADATA, RECORD
 
 pytestmark = pytest.mark.slow

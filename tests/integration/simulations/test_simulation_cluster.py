@@ -14,7 +14,8 @@ from towline.operations import runners
 from towline.operations.compose import open_project
 from towline.operations.jobs import JobFilter, get_job, list_jobs
 from towline.operations.simulation_planning import plan
-from towline.operations.simulations import Outcome, active_runner, outcome, submit_simulation, wait_for
+from towline.operations.simulation_records import Outcome, outcome
+from towline.operations.simulations import active_runner, submit_simulation, wait_for
 from towline.simulations.config_env import ConfigEnv
 from towline.testing.slurm_cluster import ACCOUNT, SlurmCluster
 from towline.testing.sshd import Server, SshSite

@@ -16,19 +16,9 @@ from towline.operations import runners
 from towline.operations.compose import open_project
 from towline.operations.jobs import JobFilter, list_jobs, rerun_jobs, stop_jobs
 from towline.operations.simulation_planning import plan, sweep_cases
+from towline.operations.simulation_records import Outcome, export_run, find_run, list_runs, outcome, verify_run
 from towline.operations.simulation_sweeps import judge_again, resume_sweep, submit_sweep, sweep_outcome
-from towline.operations.simulations import (
-    Outcome,
-    active_runner,
-    export_run,
-    find_run,
-    list_runs,
-    outcome,
-    settle,
-    submit_simulation,
-    verify_run,
-    wait_for,
-)
+from towline.operations.simulations import active_runner, settle, submit_simulation, wait_for
 from towline.simulations.config_env import ConfigEnv
 from towline.testing.waiting import wait_until
 

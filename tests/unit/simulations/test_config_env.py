@@ -36,7 +36,7 @@ def written(folder: Path, text: str, name: str = "config.env") -> Path:
         ("RUNS_DIR=", ""),
         ("RUNS_DIR=   # nothing", ""),
         ("RUNS_DIR=$(touch never) `touch never`", "$(touch never) `touch never`"),
-        ('RUNS_DIR="a"\'b\'c', "abc"),
+        ("RUNS_DIR=\"a\"'b'c", "abc"),
     ],
 )
 def test_a_line_is_read_as_a_shell_reads_it(line: str, value: str, tmp_path: Path) -> None:

@@ -6,15 +6,8 @@ from typing import Any
 import pytest
 
 from towline.errors import InvalidRequest
-from towline.operations.simulation_planning import (
-    Planned,
-    plan,
-    read_axes,
-    read_params,
-    read_settings,
-    render_input,
-    sweep_cases,
-)
+from towline.operations.simulation_planning import Planned, plan, render_input, sweep_cases
+from towline.operations.simulation_requests import read_axes, read_params, read_settings
 from towline.simulations.application import Origin, Severity
 from towline.simulations.moose.building import cells
 from towline.simulations.moose.grain_growth.resolution import radius_of, reduced_time_of

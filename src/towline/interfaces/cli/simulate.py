@@ -26,7 +26,8 @@ from towline.interfaces.cli.simulation.telling import (
 )
 
 if TYPE_CHECKING:
-    from towline.operations.simulation_planning import CaseFile, Planned
+    from towline.operations.simulation_planning import Planned
+    from towline.operations.simulation_requests import CaseFile
     from towline.operations.simulations import Submitted
 
 
@@ -102,7 +103,8 @@ def show_plan(planned: "Planned", *, as_json: bool) -> None:
 def wait_and_tell(context: click.Context, submitted: "Submitted", run: RunOptions, *, as_json: bool) -> None:
     """Wait for a simulation that is in the queue, and tell what came of it."""
     from towline.operations.simulation_following import follow
-    from towline.operations.simulations import active_runner, outcome, settle
+    from towline.operations.simulation_records import outcome
+    from towline.operations.simulations import active_runner, settle
 
     for note in submitted.launch.notes:
         say(note)

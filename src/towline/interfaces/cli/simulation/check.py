@@ -68,8 +68,8 @@ def _check_input(path: Path, *, as_json: bool) -> None:
 
 
 def _check_run(what: str, place: PlaceOptions, *, as_json: bool) -> None:
+    from towline.operations.simulation_records import find_run, runs_folder
     from towline.operations.simulation_sweeps import is_sweep, judge_again
-    from towline.operations.simulations import find_run, runs_folder
 
     folder = find_run(what, runs_folder(configuration_from(place)))
     found = judge_again(folder)

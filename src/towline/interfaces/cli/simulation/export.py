@@ -14,7 +14,7 @@ def command(
     into: Annotated[Path | None, Option("--output", "-o", help="A new folder, or a .zip file.", metavar="PATH")] = None,
 ) -> None:
     """Write a run with its provenance as a Workflow Run RO-Crate, which other programs understand."""
-    from towline.operations.simulations import export_run, find_run, runs_folder
+    from towline.operations.simulation_records import export_run, find_run, runs_folder
 
     folder = find_run(run, runs_folder(configuration_from(place)))
     target = export_run(folder, Path(f"{folder.name}.crate") if into is None else into)

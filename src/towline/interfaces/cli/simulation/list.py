@@ -17,7 +17,7 @@ def command(
     as_json: Json = False,
 ) -> None:
     """List the simulations that were run, the newest first."""
-    from towline.operations.simulations import list_runs, runs_folder
+    from towline.operations.simulation_records import list_runs, runs_folder
 
     parent = runs_folder(configuration_from(place)) if folder is None else folder
     rows = list_runs(parent)

@@ -9,7 +9,8 @@ import click
 from towline.interfaces.cli.parameters import Option
 
 if TYPE_CHECKING:
-    from towline.operations.simulation_planning import CaseFile, Planned
+    from towline.operations.simulation_planning import Planned
+    from towline.operations.simulation_requests import CaseFile
     from towline.simulations.config_env import ConfigEnv
 
 
@@ -88,7 +89,7 @@ def case_file_of(options: CaseOptions) -> "CaseFile":
     """What the case file says, completed by the options, which win."""
     from dataclasses import replace
 
-    from towline.operations.simulation_planning import CaseFile, read_case_file, read_params, read_settings
+    from towline.operations.simulation_requests import CaseFile, read_case_file, read_params, read_settings
 
     found = CaseFile() if options.case_file is None else read_case_file(options.case_file)
     params: dict[str, Any] = dict(found.params)
@@ -111,7 +112,7 @@ def planned_from(options: CaseOptions) -> "Planned":
 
 def configuration_from(options: PlaceOptions) -> "ConfigEnv":
     """The configuration that the options ask for, checked."""
-    from towline.operations.simulation_planning import read_settings
+    from towline.operations.simulation_requests import read_settings
     from towline.operations.simulations import configuration
 
     given = {name: str(value) for name, value in read_settings(options.keys or []).items()}

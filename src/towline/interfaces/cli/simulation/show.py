@@ -29,7 +29,7 @@ def command(
 ) -> None:
     """Show what can be simulated, the parameters of a physics, or what came of a run."""
     from towline.operations.simulation_planning import find_physics, list_physics, physics_names
-    from towline.operations.simulations import find_run, runs_folder
+    from towline.operations.simulation_records import find_run, runs_folder
 
     if what is None:
         _show_all(list_physics(), as_json=as_json)
@@ -88,8 +88,8 @@ def _show_physics(application: "Application", *, as_json: bool) -> None:
 
 
 def _show_run(folder: Path, *, log: bool, as_json: bool) -> None:
+    from towline.operations.simulation_records import case_of, log_tail, outcome
     from towline.operations.simulation_sweeps import is_sweep, sweep_outcome
-    from towline.operations.simulations import case_of, log_tail, outcome
 
     if is_sweep(folder):
         found = sweep_outcome(folder)

@@ -44,7 +44,7 @@ def command(
         submitted = resume_sweep(resume.absolute(), config=configuration_from(place), project=project_of(context))
         wait_and_tell_sweep(context, submitted, run, as_json=as_json)
         return
-    from towline.operations.simulation_planning import read_axes
+    from towline.operations.simulation_requests import read_axes
 
     asked = case_file_of(case)
     asked = replace(asked, sweep={**asked.sweep, **read_axes(over or [])}, seeds=seeds or asked.seeds)

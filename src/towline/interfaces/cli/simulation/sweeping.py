@@ -20,9 +20,10 @@ from towline.interfaces.cli.simulation.telling import (
 )
 
 if TYPE_CHECKING:
-    from towline.operations.simulation_planning import CaseFile, Planned
+    from towline.operations.simulation_planning import Planned
+    from towline.operations.simulation_records import Outcome
+    from towline.operations.simulation_requests import CaseFile
     from towline.operations.simulation_sweeps import SubmittedSweep
-    from towline.operations.simulations import Outcome
     from towline.simulations.application import Case
 
 
@@ -148,7 +149,7 @@ def wait_and_tell_sweep(context: click.Context, submitted: "SubmittedSweep", run
 
 def print_sweep(found: "Outcome") -> None:
     """The members of a sweep with their verdicts, the checks of the whole, and the paths."""
-    from towline.operations.simulations import outcome
+    from towline.operations.simulation_records import outcome
 
     rows = []
     for folder in found.attempts:

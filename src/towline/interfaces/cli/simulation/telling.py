@@ -12,7 +12,7 @@ from towline.interfaces.cli.progress import counted
 if TYPE_CHECKING:
     from towline.operations.simulation_following import Watched
     from towline.operations.simulation_planning import Planned
-    from towline.operations.simulations import Outcome
+    from towline.operations.simulation_records import Outcome
     from towline.simulations.application import Case
 
 #: Exit codes for verdicts; 3 is that of a run that failed, as everywhere.

@@ -16,7 +16,7 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Compare the files of a run with the hashes that were taken when it was judged. Exit code 1: something changed."""
-    from towline.operations.simulations import find_run, runs_folder, verify_run
+    from towline.operations.simulation_records import find_run, runs_folder, verify_run
 
     found = verify_run(find_run(run, runs_folder(configuration_from(place))))
     if as_json:
