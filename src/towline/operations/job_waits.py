@@ -36,7 +36,7 @@ def advice(opened: "OpenProject", job: JobInfo) -> str | None:
     if job.state is JobState.READY and job.worker == PERSON:
         return f"to decide it: tow job approve {db_id}, or tow job reject {db_id} --message WHY"
     by_state = {
-        JobState.FAILED: f"what it printed: tow job queue-out {db_id}; to run it again: tow job rerun {db_id}",
+        JobState.FAILED: _after_failure(job),
         JobState.REMOTE_ERROR: f"to repeat what failed: tow job retry {db_id}; to start anew: tow job rerun {db_id}",
         JobState.COMPLETED: f"its result: tow job output {db_id}",
         **dict.fromkeys(HELD, f"to let it run: tow job resume {db_id}"),
@@ -58,6 +58,23 @@ def advice(opened: "OpenProject", job: JobInfo) -> str | None:
     if not runner_seems_active(opened):
         return "no runner is active, so nothing moves: tow runner start"
     return None
+
+
+#: What helps against a failure, by its reason; ID stands for the job.
+_HELP = {
+    "timeout": "give it more time: tow job set resources --time 4:00:00 -did ID, then tow job rerun ID",
+    "out_of_memory": "give it more memory: tow job set resources --mem 16G -did ID, then tow job rerun ID",
+    "node_failure": "its machine failed: tow job rerun ID; by itself next time with the retry policy node_failure: 3",
+    "preempted": "another job took its place: tow job rerun ID; by itself next time with the retry policy preempted: 3",
+    "cancelled": "somebody ended it on the worker; to run it again: tow job rerun ID",
+    "not_started": "see whether the worker is as it should be: tow worker check WORKER; then tow job rerun ID",
+    "vanished": "see whether the worker is as it should be: tow worker check WORKER; then tow job rerun ID",
+}
+
+
+def _after_failure(job: JobInfo) -> str:
+    text = _HELP.get(job.failure.reason if job.failure else "", "to run it again: tow job rerun ID")
+    return f"what it printed: tow job queue-out ID; {text}".replace("ID", job.db_id).replace("WORKER", job.worker)
 
 
 def runner_seems_active(opened: "OpenProject") -> bool:

@@ -29,6 +29,8 @@ _UNDECIDED_SECONDS, _REFUSED_SECONDS = 5.0, 30.0
 #: A job whose start was asked for shows itself within this time, or is started again.
 _SHOWS_ITSELF_SECONDS = 5.0
 _CANCEL_AGAIN_SECONDS = 15.0
+#: News after a quiet time brings looks in quick succession once more.
+_QUIET_SECONDS = 20.0
 
 
 class Errands:
@@ -187,7 +189,8 @@ class Errands:
             changed |= self._judge.accounted(doubtful, told.statuses, told.evidence)
         now = time.monotonic()
         self._start_again(now)
-        if changed:
+        if changed and now - self._newest > _QUIET_SECONDS:
+            # What has just started may end soon; but a stream of starts and ends must not be followed one by one.
             self._newest = now
             self._next_question = min(self._next_question, now + question_seconds(0))
         self._next_look = now + look_seconds(now - self._newest)
