@@ -11,6 +11,7 @@ from towline.configuration.model import Project
 from towline.configuration.projects import new_project_path
 from towline.errors import ConfigurationError
 from towline.settings import load_settings
+from towline.simulations.application import Case
 from towline.simulations.config_env import ConfigEnv
 from towline.simulations.moose.launching import Launch
 
@@ -65,7 +66,13 @@ def worker_document(config: ConfigEnv) -> dict[str, Any]:
     return document | {"host": config.get("HPC_HOST"), "user": config.get("HPC_USER")}
 
 
-def cluster_resources(config: ConfigEnv) -> dict[str, Any]:
+def cluster_ranks(config: ConfigEnv, case: Case) -> int:
+    """Ranks of a run: those of the case where it names several, else ``HPC_NTASKS``."""
+    stated = int(case.number("mpi")) if "mpi" in case.values else 1
+    return stated if stated > 1 else config.number("HPC_NTASKS")
+
+
+def cluster_resources(config: ConfigEnv, ranks: int) -> dict[str, Any]:
     """What a run asks Slurm for."""
     asked: dict[str, Any] = {
         "nodes": config.number("HPC_NODES"),
@@ -75,7 +82,7 @@ def cluster_resources(config: ConfigEnv) -> dict[str, Any]:
         if config.get(key):
             asked[resource] = config.get(key)
     # The number of ranks in all; how many of them a node takes is left to Slurm.
-    words: dict[str, Any] = {"ntasks": config.number("HPC_NTASKS")}
+    words: dict[str, Any] = {"ntasks": ranks}
     if config.get("HPC_CONSTRAINT"):
         words["constraint"] = config.get("HPC_CONSTRAINT")
     return asked | {"scheduler_kwargs": words}
@@ -87,10 +94,9 @@ def cluster_setup(config: ConfigEnv) -> Mapping[str, Any] | None:
     return {"pre_run": setup} if setup else None
 
 
-def cluster_launch(config: ConfigEnv) -> Launch:
+def cluster_launch(config: ConfigEnv, ranks: int) -> Launch:
     """What runs an input on the cluster."""
     application = config.get("HPC_MOOSE_APP")
-    ranks = config.number("HPC_NTASKS")
     command = ("srun", "-n", str(ranks), application) if ranks > 1 else (application,)
     where = config.get("HPC_SSH_ALIAS") or config.get("HPC_HOST")
     name = PurePosixPath(application).name

@@ -12,6 +12,7 @@ from towline.simulations.application import Case
 from towline.simulations.config_env import ConfigEnv
 from towline.simulations.provenance import changed_files
 from towline.simulations.run_directory import (
+    LOG,
     METADATA,
     RECORD,
     find_files,
@@ -63,11 +64,11 @@ def outcome(folder: Path) -> Outcome:
         record = read_json(attempts[-1] / RECORD)
     last = attempts[-1]
     verdict = record.get("verdict") or {}
-    sentence = verdict.get("sentence") or f"no verdict: the run is {record.get('status', 'unknown')}"
+    sentence = verdict.get("sentence") or f"no verdict: the run is {status_of(last, record)}"
     report = record.get("report")
     return Outcome(
         folder=last,
-        status=str(record.get("status", "unknown")),
+        status=status_of(last, record),
         verdict=verdict.get("verdict"),
         sentence=sentence,
         metrics=record.get("metrics") or {},
@@ -76,6 +77,13 @@ def outcome(folder: Path) -> Outcome:
         attempts=tuple(attempts),
         record=record,
     )
+
+
+def status_of(folder: Path, record: Mapping[str, Any]) -> str:
+    """``pending``, ``running``, ``done``, ``failed`` or ``stopped``."""
+    status = str(record.get("status", "unknown"))
+    # The run itself writes no record: its log is there from its start on.
+    return "running" if status == "pending" and (folder / LOG).is_file() else status
 
 
 def list_runs(runs_dir: Path) -> list[dict[str, Any]]:
@@ -91,7 +99,8 @@ def list_runs(runs_dir: Path) -> list[dict[str, Any]]:
             told: dict[str, Any] = {"dir_name": folder.name, "folder": str(folder), "problem": str(error)}
             rows.append(told | {"status": "unreadable"})
             continue
-        rows.append({"folder": str(folder), "params": metadata.get("stated"), **record})
+        now = {"status": status_of(folder, record)}
+        rows.append({"folder": str(folder), "params": metadata.get("stated"), **record, **now})
     return rows
 
 

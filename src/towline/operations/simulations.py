@@ -20,6 +20,7 @@ from towline.operations.jobs import JobFilter, get_job, list_jobs
 from towline.operations.simulation_clusters import (
     WORKER,
     cluster_launch,
+    cluster_ranks,
     cluster_resources,
     cluster_setup,
     ensure_worker,
@@ -195,15 +196,16 @@ def place_of(planned: Planned, config: ConfigEnv, project: Project) -> "tuple[Pl
 
     local = local_worker_of(project)
     if config.backend == "hpc":
+        tasks = cluster_ranks(config, planned.case)
         place = Place(
             project.name,
             local,
             WORKER,
             elsewhere=True,
-            resources=cluster_resources(config),
+            resources=cluster_resources(config, tasks),
             exec_config=cluster_setup(config),
         )
-        return place, cluster_launch(config)
+        return place, cluster_launch(config, tasks)
     ranks = int(planned.case.number("mpi")) if "mpi" in planned.case.values else 1
     launch = local_launch(config, planned.application.executable_key, ranks)
     resources = {"time_limit": config.number("ORCH_TIMEOUT_S")} if config.get("ORCH_TIMEOUT_S") else {}

@@ -1,6 +1,7 @@
 """Giving every parameter of a case its value: what was stated, what is the default, what follows from the others."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from towline.simulations.application import Case, Origin, Parameter, Scalar, Value
 
@@ -53,17 +54,22 @@ class Resolution:
             exact = int(value) if parameter.kind is int else _rounded(value) if isinstance(value, float) else value
             self._values[name] = Value(exact, Origin.DERIVED, parameter.unit, note)
 
-    def case(self, physics: str, unused: Iterable[str] = ()) -> Case:
+    def case(self, physics: str, unused: Iterable[str] = (), units: Mapping[str, str] | None = None) -> Case:
         """The case, its values in the order of the parameters.
 
         Parameters
         ----------
         unused
             Parameters without a meaning in this case; they are left out unless they were stated.
+        units
+            Units of this case for parameters that have none of their own.
         """
         left_out = {name for name in unused if not self.is_stated(name)}
         values = {name: self._values[name] for name in self._parameters if name in self._values}
-        return Case(physics, {name: value for name, value in values.items() if name not in left_out})
+        with_units = {
+            name: replace(value, unit=value.unit or (units or {}).get(name, "")) for name, value in values.items()
+        }
+        return Case(physics, {name: value for name, value in with_units.items() if name not in left_out})
 
 
 def _rounded(value: float) -> float:

@@ -25,6 +25,8 @@ GROWTH_E_FOLDS = 12.0
 #: Steps over the longest one that has one solution.
 STEP_SHARE = 0.9
 _AXES = "xyz"
+_LENGTHS = ("xmax", "ymax", "zmax")
+_TIMES = ("end_time", "dt_start", "dtmax", "dtmin")
 
 
 def resolve(stated: Mapping[str, Value]) -> Case:
@@ -44,7 +46,9 @@ def resolve(stated: Mapping[str, Value]) -> Case:
     _choose_times(values, mixture)
     low, high = mixture.binodal
     values.derive("feature_threshold", (low + high) / 2, "middle of the two phases")
-    return values.case("spinodal", unused=_unused(values, dimension))
+    length, time, _ = mixture.units
+    units = dict.fromkeys(_LENGTHS, length) | dict.fromkeys(_TIMES, time)
+    return values.case("spinodal", unused=_unused(values, dimension), units=units)
 
 
 def _refuse_contradictions(values: Resolution) -> None:
