@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from towline.simulations.application import CheckResult, Member, Metric
+from towline.simulations.application import Case, CheckResult, Member, Metric
 from towline.simulations.judging import Question
 from towline.simulations.moose.building import cell_lengths
 
@@ -10,7 +10,7 @@ from towline.simulations.moose.building import cell_lengths
 _MESH = frozenset({"nx", "ny", "nz", "uniform_refine"})
 _STEPS = frozenset({"dt_start", "dtmax", "dtmin", "growth_steps"})
 #: What follows from them, or changes no result.
-_NEUTRAL = frozenset({"run_name", "exodus_interval", "mpi", "num_steps"})
+_NEUTRAL = frozenset({"run_name", "exodus_interval", "mpi", "num_steps", "int_width"})
 #: By how much steps or cells must differ to count as halved.
 _HALVED = 0.55
 
@@ -66,9 +66,15 @@ def change_of_refinement(
 
 
 def resolution_of(member: Member) -> tuple[float, float]:
-    """Return the longest side of a cell and the longest step of a member."""
+    """Return the longest side of a cell of a member, and a measure of its steps."""
     case = member.case
-    steps = case.number("dtmax")
-    if "growth_steps" in case.values and case.number("growth_steps") > 0:
-        steps = 1 / case.number("growth_steps")
-    return max(cell_lengths(case)), steps
+    # Steps while waves grow are told by their number, later ones by their length.
+    growing = case.number("growth_steps") if "growth_steps" in case.values else 1
+    return max(cell_lengths(case)), case.number("dtmax") / max(growing, 1)
+
+
+def not_refined(question: Question, case: Case) -> CheckResult:
+    """C1 of a single run: it tells which sweep would answer it."""
+    cells, longest = case.number("nx"), case.number("dtmax")
+    sweep = f"tow simulation sweep with --over nx={cells:g},{2 * cells:g} or --over dtmax={longest:g},{longest / 2:g}"
+    return question.undecided(f"cells and steps were not halved; {sweep} would tell")

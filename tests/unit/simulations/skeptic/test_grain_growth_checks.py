@@ -1,15 +1,16 @@
 """Every check of grain growth passes on a run that is right, fails on a spoilt one, and knows its limits."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from towline.simulations.application import Outcome, Results, RunFiles, Verdict, Word
+from towline.simulations.application import Origin, Outcome, Results, RunFiles, Value, Verdict, Word
 from towline.simulations.moose.grain_growth import APPLICATION
 from towline.simulations.moose.grain_growth.field_checks import neumann_mullins
 from towline.simulations.moose.grain_growth.grains import GrainSizes
-from towline.simulations.moose.grain_growth.kinetic_checks import large_enough
+from towline.simulations.moose.grain_growth.kinetic_checks import kinetic_checks, large_enough
 from towline.simulations.moose.grain_growth.kinetics import kinetics_of
 from towline.simulations.moose.grain_growth.theory import boundary_of
 from towline.simulations.moose.output_files import UnreadableOutput
@@ -179,6 +180,25 @@ def test_growth_by_too_few_grains_gives_numbers_but_no_verdict(grains):
     metrics = APPLICATION.results(grains.case, grains.write()).metrics
     assert not metrics["growth_rate"].valid
     assert "not valid" in metrics["growth_rate"].note
+
+
+def test_in_three_dimensions_the_radius_is_asked(grains):
+    for name, value in (("dim", 3), ("zmax", 400.0), ("periodic_z", True), ("nz", 4)):
+        grains.case = replace(grains.case, values={**grains.case.values, name: Value(value, Origin.DERIVED)})
+    constant, volume = boundary_of(grains.case).kinetic_coefficient, 1600 * 1600 * 400
+    times = grains.columns["time"]
+
+    def at(ratio):
+        squares = (3 * volume / (4 * math.pi * 300)) ** (2 / 3) + ratio * constant * times
+        grains.columns["grain_tracker"] = np.floor(3 * volume / (4 * math.pi * squares**1.5) + 1e-9)
+        results = APPLICATION.results(grains.case, grains.write())
+        return {one.check: one for one in kinetic_checks(grains.case, results, None)}
+
+    right = at(2.0)
+    assert right["G3"].outcome is PASS, right["G3"].reason
+    assert right["G5"].numbers["ratio"] == pytest.approx(2.0, rel=0.03)
+    assert right["G5"].outcome is PASS
+    assert at(4.0)["G5"].outcome is FAIL
 
 
 def test_rates_are_those_that_were_put_in(grains):

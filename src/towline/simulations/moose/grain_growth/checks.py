@@ -13,6 +13,7 @@ from towline.simulations.moose.grain_growth.kinetic_checks import kinetic_checks
 from towline.simulations.moose.grain_growth.kinetics import box_of
 from towline.simulations.moose.grain_growth.limits import C1, G1, G2, G6, G7
 from towline.simulations.moose.grain_growth.theory import boundary_of
+from towline.simulations.moose.refinement import not_refined
 from towline.simulations.moose.run_checks import Intent, mesh_intents, run_checks, time_intents
 from towline.simulations.moose.run_record import RunRecord, column, read_record
 
@@ -33,7 +34,7 @@ def checks(case: Case, files: RunFiles, results: Results) -> list[CheckResult]:
         energy_of_boundaries(case, results),
         neumann_mullins(case, sizes),
         box,
-        C1.undecided("halved cells and steps were not run: tow simulation sweep makes them"),
+        not_refined(C1, case),
     ]
 
 

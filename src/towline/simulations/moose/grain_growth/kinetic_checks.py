@@ -87,9 +87,8 @@ def rate_of_growth(kinetics: Kinetics, constant: float) -> CheckResult:
     numbers |= {"ratio": ratio, "ratio_error": kinetics.size_rate(line.slope_error) / constant}
     rate = "d⟨A⟩/dt" if kinetics.dimension == 2 else "d⟨R²⟩/dt"
     said = f"{rate} is {ratio:.2f} times Mσ = {constant:.4g} nm²/ns"
-    if kinetics.dimension != 2:
-        return G5.undecided(f"{said}; no reference value is known in three dimensions", numbers, kinetics.rows)
-    return G5.decided(limits.AREA_RATE.holds(ratio), f"{said} ({limits.AREA_RATE})", numbers, kinetics.rows)
+    wanted = limits.AREA_RATE if kinetics.dimension == 2 else limits.RADIUS_RATE
+    return G5.decided(wanted.holds(ratio), f"{said} ({wanted})", numbers, kinetics.rows)
 
 
 def large_enough(kinetics: Kinetics, sizes: GrainSizes | None) -> CheckResult:

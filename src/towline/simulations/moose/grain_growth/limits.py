@@ -26,6 +26,8 @@ EXPONENT_ERROR = 0.4
 EXPONENT_LOSSES = 150
 #: d⟨A⟩/dt over Mσ in two dimensions; literature is near 1.1.
 AREA_RATE = Range(0.5, 2.0)
+#: d⟨R²⟩/dt over Mσ in three dimensions, a bracket around what mean-field theory gives (0.4 to 0.8).
+RADIUS_RATE = Range(0.2, 2.5)
 #: G6: rise over |F(0)|.
 ENERGY_RISE = 1e-8
 VOLUME_ERROR = 0.02

@@ -7,6 +7,7 @@ import numpy as np
 from towline.simulations.analysis.regression import fit_power
 from towline.simulations.application import Case, CheckResult, Results, RunFiles
 from towline.simulations.moose.energy_check import never_rises
+from towline.simulations.moose.refinement import not_refined
 from towline.simulations.moose.run_checks import Intent, mesh_intents, run_checks, time_intents
 from towline.simulations.moose.run_record import column, read_record
 from towline.simulations.moose.spinodal import limits
@@ -40,7 +41,7 @@ def checks(case: Case, files: RunFiles, results: Results) -> list[CheckResult]:
         coarsens(case, results, mixture),
         *([stays_in_bounds(results)] if mixture.logarithmic else []),
         potential_evens_out(results, mixture),
-        C1.undecided("halved cells and steps were not run: tow simulation sweep makes them"),
+        not_refined(C1, case),
     ]
 
 
