@@ -33,6 +33,8 @@ towline_text="{\\"pid\\":$$,\\"process_started_at\\":null,\\"at\\":$towline_bega
 if ! (set -C; printf '%s' "$towline_text" >@STARTED@) 2>/dev/null; then
   read -r towline_other <@STARTED@
   case $towline_other in *'"pid":null'*) trap - EXIT HUP INT TERM; exit 0;; esac
+  # The scheduler starts it again: what its last run said of its end is not true any more.
+  rm -f @EXIT@ @OUTPUTS@ @TAIL_OUT@ @TAIL_ERR@
   printf '%s' "$towline_text" >@STARTED@.$$ && mv -f @STARTED@.$$ @STARTED@
 fi"""
 
@@ -40,8 +42,10 @@ _EXIT = """cd -- @FOLDER@ && towline_clock
 printf '{"exit_code":%s,"signal":null,"reason":"exited","started_at":%s,"ended_at":%s,"host":"%s"}' \\
   "$towline_exit_code" "${towline_began:-null}" "$towline_now" "$HOSTNAME" >.@EXIT@.$$ && mv -f .@EXIT@.$$ @EXIT@"""
 
+#: No program is started for an empty file: of hundreds of short jobs at a time, each one counts.
 _TAILS = """cd -- @FOLDER@ && {
-tail -c @BYTES@ @OUT@ >@TAIL_OUT@; tail -c @BYTES@ @ERR@ >@TAIL_ERR@
+: >@TAIL_OUT@; [ ! -s @OUT@ ] || tail -c @BYTES@ @OUT@ >@TAIL_OUT@
+: >@TAIL_ERR@; [ ! -s @ERR@ ] || tail -c @BYTES@ @ERR@ >@TAIL_ERR@
 } 2>/dev/null"""
 
 _OUTPUTS = """cd -- @FOLDER@ && case " @CODES@ " in *" $towline_exit_code "*)
@@ -68,7 +72,8 @@ def filled(template: str, **words: str) -> str:
 
 def started_lines() -> tuple[str, ...]:
     """Lines before everything else of a job that a batch scheduler runs."""
-    return (CLOCK, filled(_STARTED, STARTED=STARTED_FILE))
+    files = {"EXIT": EXIT_FILE, "OUTPUTS": OUTPUTS_FILE, "TAIL_OUT": TAIL_FILES[0], "TAIL_ERR": TAIL_FILES[1]}
+    return (CLOCK, filled(_STARTED, STARTED=STARTED_FILE, **files))
 
 
 def exit_lines(run_dir: str) -> tuple[str, ...]:

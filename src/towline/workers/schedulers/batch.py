@@ -36,7 +36,8 @@ if ! (set -C; echo "$towline_own_id" >"$towline_claim") 2>/dev/null && [ -s "$to
 fi
 {record}"""
 
-_RECORD = """echo "$towline_own_id $(date +%s)" >{path}."$towline_own_id" && mv -f {path}."$towline_own_id" {path}"""
+_RECORD = """echo "$towline_own_id ${{EPOCHSECONDS:-$(date +%s)}}" >{path}."$towline_own_id" && \\
+  mv -f {path}."$towline_own_id" {path}"""
 
 
 class BatchScheduler(abc.ABC):

@@ -32,11 +32,11 @@ from towline.workers.schedulers.scheduler import (
 #: `towline_is_unclear TEXT` and `towline_find MARK` (prints ids; fails when it cannot tell) of the dialect.
 _BODY = r"""
 towline_say() { # outcome id time code text
-  printf '\n@towline@ submit %s %s %s %s %s %s\n' "$towline_number" "$1" "${2:--}" "${3:--}" "${4:--}" \
-    "$(towline_encode "$5")"
+  towline_word=-; if [ -n "$5" ]; then towline_word=$(towline_encode "$5"); fi
+  printf '\n@towline@ submit %s %s %s %s %s %s\n' "$towline_number" "$1" "${2:--}" "${3:--}" "${4:--}" "$towline_word"
 }
 towline_record() { # outcome id
-  towline_now=$(date +%s)
+  towline_now=${EPOCHSECONDS:-$(date +%s)}
   printf '%s %s\n' "$2" "$towline_now" >"RECORD.$$" && mv -f "RECORD.$$" RECORD
   towline_say "$1" "$2" "$towline_now" "" ""
 }
@@ -48,12 +48,12 @@ towline_age() {
   echo $((towline_now - towline_then))
 }
 towline_try() { # try script
-  towline_output=$(towline_program "$2" 2>"towline_error.$$" 3>&-); towline_code=$?
+  towline_output=$(towline_program "$2" 2>"$towline_errors" 3>&-); towline_code=$?
   towline_id=${towline_output##*"$towline_newline"}; towline_id=${towline_id%%;*}
   if [ $towline_code = 0 ] && towline_is_id "$towline_id"; then
-    rm -f "towline_error.$$"; towline_record submitted "$towline_id"; return
+    towline_record submitted "$towline_id"; return
   fi
-  towline_text="$(cat "towline_error.$$") $towline_output"; rm -f "towline_error.$$"
+  towline_text="$(cat "$towline_errors") $towline_output"
   case $towline_code in 0|124|129|130|137|143) towline_say undecided "" "" $towline_code "$towline_text"; return;; esac
   # A program that cannot be run has submitted nothing, whatever is said about it.
   if [ $towline_code != 126 ] && [ $towline_code != 127 ] && towline_is_unclear "$towline_text"; then
@@ -65,8 +65,8 @@ towline_try() { # try script
 towline_again() { # mark script
   towline_last=1
   while [ -e "towline_submit.$((towline_last + 1))" ]; do towline_last=$((towline_last + 1)); done
-  towline_ids=$(towline_find "$1" 2>"towline_error.$$" 3>&-); towline_code=$?
-  towline_text=$(cat "towline_error.$$"); rm -f "towline_error.$$"
+  towline_ids=$(towline_find "$1" 2>"$towline_errors" 3>&-); towline_code=$?
+  towline_text=$(cat "$towline_errors")
   if [ -s RECORD ]; then towline_recorded; return; fi
   if [ $towline_code != 0 ]; then towline_say undecided "" "" $towline_code "$towline_text"; return; fi
   for towline_id in $towline_ids; do towline_record found "$towline_id"; return; done
@@ -81,6 +81,8 @@ towline_recorded() { read -r towline_id towline_now <RECORD; towline_say recorde
 towline_submit() { # number folder mark script
   towline_number=$1
   if ! cd -- "$2" 2>/dev/null; then towline_say refused "" "" 1 "the run folder $2 cannot be entered"; return; fi
+  # One file for all of them, in the first folder that is there: hundreds of jobs are submitted at a time.
+  { true >"$towline_errors"; } 2>/dev/null || towline_errors=$2/towline_error.$$
   if [ -s RECORD ]; then towline_recorded
   elif towline_claim 1; then towline_try 1 "$4"
   elif ! [ -e towline_submit.1 ]; then towline_say refused "" "" 1 "no file can be made in the run folder $2"
@@ -107,7 +109,7 @@ def submitting_script(dialect: str, submissions: Sequence[Submission], settle_se
         f"towline_submit {number} {shlex.quote(one.run_dir)} {shlex.quote(one.mark)} {shlex.quote(one.script)}\n"
         for number, one in enumerate(submissions)
     )
-    return f"{PRELUDE}towline_newline='\n'\n{dialect}{body}{calls}"
+    return f"{PRELUDE}towline_newline='\n' towline_errors=\n{dialect}{body}{calls}rm -f \"$towline_errors\"\n"
 
 
 def limited(program: str) -> str:
