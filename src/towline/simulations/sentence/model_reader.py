@@ -5,8 +5,10 @@ materials come from the table, not from the model. Every number of the sentence 
 When the model fails, what the rules understood stands.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 
 from towline.errors import InvalidRequest
 from towline.simulations.application import Application, Origin, Parameter, Scalar, Value
@@ -80,7 +82,8 @@ class _Acceptance:
     def __init__(self, text: str, application: Application) -> None:
         self.text, self.application = text, application
         self.words = vocabulary(application)
-        self.covered: list[tuple[int, int]] = []
+        #: Beginning and end of accepted words, and the numbers that may stand in them.
+        self.covered: list[tuple[int, int, tuple[float, ...]]] = []
         self.values: dict[str, Value] = {}
         self.sweep: dict[str, tuple[Scalar, ...]] = {}
         self.understood: list[str] = []
@@ -90,13 +93,17 @@ class _Acceptance:
         self.not_understood: list[str] = []
 
     def quoted(self, quote: str) -> bool:
-        """Whether the words stand in the sentence; if so, they are covered."""
+        """Whether the words stand in the sentence."""
         words = " ".join(quote.split()).casefold()
-        start = self.text.casefold().find(words) if words else -1
-        if start < 0:
-            return False
-        self.covered.append((start, start + len(words)))
-        return True
+        return bool(words) and words in self.text.casefold()
+
+    def cover(self, quote: str, *numbers: Scalar) -> None:
+        """Take the words as said, with the numbers that they may hold: the values, how many, and how far apart."""
+        words = " ".join(quote.split()).casefold()
+        start = self.text.casefold().find(words)
+        values = [float(one) for one in numbers if isinstance(one, int | float)]
+        steps = [abs(other - one) for one, other in pairwise(values)]
+        self.covered.append((start, start + len(words), (*values, float(len(values)), *steps)))
 
     def parameter(self, name: str) -> Parameter | None:
         return next((one for one in self.application.parameters if name == one.name or name in one.aliases), None)
@@ -109,6 +116,7 @@ class _Acceptance:
             parameter, values = found
             note = f"“{proposed.quote}”, read by a language model"
             self.values[parameter.name] = replace(values[0], note=note)
+            self.cover(proposed.quote, proposed.value)
             self.understood.append(f"{parameter.name} = {_with_unit(parameter, values)}: {proposed.quote}")
 
     def take_sweep(self, proposed: ProposedSweep) -> None:
@@ -119,6 +127,7 @@ class _Acceptance:
             parameter, values = found
             self.sweep[parameter.name] = tuple(one.value for one in values)
             self.values.pop(parameter.name, None)
+            self.cover(proposed.quote, *proposed.values)
             self.understood.append(f"{parameter.name} = {_with_unit(parameter, values)}: {proposed.quote}")
 
     def _checked(
@@ -193,6 +202,7 @@ def _accepted(
         taken.take_sweep(sweep)
     seeds = proposed.random_starts if taken.quoted(proposed.random_starts_quote) else None
     if seeds is not None:
+        taken.cover(proposed.random_starts_quote, seeds)
         taken.understood.append(f"random starts = {seeds}: {proposed.random_starts_quote}")
     _compare(taken, by_rules)
     taken.not_understood += [one for one in proposed.not_understood if one.strip()]
@@ -266,7 +276,9 @@ def _tell_lost_numbers(taken: _Acceptance) -> None:
     """Numbers of the sentence that nothing accepted covers."""
     told = " ".join(taken.not_understood)
     for token in tokens(taken.text):
-        if token.kind not in ("number", "unclear", "dimension") or token.text in told:
+        whole = rf"(?<![\w.]){re.escape(token.text)}(?![\w]|\.\d)"
+        if token.kind not in ("number", "unclear", "dimension") or re.search(whole, told):
             continue
-        if not any(start <= token.start and token.end <= end for start, end in taken.covered):
+        within = [numbers for start, end, numbers in taken.covered if start <= token.start and token.end <= end]
+        if not any(_same(token.value, one) for numbers in within for one in numbers):
             taken.not_understood.append(token.text)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from towline.simulations.sentence.quantities import Quantity, quantity_at, without_last
+from towline.simulations.sentence.quantities import Quantity, only_without_unit, quantity_at, without_last
 from towline.simulations.sentence.reading import DASHES, Reading
 from towline.simulations.sentence.units import LENGTH, PERCENT, TEMPERATURE, TIME
 from towline.simulations.sentence.vocabulary import ParameterWords, Phrase, common_words
@@ -81,6 +81,11 @@ def placed_quantities(reading: Reading) -> Iterator[tuple[Quantity, Place | None
 def _placed(reading: Reading, found: Quantity) -> tuple[Quantity, Place | None]:
     if found.start and reading.row[found.start - 1].word == "every" and found.kind == "one":
         return found, None  # how often, not how many
+    if found.without_unit:
+        shorter = only_without_unit(reading.row, found)
+        counted = _before(reading, shorter)
+        if counted is not None and (counted.words is None or counted.words.measures == "number"):
+            return shorter, counted
     after, before = _after(reading, found), _before(reading, found)
     if found.kind == "list" and after and before and after.name != before.name and found.units[-1] is None:
         # seeds 1, 2, 3 and 100 grains: the last number belongs to the word after it.
@@ -160,10 +165,13 @@ def _by_name(reading: Reading, found: Quantity, at: int) -> Place | None:
         return None
     words = reading.words.words_of(parameter.name)
     has_unit = bool(parameter.unit) or (reading.words.units and words is not None and words.measures in _WITH_UNITS)
-    if found.unit is not None and found.unit.measures != PERCENT and not has_unit:
+    percent = found.unit is not None and found.unit.measures == PERCENT
+    if found.unit is not None and not has_unit and (not percent or parameter.kind is int):
         return None  # 'grains at 300 K' are not 300 grains
     # A name means this one parameter: xmax is not ymax.
-    words = replace(words, axes=(), phrases=()) if words else ParameterWords(parameter.name)
+    if words is None:
+        words = ParameterWords(parameter.name, measures=parameter.unit or "number")
+    words = replace(words, axes=(), phrases=())
     return Place(PARAMETER, parameter.name, at, at + 1, words)
 
 

@@ -32,6 +32,8 @@ class Quantity:
     """Of a range."""
     count: int | None = None
     """How many values a range has, where that follows it directly."""
+    without_unit: int = 0
+    """How many members of a list, from the first on, have no unit of their own, where later ones have."""
 
     @property
     def unit(self) -> Unit | None:
@@ -62,6 +64,15 @@ def without_last(row: Sequence[Token], one: Quantity) -> Quantity:
         end -= 1
     kind = "list" if len(one.values) > 2 else "one"
     return replace(one, values=one.values[:-1], units=one.units[:-1], end=end, kind=kind)
+
+
+def only_without_unit(row: Sequence[Token], one: Quantity) -> Quantity:
+    """The first members of a list, which have no unit of their own: seed 7, 46.77 at.% Cr."""
+    shorter = one
+    while len(shorter.values) > one.without_unit:
+        shorter = without_last(row, shorter)
+    whole = all(value.is_integer() for value in shorter.values)
+    return replace(shorter, units=(None,) * len(shorter.values), whole=whole, without_unit=0)
 
 
 def _is_number(row: Sequence[Token], at: int) -> bool:
@@ -158,7 +169,9 @@ def _list(row: Sequence[Token], at: int) -> Quantity | None:
         return None
     shared = next((one.unit for one in reversed(members) if one.unit), None)
     units = tuple(one.unit or shared for one in members)
-    return Quantity(at, end, "list", tuple(one.value for one in members), units, all(one.whole for one in members))
+    bare = next((at for at, one in enumerate(members) if one.unit), 0)
+    whole = all(one.whole for one in members)
+    return Quantity(at, end, "list", tuple(one.value for one in members), units, whole, without_unit=bare)
 
 
 def _next_member(row: Sequence[Token], at: int) -> int | None:

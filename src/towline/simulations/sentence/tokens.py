@@ -156,7 +156,7 @@ def _spelled(raw: Sequence[Token], at: int) -> tuple[float, int]:
         return _WHOLE[words[skip]], at + skip + 1
     if skip == 0 and words[0] not in _VALUES:
         return _digits_and_group(raw, at, words)
-    value, length = _sum_of_words(words[skip:], 1.0 if skip else 0.0)
+    value, length = (0.0, 1) if words[0] == "zero" else _sum_of_words(words[skip:], 1.0 if skip else 0.0)
     if words[skip + length :][:3] == ["and", "a", "half"]:
         return value + 0.5, at + skip + length + 3
     if words[skip + length :][:1] == ["point"]:

@@ -153,6 +153,13 @@ def test_numbers_that_the_model_forgets_are_told(client: Client) -> None:
     assert any("120" in one for one in plan.not_understood)
 
 
+def test_a_quote_of_the_whole_sentence_hides_no_number(client: Client) -> None:
+    everything = [{"parameter": "T", "value": 450, "unit": "K", "quote": SENTENCE}]
+    plan = read_with_model(SENTENCE, APPLICATIONS, client(Recorded(plan_of(values=everything, sweep=[])).model()))
+    assert any("600" in one for one in plan.not_understood)
+    assert any("120" in one for one in plan.not_understood)
+
+
 def test_a_model_that_contradicts_the_rules_is_told(client: Client) -> None:
     wrong = plan_of(values=[{"parameter": "num_grains", "value": 100, "quote": "120 grains"}])
     plan = read_with_model(SENTENCE, APPLICATIONS, client(Recorded(wrong).model()))

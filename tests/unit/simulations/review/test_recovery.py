@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from towline.core.retry_policy import raised
 from towline.simulations import registry
 from towline.simulations.application import Case, Origin, Parameter, RunFiles, Value
 from towline.simulations.parameters import check, checked
@@ -145,6 +146,13 @@ def test_a_time_limit_grows_where_there_is_one() -> None:
     assert next_of(grain_case(), "WALLTIME", resources=("nodes",)) is None
     again = next_of(grain_case(), "WALLTIME", 2, resources=("time_limit",), earlier=[found])
     assert again is not None
+
+
+def test_more_time_leaves_the_rest_of_the_request_alone() -> None:
+    asked = {"nodes": 1, "time_limit": 43_200, "account": "m1", "scheduler_kwargs": {"ntasks": 32}}
+    found = next_of(grain_case(), "WALLTIME", resources=asked)
+    assert found is not None
+    assert raised(asked, found.resources) == {**asked, "time_limit": 86_400}
 
 
 def test_a_run_goes_on_from_its_newest_checkpoint(tmp_path: Path) -> None:
