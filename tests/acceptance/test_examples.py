@@ -36,7 +36,7 @@ def home(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("how", [[], ["--locally"]], ids=["towline", "jobflow alone"])
-def test_the_demo_finds_copper_and_draws_it(how: list[str], tmp_path: Path) -> None:
+def test_the_equation_of_state_is_that_of_copper(how: list[str], tmp_path: Path) -> None:
     script = EXAMPLES / "equation_of_state.py"
     done = run(sys.executable, script, *how, cwd=tmp_path, home=tmp_path / "unused")
     verdicts = [line for line in done.stdout.splitlines() if line.startswith(("PASS", "FAIL"))]
@@ -46,11 +46,11 @@ def test_the_demo_finds_copper_and_draws_it(how: list[str], tmp_path: Path) -> N
     picture = tmp_path / "demo-results" / "equation_of_state.png"
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert f"plot: {picture}" in done.stdout
-    # The demo has a home of its own, and leaves the user's alone.
+    # The example has a home of its own, and leaves the user's alone.
     assert not (tmp_path / "unused").exists()
 
 
-def test_the_demo_can_be_repeated_in_the_same_folder(tmp_path: Path) -> None:
+def test_the_equation_of_state_can_be_repeated_in_the_same_folder(tmp_path: Path) -> None:
     for _ in range(2):
         run(sys.executable, EXAMPLES / "equation_of_state.py", cwd=tmp_path, home=tmp_path / "unused")
 
@@ -58,3 +58,17 @@ def test_the_demo_can_be_repeated_in_the_same_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize("example", ["fan_out.py", "command_job.py"])
 def test_an_example_completes_on_an_active_runner(example: str, home: Path, tmp_path: Path) -> None:
     run(sys.executable, EXAMPLES / example, cwd=tmp_path, home=home)
+
+
+@pytest.mark.slow
+def test_the_demo_ends_with_a_verdict_and_its_pictures(tmp_path: Path) -> None:
+    done = run(sys.executable, EXAMPLES / "spinodal_decomposition.py", cwd=tmp_path, home=tmp_path / "unused")
+    lines = done.stdout.splitlines()
+    assert lines[-1] == "verdict: CREDIBLE"
+    pictures = [Path(line.removeprefix("figure: ")) for line in lines if line.startswith("figure: ")]
+    assert len(pictures) > 3
+    assert all(path.stat().st_size > 1000 for path in pictures)
+    (report,) = [Path(line.removeprefix("report: ")) for line in lines if line.startswith("report: ")]
+    assert report.is_relative_to(tmp_path / "demo-results" / "runs")
+    assert not any(line.startswith("fail") for line in lines)
+    assert not (tmp_path / "unused").exists()
