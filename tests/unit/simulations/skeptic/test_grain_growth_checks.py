@@ -167,6 +167,15 @@ def test_what_cannot_be_told_is_neither_passed_nor_failed(grains, check, spoil):
     assert grains.outcome(check) is INCONCLUSIVE
 
 
+def test_a_grain_that_vanishes_may_be_seen_once_more(grains):
+    counts = grains.columns["grain_tracker"]
+    counts[100:104] = [counts[99] - 2, counts[99] - 1, counts[99] - 3, counts[99] - 3]
+    counts[104:] = np.minimum(counts[104:], counts[103])
+    found = grains.judge()["G1"]
+    assert found.outcome is PASS
+    assert "seen once more" in found.reason
+
+
 def test_a_grain_that_the_tracker_announced_and_that_stays_is_a_new_grain(grains):
     _transient(grains)
     grains.columns["grain_tracker"][100:] = grains.columns["grain_tracker"][100]

