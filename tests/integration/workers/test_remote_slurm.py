@@ -173,3 +173,16 @@ def test_jobs_outlive_a_controller_that_restarts(project: RemoteProject, slurm_c
         assert project.states()[later] == "UPLOADED"
         slurm_cluster.start_controller()
         wait_until(lambda: set(project.states().values()) == {"COMPLETED"}, 120, "the end of both")
+
+
+def test_a_job_that_slurm_starts_again_by_itself_is_followed(
+    project: RemoteProject, slurm_cluster: SlurmCluster
+) -> None:
+    job = command("if [ -e first ]; then echo again; else touch first; sleep 300; fi")
+    (db_id,) = project.submit(job, resources={"account": ACCOUNT, "requeue": True})
+    with runner_of(project):
+        wait_until(lambda: project.states()[db_id] == "RUNNING", 60, "the start")
+        slurm_cluster.administer(f"scontrol requeue {project.info(db_id).job.remote.process_id}")
+        wait_until(lambda: project.states()[db_id] == "COMPLETED", 100, "the second run")
+    assert project.outputs()[db_id]["stdout_tail"].endswith("again\n")
+    assert project.info(db_id).job.attempt == 1

@@ -1,7 +1,7 @@
 """What a remote worker remembers of the attempts that it has."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -54,6 +54,8 @@ class Flight:
     #: Since when neither queue nor accounting know of it, and how often they said so.
     gone_since: float | None = None
     gone_looks: int = 0
+    #: Whether it waited in the queue when the scheduler was asked last.
+    waits: bool = False
     #: Why it waits, in the scheduler's words.
     reason: str | None = None
     cancel: bool = False
@@ -61,7 +63,6 @@ class Flight:
     cancel_sent_at: float | None = None
     told: Observation | None = None
     told_at: float = 0.0
-    notes: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, assignment: Assignment, phase: Phase, now: float) -> "Flight":

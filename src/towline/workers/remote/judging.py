@@ -80,6 +80,8 @@ class Judge:
         own = found.exit
         if self._has_accounting and own is not None and own.exit_code != 0 and flight.ended_status is None:
             flight.unexplained_since = flight.unexplained_since or now
+            if flight.waits:
+                return False  # a job that the scheduler was asked to start again
             if now - flight.unexplained_since < _EXPLANATION_SECONDS and flight.queue_id is not None:
                 return False
         self._end(flight, found, flight.ended_status)
@@ -103,6 +105,7 @@ class Judge:
 
     def _apply(self, flight: Flight, status: JobStatus) -> bool:
         flight.reason = status.reason
+        flight.waits = status.state in (QueueState.QUEUED, QueueState.HELD)
         if status.state is QueueState.RUNNING and self._has_accounting:
             return self._started(flight, status.started_at or time.time())
         if status.state is QueueState.ENDED:
