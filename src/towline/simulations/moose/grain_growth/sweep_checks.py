@@ -94,7 +94,8 @@ def follows_arrhenius(members: Sequence[Member]) -> CheckResult:
         return G12.failed(f"{said}: {off:.3f} eV apart, more than two standard errors{lacking}", numbers)
     if len(rates) < limits.FEWEST_TEMPERATURES or starts < limits.FEWEST_STARTS:
         wanted = f"{limits.FEWEST_TEMPERATURES} temperatures with {limits.FEWEST_STARTS} random starts each"
-        return G12.undecided(f"{said}; {wanted} are needed to be sure, of starts there are {starts}{lacking}", numbers)
+        there = f"here are {len(rates)} with at least {starts}, so that the error does not tell how starts scatter"
+        return G12.undecided(f"{said}; {wanted} are needed to be sure, {there}{lacking}", numbers)
     if not close:
         return G12.undecided(f"{said}: the scatter is too large to tell{lacking}", numbers)
     return G12.passed(f"{said}; within {limits.ACTIVATION_SHARE:.0%} and two standard errors{lacking}", numbers)
