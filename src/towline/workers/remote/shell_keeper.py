@@ -74,7 +74,8 @@ if [ -s @STOP@ ]; then
   done
   [ -z "$towline_killer" ] || kill -KILL $towline_killer 2>/dev/null
 fi
-{ tail -c @BYTES@ "$towline_out" >@TAIL_OUT@; tail -c @BYTES@ "$towline_err" >@TAIL_ERR@; } 2>/dev/null
+{ : >@TAIL_OUT@; [ ! -s "$towline_out" ] || tail -c @BYTES@ "$towline_out" >@TAIL_OUT@
+: >@TAIL_ERR@; [ ! -s "$towline_err" ] || tail -c @BYTES@ "$towline_err" >@TAIL_ERR@; } 2>/dev/null
 towline_clock
 printf '{"exit_code":%s,"signal":null,"reason":"%s","started_at":%s,"ended_at":%s,"host":"%s","message":%s}' \
   $towline_code "$towline_reason" "$towline_began" "$towline_now" "$HOSTNAME" "$towline_message" >.@EXIT@.$$
