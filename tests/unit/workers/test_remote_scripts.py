@@ -9,6 +9,7 @@ import pytest
 
 from towline.core.records import ShellSetup
 from towline.core.run_folder import EXIT_FILE, STARTED_FILE
+from towline.testing.payloads import package
 from towline.testing.waiting import wait_until
 from towline.testing.worker_driver import assignment
 from towline.workers.remote import job_scripts
@@ -139,3 +140,15 @@ def test_the_run_folder_has_what_the_job_needs(tmp_path: Path, scheduler: ShellQ
     if isinstance(scheduler, Pbs):
         assert "exec >>queue.out 2>>queue.err" in text
         assert EXIT_FILE in text
+
+
+@pytest.mark.parametrize(("scheduler", "limited"), [(ShellQueue(), True), (Pbs(), False)])
+def test_a_scheduler_sees_to_the_memory_itself(tmp_path: Path, scheduler: ShellQueue | Pbs, limited: bool) -> None:
+    site = Site("far", str(tmp_path), scheduler, "python3")
+    content = package(["return", 1], prelude={"memory_bytes": 1 << 30})
+    tree = prepare(assignment(tmp_path, 1, content=content), site).tree
+    assert isinstance(tree.content, dict)
+    sent = tree.content["towline_job.jsonl"]
+    assert isinstance(sent, bytes)
+    assert (b"memory_bytes" in sent) is limited
+    assert sent.split(b"\n")[1:] == content.split(b"\n")[1:]

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
+import orjson
+
 from towline.core.records import Assignment, ShellSetup
 from towline.core.run_folder import JOB_FILE, SCRIPT_FILE, output_files
 from towline.errors import InvalidRequest
@@ -60,6 +62,8 @@ def prepare(assignment: Assignment, site: Site) -> Prepared:
     """
     submission = submission_of(assignment)
     path = _relative(assignment.run_dir, site.work_dir)
+    if not isinstance(site.queue, ShellQueue):
+        assignment = replace(assignment, package=_without_memory_limit(assignment.package))
     files: dict[str, Source] = {JOB_FILE: assignment.package}
     if assignment.payload_kind == "command":
         words, variables, setup = _command(assignment, site, files)
@@ -84,6 +88,17 @@ def prepare(assignment: Assignment, site: Site) -> Prepared:
     return Prepared(Tree(path, files), submission)
 
 
+def _without_memory_limit(package: bytes) -> bytes:
+    """The job file without a limit of address space: the scheduler sees to the memory, and tells used from reserved."""
+    line, separator, rest = package.partition(b"\n")
+    header = orjson.loads(line)
+    prelude = header.get("prelude") or {}
+    if "memory_bytes" not in prelude:
+        return package
+    header["prelude"] = {key: value for key, value in prelude.items() if key != "memory_bytes"}
+    return orjson.dumps(header) + separator + rest
+
+
 def _without_output(resources: Mapping[str, Any]) -> dict[str, Any]:
     words = {key: value for key, value in resources.items() if key not in ("output_filepath", "error_filepath")}
     return {**words, **_SPOOLED}
@@ -101,10 +116,6 @@ def _command(
 ) -> tuple[list[str], Mapping[str, str], ShellSetup]:
     found = command.parse(assignment.package)
     command.check(found)
-    if not isinstance(site.queue, ShellQueue):
-        # The scheduler sees to the memory; a limit of address space besides would hit what only reserves it.
-        prelude = {key: value for key, value in (found.header.get("prelude") or {}).items() if key != "memory_bytes"}
-        found = replace(found, header={**found.header, "prelude": prelude})
     # The others the job brings itself, from where they are on its side.
     written = [item for item in inputs(found) if isinstance(item, Written)]
     files.update({item.name: Content(item.data, item.mode | 0o066) for item in written if item.data is not None})
