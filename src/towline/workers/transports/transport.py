@@ -138,8 +138,8 @@ class Transport(Protocol):
         Parameters
         ----------
         timeout_seconds
-            After this time OutcomeUnknown is raised; None is the limit of the transport, infinity that limit for the time
-            in which no byte moves.
+            After this time OutcomeUnknown is raised; None is the limit of the transport, infinity that limit for the
+            time in which no byte moves.
         """
 
     def send(
