@@ -8,6 +8,7 @@ from towline.simulations.moose.tree import Section
 from towline.simulations.resolving import Resolution
 
 _AXES = "xyz"
+_LARGEST_SMOOTH = 100_000
 
 
 def dimension_of(case: Case) -> int:
@@ -29,6 +30,9 @@ def cell_lengths(case: Case) -> tuple[float, ...]:
 
 def fast_count(count: int) -> int:
     """The next even number whose only factors are 2, 3 and 5: transforms of such lengths are fast."""
+    if count > _LARGEST_SMOOTH:
+        # Such numbers are rare among large ones, and no machine transforms so many.
+        return count + count % 2
     while True:
         rest = count
         for factor in (2, 3, 5):
@@ -58,7 +62,7 @@ def derive_cells(values: Resolution, dimension: int, cell: float, note: str) -> 
         if stated:
             values.derive(f"n{axis}", max(1, round(count)), f"cells as long as those along {stated[0]}")
         else:
-            values.derive(f"n{axis}", fast_count(math.ceil(count - 1e-9)), note)
+            values.derive(f"n{axis}", fast_count(max(2, math.ceil(count - 1e-9))), note)
 
 
 def add_mesh(tree: Section, case: Case) -> None:

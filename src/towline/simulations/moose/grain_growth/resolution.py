@@ -71,7 +71,7 @@ def _choose_box(values: Resolution, dimension: int) -> None:
     else:
         side, formula = radius * (4 * math.pi * grains / 3) ** (1 / 3), "(4 pi N / 3)^(1/3) R"
     for name in names:
-        values.derive(name, float(round(side)), f"{formula}, R = {RADIUS_PER_WIDTH:g} wGB being the first mean radius")
+        values.derive(name, float(round(side)) if side >= 100 else side, f"{formula}, R = {RADIUS_PER_WIDTH:g} wGB being the first mean radius")
 
 
 def _choose_cells(values: Resolution, dimension: int) -> None:
