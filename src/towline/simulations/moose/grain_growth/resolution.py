@@ -24,6 +24,8 @@ FIRST_STEP = 0.5
 STEPS = 200
 #: Loss of grains in the reduced time τ, N ≈ N0/(1 + βτ) in 2-D: an estimate, for planning only.
 BETA = 0.38
+#: nm²/ns; a grain of a nanometre would take longer than the universe is old.
+_NOTHING_MOVES = 1e-30
 _AXES = "xyz"
 
 
@@ -97,6 +99,11 @@ def _choose_times(values: Resolution, dimension: int) -> None:
         activation_energy=values.number("Q"),
         energy=values.number("GBenergy"),
     )
+    if not kinetics.kinetic_coefficient > _NOTHING_MOVES:
+        raise InvalidRequest(
+            f"at T = {values.number('T'):g} K with Q = {values.number('Q'):g} eV the boundaries move by "
+            f"{kinetics.kinetic_coefficient:.3g} nm^2/ns: nothing happens in any time that can be simulated"
+        )
     first = FIRST_STEP * kinetics.longest_unique_step
     if values["time_mode"] == "num_steps":
         values.derive("num_steps", STEPS, "enough to see kinetics")
