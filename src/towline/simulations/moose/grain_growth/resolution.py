@@ -72,8 +72,9 @@ def _choose_box(values: Resolution, dimension: int) -> None:
         side, formula = radius * math.sqrt(math.pi * grains), "sqrt(pi N) R"
     else:
         side, formula = radius * (4 * math.pi * grains / 3) ** (1 / 3), "(4 pi N / 3)^(1/3) R"
+    rounded = float(round(side)) if side >= 100 else side
     for name in names:
-        values.derive(name, float(round(side)) if side >= 100 else side, f"{formula}, R = {RADIUS_PER_WIDTH:g} wGB being the first mean radius")
+        values.derive(name, rounded, f"{formula}, R = {RADIUS_PER_WIDTH:g} wGB being the first mean radius")
 
 
 def _choose_cells(values: Resolution, dimension: int) -> None:
