@@ -23,7 +23,7 @@ FIRST_STEP = 0.5
 #: Steps that the run has at least.
 STEPS = 200
 #: Loss of grains in the reduced time τ, N ≈ N0/(1 + βτ) in 2-D: an estimate, for planning only.
-BETA = 0.38
+BETA = 0.31
 #: nm²/ns; a grain of a nanometre would take longer than the universe is old.
 _NOTHING_MOVES = 1e-30
 _AXES = "xyz"
