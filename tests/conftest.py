@@ -1,5 +1,7 @@
 """Databases: whatever takes `queue_place` runs on SQLite and on PostgreSQL. Which tests run beside each other."""
 
+import os
+
 import pytest
 
 SCHEDULERS = {"slurm", "grid_engine", "pbs"}
@@ -10,6 +12,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         clusters = SCHEDULERS & {mark.name for mark in item.iter_markers()}
         item.add_marker(pytest.mark.xdist_group("clusters" if clusters else item.path.stem))
+
+
+def pytest_runtest_setup() -> None:
+    """What is printed is as wide as where there is no terminal, whatever pytest's processes say."""
+    os.environ.pop("COLUMNS", None)
 
 
 @pytest.fixture(scope="session")

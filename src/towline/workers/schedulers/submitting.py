@@ -31,8 +31,9 @@ from towline.workers.schedulers.scheduler import (
 #: Needs `towline_program SCRIPT` (submits and prints an id on its last line), `towline_is_id WORD`,
 #: `towline_is_unclear TEXT` and `towline_find MARK` (prints ids; fails when it cannot tell) of the dialect.
 _BODY = r"""
+# A line of less than 4096 bytes comes whole, whatever the other lanes say meanwhile.
 towline_say() { # outcome id time code text
-  towline_word=-; if [ -n "$5" ]; then towline_word=$(towline_encode "$5"); fi
+  towline_word=-; if [ -n "$5" ]; then towline_word=$(towline_encode "$(printf '%.2000s' "$5")"); fi
   printf '\n@towline@ submit %s %s %s %s %s %s\n' "$towline_number" "$1" "${2:--}" "${3:--}" "${4:--}" "$towline_word"
 }
 towline_record() { # outcome id
@@ -81,14 +82,18 @@ towline_recorded() { read -r towline_id towline_now <RECORD; towline_say recorde
 towline_submit() { # number folder mark script
   towline_number=$1
   if ! cd -- "$2" 2>/dev/null; then towline_say refused "" "" 1 "the run folder $2 cannot be entered"; return; fi
-  # One file for all of them, in the first folder that is there: hundreds of jobs are submitted at a time.
-  { true >"$towline_errors"; } 2>/dev/null || towline_errors=$2/towline_error.$$
+  # One file for all of a lane, in the first folder that is there: hundreds of jobs are submitted at a time.
+  { true >"$towline_errors"; } 2>/dev/null || towline_errors=$2/towline_error.$$.$towline_lane
   if [ -s RECORD ]; then towline_recorded
   elif towline_claim 1; then towline_try 1 "$4"
   elif ! [ -e towline_submit.1 ]; then towline_say refused "" "" 1 "no file can be made in the run folder $2"
   else towline_again "$3" "$4"; fi
 }
 """
+
+#: Submissions of many jobs are under way beside each other, because a scheduler takes tens of milliseconds for each one
+#: and hardly works meanwhile; few are made in their order.
+_LANES, _JOBS_IN_A_LANE = 4, 8
 
 _LINE = re.compile(r"^@towline@ submit (\d+) (\S+) (\S+) (\S+) (\S+) (\S+)\n", re.MULTILINE)
 
@@ -105,11 +110,14 @@ def submitting_script(dialect: str, submissions: Sequence[Submission], settle_se
         Shell functions of the scheduler.
     """
     body = _BODY.replace("RECORD", QUEUE_ID_FILE).replace("SETTLE", str(int(settle_seconds)))
-    calls = "".join(
+    calls = [
         f"towline_submit {number} {shlex.quote(one.run_dir)} {shlex.quote(one.mark)} {shlex.quote(one.script)}\n"
         for number, one in enumerate(submissions)
-    )
-    return f"{PRELUDE}towline_newline='\n' towline_errors=\n{dialect}{body}{calls}rm -f \"$towline_errors\"\n"
+    ]
+    count = max(1, min(_LANES, len(calls) // _JOBS_IN_A_LANE))
+    lanes = [f'towline_lane={lane}\n{"".join(calls[lane::count])}rm -f "$towline_errors"\n' for lane in range(count)]
+    work = lanes[0] if count == 1 else "".join(f"{{ {lane}}} &\n" for lane in lanes) + "wait\n"
+    return f"{PRELUDE}towline_newline='\n' towline_errors=\n{dialect}{body}{work}"
 
 
 def limited(program: str) -> str:
