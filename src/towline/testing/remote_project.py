@@ -1,4 +1,4 @@
-"""A project whose workers are elsewhere, for tests: written to a home of its own, run in this process or as a process."""
+"""A project whose workers are elsewhere, for tests: in a home of its own, run in this process or as a process."""
 
 import json
 import os
@@ -74,7 +74,9 @@ class RemoteProject:
                 rows = opened.database.read("SELECT id, uuid FROM job ORDER BY job_index")
             found = {str(number): uuid for number, uuid in rows}
             return {
-                number: store.get_output(uuid, load=True) for number, uuid in found.items() if store.count({"uuid": uuid})
+                number: store.get_output(uuid, load=True)
+                for number, uuid in found.items()
+                if store.count({"uuid": uuid})
             }
         finally:
             store.close()

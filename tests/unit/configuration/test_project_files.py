@@ -197,9 +197,8 @@ def test_what_this_version_cannot_do_is_refused_once_with_the_reason(home: Path,
 
 
 def test_all_problems_are_told_at_once(home: Path) -> None:
-    message = problem(
-        home, "name: a\nrunner:\n  delay_checkout: 0\nworkers:\n  w:\n    type: separated_transfer\n  v:\n    maxjobs: 1\n"
-    )
+    workers = "workers:\n  w:\n    type: separated_transfer\n  v:\n    maxjobs: 1\n"
+    message = problem(home, f"name: a\nrunner:\n  delay_checkout: 0\n{workers}")
     assert "has 3 problems" in message
     assert all(f"line {number}: " in message for number in (3, 5, 8))
 
