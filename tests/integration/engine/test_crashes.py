@@ -149,12 +149,12 @@ def test_a_locked_database_delays_the_runner_and_nothing_else(engine):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A disk of 2 MB."""
+    """A disk of 24 MB, with room for the log of the database."""
     folder = tmp_path / "small disk"
     folder.mkdir()
     if sys.platform != "linux" or os.geteuid() != 0:
         pytest.skip("a small disk can be mounted only by root on Linux")
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], capture_output=True, text=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", folder], capture_output=True, text=True)
     if mounted.returncode:
         pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr}")
     yield folder
