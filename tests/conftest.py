@@ -2,7 +2,13 @@
 
 import os
 
+import hypothesis
 import pytest
+
+# A check of a change tries the same examples every time; whoever works on the code tries new ones.
+hypothesis.settings.register_profile("check", derandomize=True)
+if "CI" in os.environ:
+    hypothesis.settings.load_profile("check")
 
 SCHEDULERS = {"slurm", "grid_engine", "pbs"}
 

@@ -108,9 +108,7 @@ def _towline(metadata: Mapping[str, Any]) -> dict[str, Any]:
     source = metadata.get("source") or {}
     version = metadata["packages"].get("towline", "")
     revision = f", revision {source['revision']}" if source else ""
-    return {"@type": "SoftwareApplication", "name": "towline", "softwareVersion": f"{version}{revision}"} | {
-        "url": "https://pypi.org/project/towline/"
-    }
+    return {"@type": "SoftwareApplication", "name": "towline", "softwareVersion": f"{version}{revision}"}
 
 
 def _formal(crate: ROCrate, name: str, value: object) -> ContextEntity:
@@ -190,7 +188,8 @@ def _solver(record: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict[str,
     versions = {name: text for name, text in (record.get("solver_header") or {}).items() if "Version" in name}
     told = ", ".join(f"{name} {text}" for name, text in versions.items())
     properties = {"@type": "SoftwareApplication", "name": record["solver"], "softwareVersion": told or "unknown"}
-    properties["url"] = "https://mooseframework.inl.gov" if "MOOSE" in versions else "https://pypi.org/project/towline/"
+    if "MOOSE" in versions:
+        properties["url"] = "https://mooseframework.inl.gov"
     if metadata["solver"].get("sha256"):
         properties["sha256"] = metadata["solver"]["sha256"]
     return properties

@@ -35,7 +35,9 @@ def _choose_values(reading: Reading, one: PendingRange) -> None:
         said = reading.counts.pop("", None)
     count = said[0] if said else one.count
     source = f"{one.source}, {said[1]}" if said else one.source
-    if one.step is not None:
+    if not math.isfinite((one.high - one.low) * _MOST_POINTS):
+        values, problem = (), "its ends are too far from each other"
+    elif one.step is not None:
         values, problem = _by_step(one)
         if count is not None and not problem and count != len(values):
             problem = f"the steps give {len(values)} values, not {count}"

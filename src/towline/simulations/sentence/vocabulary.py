@@ -1,6 +1,5 @@
 """Words of sentences: those of every physics, and those of one, which stand in ``phrases.toml`` in its folder."""
 
-import inspect
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -111,7 +110,7 @@ def vocabulary(application: Application) -> Vocabulary:
     ConfigurationError
         The file is no TOML, or names a parameter that the physics does not have.
     """
-    file = Path(inspect.getfile(type(application))).with_name("phrases.toml")
+    file = application.remedies_file.with_name("phrases.toml")
     table = _read(file) if file.is_file() else {}
     known = {one.name for one in application.parameters}
     unknown = sorted(set(table.get("parameters", {})) - known)

@@ -3,7 +3,7 @@
 import math
 import re
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from towline.errors import InvalidRequest
@@ -125,6 +125,7 @@ def _check_types(plan: Plan) -> None:
 
 
 @SETTINGS
+@example(["elements", "0", "-5.992310449541053e+307"], "grain growth")
 @given(PIECES, st.sampled_from(["grain growth", "spinodal decomposition of Fe-Cr", ""]))
 def test_no_number_is_lost(pieces: list[str], beginning: str) -> None:
     check_plan(" ".join([beginning, *pieces]))

@@ -171,14 +171,14 @@ def test_a_physics_without_phrases_is_spoken_of_by_names_of_parameters() -> None
     assert plan.not_understood == ()
 
 
-def test_phrases_of_parameters_that_do_not_exist_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_phrases_of_parameters_that_do_not_exist_are_refused(tmp_path: Path) -> None:
+    rods = Rods(remedies_file=tmp_path / "remedies.toml")
     (tmp_path / "phrases.toml").write_text("[parameters.colour]\nwords = ['red']", encoding="utf-8")
-    monkeypatch.setattr("inspect.getfile", lambda _: str(tmp_path / "__init__.py"))
     with pytest.raises(ConfigurationError, match="colour"):
-        vocabulary(Rods())  # type: ignore[arg-type]
+        vocabulary(rods)  # type: ignore[arg-type]
     (tmp_path / "phrases.toml").write_text("[[", encoding="utf-8")
     with pytest.raises(ConfigurationError, match="cannot be read"):
-        vocabulary(Rods())  # type: ignore[arg-type]
+        vocabulary(rods)  # type: ignore[arg-type]
 
 
 def test_phrases_name_parameters_that_exist() -> None:
