@@ -35,6 +35,7 @@ def _choose_values(reading: Reading, one: PendingRange) -> None:
         said = reading.counts.pop("", None)
     count = said[0] if said else one.count
     source = f"{one.source}, {said[1]}" if said else one.source
+    values: tuple[float, ...]
     if not math.isfinite((one.high - one.low) * _MOST_POINTS):
         values, problem = (), "its ends are too far from each other"
     elif one.step is not None:
