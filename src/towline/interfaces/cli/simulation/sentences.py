@@ -14,11 +14,9 @@ from towline.interfaces.cli.simulation.options import (
     case_file_of,
     configuration_from,
 )
-from towline.interfaces.cli.simulation.sweeping import run_members
-from towline.interfaces.cli.simulation.telling import print_case, print_findings
+from towline.interfaces.cli.simulation.sweeping import run_members, show_members
 
 if TYPE_CHECKING:
-    from towline.operations.simulation_planning import Planned
     from towline.simulations.sentence.plan import Plan
 
 
@@ -32,14 +30,17 @@ def simulate_sentence(
     InvalidRequest
         The sentence does not say what to simulate, or something in it was not understood and nobody insists.
     """
-    from towline.operations.simulation_planning import plan_sentence, read_sentence, sentence_document
+    from towline.operations.simulation_planning import plan_document, plan_sentence, read_sentence, sentence_document
 
     asked = case_file_of(case)
     found = read_sentence(sentence, configuration_from(place))
     _show(found)
     members = plan_sentence(found, asked.params)
+    if run.dry_run and as_json:
+        print_json({"sentence": sentence_document(found), "members": [plan_document(one) for one in members]})
+        return
     if run.dry_run:
-        _show_members(found, members, as_json=as_json)
+        show_members(members, run, as_json=False)
         return
     if found.not_understood and not run.force:
         raise InvalidRequest(
@@ -81,15 +82,3 @@ def _show(found: "Plan") -> None:
             say(f"{title}: {line}")
     if found.cases > 1:
         say(f"simulations: {found.cases}")
-
-
-def _show_members(found: "Plan", members: "list[Planned]", *, as_json: bool) -> None:
-    from towline.operations.simulation_planning import plan_document, sentence_document
-
-    if as_json:
-        print_json({"sentence": sentence_document(found), "members": [plan_document(one) for one in members]})
-        return
-    for planned in members:
-        print_case(planned.case)
-        print_findings(planned)
-    say(f"dry run: nothing was run; it would be {len(members)} simulations")

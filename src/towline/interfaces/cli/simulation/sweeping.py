@@ -80,7 +80,7 @@ def run_members(
 
 
 def show_members(members: "Sequence[Planned]", run: RunOptions, *, as_json: bool) -> None:
-    """Show the members of a sweep with what differs between them, and what the preflight found."""
+    """Show what the members of a sweep have in common and in what they differ, and what the preflight found."""
     from towline.operations.simulation_planning import plan_document
 
     if as_json and run.dry_run:
@@ -103,6 +103,7 @@ def _print_members(members: "Sequence[Planned]") -> None:
         for name in cases[0].values
         if len({case.values[name].value if name in case.values else None for case in cases}) > 1
     ]
+    print_case(cases[0], without=differing)
     columns = [Column(name, _value_of(name), right=True) for name in differing]
     print_table(columns, cases, f"{plural(len(cases), 'simulation')} of {cases[0].physics}")
 

@@ -10,6 +10,8 @@ from towline.interfaces.cli.display import Column, duration, print_table, say, w
 from towline.interfaces.cli.progress import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from towline.operations.simulation_following import Watched
     from towline.operations.simulation_planning import Planned
     from towline.operations.simulation_records import Outcome
@@ -26,9 +28,10 @@ def value_text(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def print_case(case: "Case", *, all_values: bool = False) -> None:
+def print_case(case: "Case", *, all_values: bool = False, without: "Collection[str]" = ()) -> None:
     """The values of a case with unit and origin; defaults only when asked for."""
-    rows = [(name, one) for name, one in case.values.items() if all_values or one.origin.value != "default" or one.note]
+    shown = [(name, one) for name, one in case.values.items() if name not in without]
+    rows = [(name, one) for name, one in shown if all_values or one.origin.value != "default" or one.note]
     print_table(
         [
             Column("Parameter", lambda row: row[0]),
