@@ -15,11 +15,10 @@ SCHEDULERS = {"slurm", "grid_engine", "pbs"}
 
 @pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of several test processes, one gets all tests of a file but the slow ones, and one all that start a cluster."""
+    """Of several test processes, one gets all tests of a file, and one all that start a cluster."""
     for item in items:
-        marks = {mark.name for mark in item.iter_markers()}
-        alone = item.nodeid if "slow" in marks else item.path.stem
-        item.add_marker(pytest.mark.xdist_group("clusters" if SCHEDULERS & marks else alone))
+        clusters = SCHEDULERS & {mark.name for mark in item.iter_markers()}
+        item.add_marker(pytest.mark.xdist_group("clusters" if clusters else item.path.stem))
 
 
 def pytest_runtest_setup() -> None:
