@@ -1,4 +1,4 @@
-"""Databases: whatever takes `queue_place` runs on SQLite and on PostgreSQL. Which tests run beside each other."""
+"""Databases: whatever takes `queue_place` runs on SQLite and on PostgreSQL. What all tests have around them."""
 
 import os
 
@@ -9,17 +9,6 @@ import pytest
 hypothesis.settings.register_profile("check", derandomize=True)
 if "CI" in os.environ:
     hypothesis.settings.load_profile("check")
-
-SCHEDULERS = {"slurm", "grid_engine", "pbs"}
-
-
-@pytest.hookimpl(tryfirst=True)  # before the groups are read
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of several test processes, one gets all tests of a file, and one all that start a cluster."""
-    for item in items:
-        clusters = SCHEDULERS & {mark.name for mark in item.iter_markers()}
-        item.add_marker(pytest.mark.xdist_group("clusters" if clusters else item.path.stem))
-
 
 def pytest_runtest_setup() -> None:
     """What is printed is as wide as where there is no terminal, whatever pytest's processes say."""
