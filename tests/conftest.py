@@ -10,6 +10,7 @@ hypothesis.settings.register_profile("check", derandomize=True)
 if "CI" in os.environ:
     hypothesis.settings.load_profile("check")
 
+
 def pytest_runtest_setup() -> None:
     """What is printed is as wide as where there is no terminal, whatever pytest's processes say."""
     os.environ.pop("COLUMNS", None)
