@@ -79,16 +79,20 @@ def running(project: Project, only_job_id: int | None = None) -> Iterator[Loop]:
 
 def _reloader(project: Project, setup: Setup, hooks: Hooks) -> Callable[[], Setup | None]:
     """Looks whether the project file changed, and makes a new setup then; a file that is wrong changes nothing."""
-    stamp, present, known = project_stamp(project), setup, project
+    # It may have changed since it was read, so that the first look reads it again.
+    stamp: tuple[int, ...] | None = None
+    present, known = setup, project
 
     def reload() -> Setup | None:
         nonlocal stamp, present, known
         newest = project_stamp(project)
         if newest == stamp:
             return None
-        stamp = newest
+        is_first, stamp = stamp is None, newest
         try:
             changed = load_project(project.name)
+            if is_first and changed == known:
+                return None
             present = runner_setup(changed, present)
             hooks.use(changed)
         except ConfigurationError as error:
