@@ -86,12 +86,16 @@ def test_the_fork_server_is_killed_at_random_moments(engine, execution, count, k
     engine.configure(workers={"local": {"max_jobs": 2}})
     trace, ids = submit_traced_jobs(engine, count, execution, seconds=0.3)
     runner = engine.start_runner_process()
+
+    def both_pids():
+        return pids if all(pids := engine.pilot_pids()) else None
+
     try:
         for _ in range(kills):
-            wait_until(lambda: all(engine.pilot_pids()), what="keeper and pilot")
             with contextlib.suppress(subprocess.TimeoutExpired):
                 runner.wait(timeout=randomness.uniform(0.0, 1.2))
-            keeper, pilot = engine.pilot_pids()
+            # After the pause: the pilot of before, killed, is named until the keeper has seen its end.
+            keeper, pilot = wait_until(both_pids, what="keeper and pilot")
             for pid in randomness.choice(((pilot,), (pilot,), (keeper,), (keeper, pilot))):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
