@@ -1,7 +1,7 @@
 """From what somebody asks for to a case that can be run: parameters, presets, case files, preflight."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -278,24 +278,42 @@ def sweep_cases(
         if own in axes or not values:
             raise InvalidRequest(f"{name} is swept twice" if own in axes else f"{name} has no values to sweep")
         axes[own] = values
-    if seeds is not None and seeds > 1:
-        start = int(first.case.number("rand_seed"))
-        axes["rand_seed"] = [start + index for index in range(seeds)]
-    count = 1
+    starts = range(seeds or 1)
+    if len(starts) > 1 and "rand_seed" in axes:
+        raise InvalidRequest("rand_seed is swept, so that there are no other random starts; leave seeds out")
+    count = len(starts)
     for values in axes.values():
         count *= len(values)
-    if not axes or count > LARGEST_SWEEP:
-        told = (
-            "no parameter is swept; give for example --over T=450,600,750"
-            if not axes
-            else f"{count} members are too many"
-        )
-        raise InvalidRequest(told)
+    if count > LARGEST_SWEEP:
+        raise InvalidRequest(f"{count} members are too many; {LARGEST_SWEEP} are the most")
+    if not axes and len(starts) == 1:
+        raise InvalidRequest("no parameter is swept; give for example --over T=450,600,750")
+    chosen_values = [dict(zip(axes, combination, strict=True)) for combination in itertools.product(*axes.values())]
     members = []
-    for combination in itertools.product(*axes.values()):
-        chosen = dict(zip(axes, combination, strict=True))
+    for chosen in _with_starts(chosen_values, first, len(starts)):
         members.append(plan(physics, _without(params or {}, chosen, names) | chosen, preset=preset, stated=stated))
     return members
+
+
+def _with_starts(combinations: Sequence[Mapping[str, Any]], first: Planned, starts: int) -> Iterator[dict[str, Any]]:
+    """Give each combination its random starts.
+
+    Combinations that differ in what is simulated have starts of their own: two temperatures with the same start would
+    make the same run in other units of time, and agree whatever the runs are worth. Those that differ in cells or steps
+    alone have the same ones: their results are compared one by one.
+    """
+    if starts == 1:
+        yield from map(dict, combinations)
+        return
+    numerical = {one.name for one in first.application.parameters if one.numerical}
+    begin = int(first.case.number("rand_seed"))
+    physical: list[dict[str, Any]] = []
+    for chosen in combinations:
+        what = {name: value for name, value in chosen.items() if name not in numerical}
+        if what not in physical:
+            physical.append(what)
+        own = begin + physical.index(what) * starts
+        yield from ({**chosen, "rand_seed": own + index} for index in range(starts))
 
 
 def _without(params: Mapping[str, Any], chosen: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from towline.core.states import IN_FLIGHT
 from towline.errors import IllegalMove
+from towline.store import metadata_index
 from towline.store.affected import ActionResult, AffectedJob, affected, request_cancellation
 from towline.store.database import Transaction
 from towline.store.readiness import children_of, id_list, recount
@@ -59,10 +60,9 @@ def delete_flows(
     """
     listed = list(flow_ids)
     jobs = affected(transaction, jobs_of_flows(transaction, listed))
+    metadata_index.forget_flows(transaction, listed)
     remove_jobs(transaction, jobs, note="deleted with its flow", delete_files=delete_files, cancel=cancel)
-    transaction.execute(
-        "DELETE FROM retired_job WHERE flow_id IN (SELECT value FROM json_each(?))", (id_list(listed),)
-    )
+    transaction.execute("DELETE FROM retired_job WHERE flow_id IN (SELECT value FROM json_each(?))", (id_list(listed),))
     for flow_id in listed:
         transaction.forget_flow(flow_id)
     return ActionResult(tuple(job.id for job in jobs), {})
@@ -98,6 +98,7 @@ def remove_jobs(
     children = set(children_of(transaction, ids)) - set(ids)
     transaction.execute("DELETE FROM edge WHERE parent_id IN (SELECT value FROM json_each(?))", (listed,))
     transaction.execute("DELETE FROM edge WHERE child_id IN (SELECT value FROM json_each(?))", (listed,))
+    metadata_index.forget_jobs(transaction, {job.id: job.flow_id for job in jobs})
     for table in _TABLES_BY_JOB:
         transaction.execute(f"DELETE FROM {table} WHERE job_id IN (SELECT value FROM json_each(?))", (listed,))
     transaction.execute("DELETE FROM job WHERE id IN (SELECT value FROM json_each(?))", (listed,))

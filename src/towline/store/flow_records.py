@@ -8,6 +8,7 @@ import orjson
 from towline.core.records import PERSON
 from towline.core.states import IN_FLIGHT, JobState
 from towline.errors import IllegalMove, InvalidFlow
+from towline.store import metadata_index
 from towline.store.database import Database, Transaction
 from towline.store.readiness import count_missing, recount
 
@@ -147,6 +148,7 @@ def write_flow(
     _insert(transaction, "job", (*_JOB, "flow_id"), jobs)
     for table, columns in (("job_document", _DOCUMENT), ("job_outcome", _OUTCOME)):
         _insert(transaction, table, columns, [{**item, "job_id": ids[item["job_id"]]} for item in records[table]])
+    _index(transaction, flow_id, flow, {ids[item["job_id"]]: item["settings"] for item in records["job_document"]})
     _insert(
         transaction,
         "attempt",
@@ -173,6 +175,16 @@ def write_flow(
             job["id"], flow_id, job["worker"], None, JobState(job["state"]), note, updated_at=job["updated_at"]
         )
     return ids
+
+
+def _index(transaction: Transaction, flow_id: int, flow: Mapping[str, Any], settings: Mapping[int, str]) -> None:
+    """Have jobs and flow found by their metadata."""
+    held = [
+        (job_id, metadata_index.tokens(orjson.loads(document).get("metadata") or {}))
+        for job_id, document in settings.items()
+    ]
+    about_flow = orjson.loads(flow["metadata"]) if flow["metadata"] else {}
+    metadata_index.insert(transaction, metadata_index.rows_of_new_flow(flow_id, about_flow, held))
 
 
 def join_flows(transaction: Transaction, records: Records) -> list[str]:

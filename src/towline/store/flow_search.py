@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from towline.core.states import IN_FLIGHT, FlowState, JobState
+from towline.store import metadata_index, metadata_search
 from towline.store.attention import attention
 from towline.store.conditions import MANY_NAMES, NO_LIMIT, Conditions, name_condition, name_range
 from towline.store.database import Database
+from towline.store.job_details import parents_of, with_details
 from towline.store.job_info import FlowInfo, JobInfo
-from towline.store.job_search import JobFilter, Page, Sort, find_jobs, parents_of, with_details
+from towline.store.job_search import JobFilter, Page, Sort, find_jobs
 from towline.store.readiness import id_list
 
 if TYPE_CHECKING:
@@ -245,6 +247,7 @@ def _conditions(database: Database, wanted: FlowFilter) -> Conditions:
         else:
             conditions.add(f"flow.name {operator} ?", operand)
     conditions.add_metadata("json_extract(CAST(flow.metadata AS TEXT), {path})", "$", wanted.metadata)
+    _add_tokens(database, conditions, wanted)
     if wanted.locked:
         # Only jobs in flight are held, and these are few.
         states = ", ".join(f"'{state.value}'" for state in sorted(IN_FLIGHT))
@@ -253,6 +256,26 @@ def _conditions(database: Database, wanted: FlowFilter) -> Conditions:
     if wanted.query is not None:
         conditions.add_prefilter(wanted.query.condition(database))
     return conditions
+
+
+def _add_tokens(database: Database, conditions: Conditions, wanted: FlowFilter) -> None:
+    """What the index of metadata tells of the flows that are meant."""
+    tokens = metadata_index.wanted_tokens(wanted.metadata, of_flow=True)
+    if wanted.query is not None:
+        tokens += metadata_index.tokens_of_criteria(wanted.query.criteria, of_flow=True)
+    if not tokens:
+        return
+    few = metadata_search.few_flow_ids(database, tokens)
+    if few is not None:
+        # No row has the id 0: nothing is found then, instead of everything.
+        conditions.add_listed("flow.id", few or [0])
+        return
+    for token in tokens:
+        look = metadata_index.LOOK_AT_FLOW
+        conditions.add(
+            f"EXISTS (SELECT 1 FROM metadata_index WHERE token IN (?, {look}) AND flow_id = flow.id AND job_id = 0)",
+            token,
+        )
 
 
 def _add_pattern(database: Database, conditions: Conditions, pattern: str) -> None:

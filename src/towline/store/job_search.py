@@ -11,20 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from towline.core.records import Failure
 from towline.core.states import IN_FLIGHT, JobState
+from towline.store import metadata_index, metadata_search
 from towline.store.conditions import MANY_NAMES, NO_LIMIT, Conditions, name_condition, name_range
 from towline.store.database import Database
+from towline.store.job_details import with_details
 from towline.store.job_info import JOB_COLUMNS, JobInfo, job_info
-from towline.store.readiness import id_list
 
 if TYPE_CHECKING:
     # Lists without criteria need nothing of it.
     from towline.store.queue_criteria import QueueCriteria
 
 
-#: Jobs whose documents are in memory at a time while criteria are decided on them.
+#: Jobs whose documents are in memory at a time while criteria are decided on them; and how many are tried first.
 _DECIDED_AT_ONCE = 2_000
+_DECIDED_FIRST = 200
 
 
 class Sort(str, Enum):
@@ -96,7 +97,7 @@ def find_jobs(
         Load failure, metadata, stored data, parents and the like too.
     """
     page = page or Page()
-    wanted = _resolved(database, wanted)
+    wanted = _resolved(database, wanted, page)
     chosen, parameters = _chosen_ids(database, wanted, page)
     order = _order(page)
     rows = database.read(
@@ -110,7 +111,8 @@ def find_jobs(
 
 def find_job_ids(database: Database, wanted: JobFilter) -> list[int]:
     """Ids of all jobs that `wanted` admits, oldest first."""
-    chosen, parameters = _chosen_ids(database, _resolved(database, wanted), Page(Sort.DB_ID, ascending=True))
+    page = Page(Sort.DB_ID, ascending=True)
+    chosen, parameters = _chosen_ids(database, _resolved(database, wanted, page), page)
     return sorted(row[0] for row in database.read(chosen, parameters))
 
 
@@ -118,7 +120,7 @@ def count_jobs(database: Database, wanted: JobFilter) -> int:
     """Number of jobs that `wanted` admits. For states and workers alone no job is read."""
     if wanted == JobFilter(states=wanted.states, workers=wanted.workers):
         return sum(count_states(database, wanted.states, wanted.workers).values())
-    conditions = _conditions(database, _resolved(database, wanted), page=None)
+    conditions = _conditions(database, _resolved(database, wanted, Page()), page=None)
     return int(database.read(f"SELECT count(*) FROM job WHERE {conditions.where}", conditions.parameters)[0][0])
 
 
@@ -136,87 +138,78 @@ def count_states(
     return dict.fromkeys(states, 0) | {JobState(state): int(jobs) for state, jobs in rows}
 
 
-def with_details(database: Database, jobs: Sequence[JobInfo]) -> list[JobInfo]:
-    """The same jobs with failure, metadata, stored data, parents, settings and exit record."""
-    if not jobs:
-        return []
-    listed = id_list(job.id for job in jobs)
-    rows = database.read(
-        "SELECT job_document.job_id, settings, failure, stored_data, exit_record, environment FROM job_document "
-        "LEFT JOIN job_outcome ON job_outcome.job_id = job_document.job_id "
-        "WHERE job_document.job_id IN (SELECT value FROM json_each(?))",
-        (listed,),
-    )
-    documents = {row[0]: [None if part is None else orjson.loads(part) for part in row[1:]] for row in rows}
-    parents = parents_of(database, [job.id for job in jobs])
-    return [_detailed(job, documents.get(job.id), parents.get(job.id, ())) for job in jobs]
-
-
-def read_payload(database: Database, job_id: int) -> bytes:
-    """The payload of a job that is in the queue."""
-    payload: bytes = database.read("SELECT payload FROM job_document WHERE job_id = ?", (job_id,))[0][0]
-    return payload
-
-
-def read_payloads(database: Database, job_ids: Iterable[int]) -> dict[int, bytes]:
-    """``{job id: payload}`` of the jobs that are in the queue."""
-    rows = database.read(
-        "SELECT job_id, payload FROM job_document WHERE job_id IN (SELECT value FROM json_each(?))", (id_list(job_ids),)
-    )
-    return {row[0]: bytes(row[1]) for row in rows}
-
-
-def parents_of(database: Database, job_ids: Iterable[int]) -> dict[int, tuple[str, ...]]:
-    """``{job id: uuids of its parents}``; jobs without parents are missing."""
-    rows = database.read(
-        "SELECT child_id, uuid FROM edge JOIN job ON job.id = parent_id "
-        "WHERE child_id IN (SELECT value FROM json_each(?)) ORDER BY parent_id",
-        (id_list(job_ids),),
-    )
-    parents: dict[int, tuple[str, ...]] = {}
-    for child, uuid in rows:
-        parents[child] = (*parents.get(child, ()), uuid)
-    return parents
-
-
-def _detailed(job: JobInfo, documents: Sequence[Any] | None, parents: tuple[str, ...]) -> JobInfo:
-    settings, failure, stored_data, exit_record, environment = documents or ({}, None, None, None, None)
-    why = None if failure is None else Failure(**failure)
-    return replace(
-        job,
-        parents=parents,
-        failure=why,
-        metadata=settings.get("metadata") or {},
-        stored_data=stored_data,
-        hosts=tuple(settings.get("hosts") or ()),
-        resources=settings.get("resources"),
-        exec_config=settings.get("exec_config"),
-        next_worker=settings.get("next_worker"),
-        exit_record=exit_record,
-        environment=environment,
-        remote=replace(job.remote, error=why.message) if why and job.state is JobState.REMOTE_ERROR else job.remote,
-    )
-
-
-def _resolved(database: Database, wanted: JobFilter) -> JobFilter:
-    """The same filter with (uuid, index), and criteria that no column decides, turned into ids of rows."""
+def _resolved(database: Database, wanted: JobFilter, page: Page) -> JobFilter:
+    """The same filter, as far as `page` goes, with (uuid, index), metadata and criteria turned into ids of rows."""
     wanted = _with_ids(database, wanted)
-    if wanted.query is None:
+    if wanted.query is not None:
+        wanted = _with_named_states(wanted, wanted.query.criteria)
+    wanted = _with_metadata(database, wanted, page)
+    if _is_exact(database, wanted):
         return wanted
-    wanted = _with_named_states(wanted, wanted.query.criteria)
-    if wanted.query is None or wanted.query.condition(database).exact:
-        return wanted
+    if page.limit:
+        # Most of what is looked for is found among the newest; only if it is not, everything is looked at.
+        for number in (_DECIDED_FIRST, _DECIDED_AT_ONCE):
+            chosen, parameters = _chosen_ids(database, wanted, replace(page, limit=number, skip=0))
+            rows = database.read(chosen, parameters)
+            found = _decided(database, wanted, [row[0] for row in rows])
+            if len(found) >= page.skip + page.limit or len(rows) < number:
+                return _only(found)
     # What the database leaves over is decided on the documents, of which a few are in memory at a time.
     conditions = _conditions(database, wanted, None)
     query = f"SELECT job.id FROM job WHERE job.id > ? AND {conditions.where} ORDER BY job.id LIMIT ?"
-    found: list[int] = []
+    met: list[int] = []
     last = 0
     while rows := database.read(query, [last, *conditions.parameters, _DECIDED_AT_ONCE]):
         last = rows[-1][0]
-        candidates = JobFilter(db_ids=tuple(row[0] for row in rows))
-        found.extend(wanted.query.decide(find_jobs(database, candidates, details=True)))
+        met.extend(_decided(database, wanted, [row[0] for row in rows]))
+    return _only(met)
+
+
+def _is_exact(database: Database, wanted: JobFilter) -> bool:
+    """Whether the database decides which jobs are meant."""
+    return wanted.query is None or wanted.query.condition(database).exact
+
+
+def _decided(database: Database, wanted: JobFilter, job_ids: Sequence[int]) -> list[int]:
+    """Those of some jobs that meet the criteria."""
+    if wanted.query is None or not job_ids:
+        return list(job_ids)
+    return wanted.query.decide(find_jobs(database, JobFilter(db_ids=tuple(job_ids)), details=True))
+
+
+def _only(job_ids: Iterable[int]) -> JobFilter:
     # No row has the id 0: nothing is found then, instead of everything.
-    return JobFilter(db_ids=tuple(sorted(found)) or (0,))
+    return JobFilter(db_ids=tuple(sorted(job_ids)) or (0,))
+
+
+def _with_metadata(database: Database, wanted: JobFilter, page: Page) -> JobFilter:
+    """The same filter with the jobs that the index of metadata names, if there is a value to look for."""
+    tokens = metadata_index.wanted_tokens(wanted.metadata)
+    if wanted.query is not None:
+        tokens += metadata_index.tokens_of_criteria(wanted.query.criteria)
+    if not tokens or wanted.names_jobs:
+        return wanted
+    if not page.limit or page.ascending or page.sort is not Sort.UPDATED_ON:
+        few = metadata_search.few_job_ids(database, tokens)
+        return wanted if few is None else replace(wanted, db_ids=_only(few).db_ids)
+    found: list[tuple[float, int]] = []
+    enough = page.skip + page.limit
+    for candidates in metadata_search.newest_first(database, tokens):
+        found = sorted([*found, *_meeting(database, wanted, candidates.job_ids)], reverse=True)[:enough]
+        until = candidates.rest_until
+        if until is None or (len(found) == enough and found[-1][0] > until):
+            break
+    return _only(job_id for _, job_id in found)
+
+
+def _meeting(database: Database, wanted: JobFilter, job_ids: Sequence[int]) -> list[tuple[float, int]]:
+    """``(time of the last change, id)`` of those among some jobs that are meant."""
+    conditions = _conditions(database, replace(wanted, db_ids=tuple(job_ids) or (0,)), None)
+    rows = database.read(f"SELECT updated_at, id FROM job WHERE {conditions.where}", conditions.parameters)
+    if not rows or _is_exact(database, wanted):
+        return rows
+    decided = set(_decided(database, wanted, [job_id for _, job_id in rows]))
+    return [row for row in rows if row[1] in decided]
 
 
 def _with_named_states(wanted: JobFilter, criteria: Mapping[str, Any]) -> JobFilter:

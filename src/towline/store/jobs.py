@@ -9,6 +9,7 @@ import orjson
 from towline.core.records import NewFlow, NewJob
 from towline.core.states import FAILED_BUT_ACCEPTABLE, JobState, check_move
 from towline.errors import InvalidFlow
+from towline.store import metadata_index
 from towline.store.database import Database, Transaction
 
 
@@ -90,7 +91,7 @@ def insert_flow(transaction: Transaction, flow: NewFlow, defaults: Defaults) -> 
         (flow.uuid, flow.name, transaction.now, transaction.now, flow.jobstore, orjson.dumps(dict(flow.metadata))),
     ).fetchone()
     transaction.record_new_flow()
-    return insert_jobs(transaction, int(row[0]), flow.jobs, defaults)
+    return insert_jobs(transaction, int(row[0]), flow.jobs, defaults, flow_metadata=flow.metadata)
 
 
 def insert_jobs(
@@ -103,6 +104,7 @@ def insert_jobs(
     note: str | None = None,
     made_by: int | None = None,
     finishing: Collection[int] = (),
+    flow_metadata: Mapping[str, Any] | None = None,
 ) -> list[int]:
     """Add jobs to a flow; return their ids, in their order.
 
@@ -117,6 +119,8 @@ def insert_jobs(
         The job whose response they come from.
     finishing
         Jobs that finish in this transaction: they still release their children, the new ones among them.
+    flow_metadata
+        Metadata of the flow, when it comes with these jobs.
     """
     _refuse_known(transaction, jobs)
     earlier = {} if made_by is None else _attempts_of_retired(transaction, jobs)
@@ -155,6 +159,11 @@ def insert_jobs(
     transaction.executemany(_INSERT_JOB, job_rows)
     transaction.executemany("INSERT INTO job_document (job_id, payload, settings) VALUES (?, ?, ?)", document_rows)
     transaction.executemany("INSERT INTO edge (parent_id, child_id) VALUES (?, ?)", edge_rows)
+    held = [(job_id, metadata_index.tokens(job.metadata)) for job_id, job in zip(ids, jobs, strict=True)]
+    if flow_metadata is None:
+        metadata_index.insert(transaction, metadata_index.rows_of_jobs(flow_id, held))
+    else:
+        metadata_index.insert(transaction, metadata_index.rows_of_new_flow(flow_id, flow_metadata, held))
     return list(ids)
 
 

@@ -166,6 +166,19 @@ job_document = Table(
     Column("settings", DOCUMENT, nullable=False),
 )
 
+#: By what values in the metadata of jobs and flows these are found: :mod:`towline.store.metadata_index`.
+metadata_index = Table(
+    "metadata_index",
+    metadata,
+    # Hash of a path and the value there.
+    Column("token", WHOLE, nullable=False),
+    Column("flow_id", REFERENCE, nullable=False),
+    # 0 for the flow, and for what most of its jobs have.
+    Column("job_id", REFERENCE, nullable=False),
+    PrimaryKeyConstraint("token", "flow_id", "job_id"),
+    sqlite_with_rowid=False,
+)
+
 #: What came of a job beside its output: failure, stored data, exit record, environment.
 job_outcome = Table(
     "job_outcome",

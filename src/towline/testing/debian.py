@@ -16,7 +16,7 @@ from towline.testing.waiting import wait_until
 #: A user for jobs, who has no rights on the machine.
 JOB_USER = "towjobs"
 
-_SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _INSTALL_TIMEOUT_SECONDS = 600
 
@@ -40,7 +40,7 @@ def require(programs: Sequence[str], packages: Sequence[str], *, answers: str = 
     """
     if os.geteuid() != 0:
         raise NotPossibleHere(f"servers of users and jobs need root; run as root, with {', '.join(packages)} installed")
-    missing = [program for program in programs if shutil.which(program, path=_SYSTEM_PATH) is None]
+    missing = [program for program in programs if shutil.which(program, path=SYSTEM_PATH) is None]
     if not missing:
         return
     if shutil.which("apt-get") is None:
@@ -68,7 +68,7 @@ def _install(packages: Sequence[str]) -> bool:
 def _apt(*arguments: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=120", *arguments],
-        env={**os.environ, "DEBIAN_FRONTEND": "noninteractive", "PATH": _SYSTEM_PATH},
+        env={**os.environ, "DEBIAN_FRONTEND": "noninteractive", "PATH": SYSTEM_PATH},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         timeout=_INSTALL_TIMEOUT_SECONDS,
@@ -112,7 +112,7 @@ def run_as(
         capture_output=True,
         timeout=timeout_seconds,
         cwd=folder or entry.pw_dir,
-        env={"PATH": _SYSTEM_PATH, "HOME": entry.pw_dir, "USER": user, "LOGNAME": user, "SHELL": "/bin/bash"}
+        env={"PATH": SYSTEM_PATH, "HOME": entry.pw_dir, "USER": user, "LOGNAME": user, "SHELL": "/bin/bash"}
         | dict(environment),
         user=entry.pw_uid,
         group=entry.pw_gid,
@@ -142,7 +142,7 @@ class Daemon:
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=file,
-                env={"PATH": _SYSTEM_PATH, "LC_ALL": "C", **(environment or {})},
+                env={"PATH": SYSTEM_PATH, "LC_ALL": "C", **(environment or {})},
                 start_new_session=True,
                 user=user,
                 group=user,
@@ -198,7 +198,7 @@ def wait_for_command(command: Sequence[str], environment: Mapping[str, str], dae
             command,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            env={"PATH": _SYSTEM_PATH, "LC_ALL": "C", **environment},
+            env={"PATH": SYSTEM_PATH, "LC_ALL": "C", **environment},
             timeout=60,
         )
         return done.returncode == 0

@@ -5,10 +5,18 @@ import contextlib
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from enum import Enum
 
 _CHUNK_BYTES = 1 << 16
 _HOST = "127.0.0.1"
+
+
+class Way(Enum):
+    """Which bytes are counted."""
+
+    THERE = "there"
+    BACK = "back"
 
 
 class FlakyProxy:
@@ -26,11 +34,11 @@ class FlakyProxy:
         self.target_port = target_port
         self.delay_seconds = delay_seconds
         self.port = 0
-        #: Bytes that went through, both ways.
-        self.passed_bytes = 0
         self._silent = False
         self._refusing = False
-        self._cut_after_bytes: int | None = None
+        self._passed = dict.fromkeys(Way, 0)
+        #: Bytes that may still pass until a cut, and which ones.
+        self._cut_at: tuple[int, frozenset[Way]] | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -54,14 +62,23 @@ class FlakyProxy:
         """Reset every open connection."""
         self._loop.call_soon_threadsafe(self._reset_all)
 
-    def cut_after(self, size: int) -> None:
-        """Reset every open connection when so many more bytes went through."""
-        self._cut_after_bytes = self.passed_bytes + size
+    @property
+    def passed_bytes(self) -> int:
+        """Bytes that went through, both ways."""
+        return self._count(Way)
+
+    def cut_after(self, size: int, way: Way | None = None) -> None:
+        """Reset every open connection when so many more bytes went through, both ways or one of them."""
+        ways = frozenset(Way if way is None else (way,))
+        self._cut_at = self._count(ways) + size, ways
 
     @property
     def cut_is_due(self) -> bool:
         """Whether a cut was asked for that has not come yet."""
-        return self._cut_after_bytes is not None
+        return self._cut_at is not None
+
+    def _count(self, ways: Iterable[Way]) -> int:
+        return sum(self._passed[way] for way in ways)
 
     def blackhole(self, silent: bool = True) -> None:
         """Pass nothing on any more, without a word, as a dropped VPN does; or go on."""
@@ -97,15 +114,15 @@ class FlakyProxy:
             item.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._writers |= pair
         try:
-            await asyncio.gather(self._pump(reader, far_writer), self._pump(far_reader, writer))
+            await asyncio.gather(self._pump(reader, far_writer, Way.THERE), self._pump(far_reader, writer, Way.BACK))
         finally:
             self._writers -= pair
             for item in pair:
                 item.close()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: Way) -> None:
         queue: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(maxsize=4096)
-        sender = asyncio.create_task(self._send(queue, writer))
+        sender = asyncio.create_task(self._send(queue, writer, way))
         try:
             data = b"-"
             while data:
@@ -117,7 +134,9 @@ class FlakyProxy:
         finally:
             sender.cancel()
 
-    async def _send(self, queue: "asyncio.Queue[tuple[float, bytes]]", writer: asyncio.StreamWriter) -> None:
+    async def _send(
+        self, queue: "asyncio.Queue[tuple[float, bytes]]", writer: asyncio.StreamWriter, way: Way
+    ) -> None:
         while True:
             due_at, data = await queue.get()
             if (early := due_at - self._loop.time()) > 0:
@@ -131,9 +150,9 @@ class FlakyProxy:
             with contextlib.suppress(OSError):
                 writer.write(data)
                 await writer.drain()
-            self.passed_bytes += len(data)
-            if self._cut_after_bytes is not None and self.passed_bytes >= self._cut_after_bytes:
-                self._cut_after_bytes = None
+            self._passed[way] += len(data)
+            if self._cut_at is not None and self._count(self._cut_at[1]) >= self._cut_at[0]:
+                self._cut_at = None
                 self._reset_all()
 
 

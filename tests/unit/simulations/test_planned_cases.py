@@ -131,7 +131,7 @@ def test_a_preset_is_a_beginning_and_unknown_ones_are_refused() -> None:
 def test_a_sweep_is_the_grid_of_its_values_and_seeds() -> None:
     members = sweep_cases("grain_growth", {"n_grains": 100, "T": 400}, {"T": [450, "600 K"]}, seeds=3)
     found = [(one.case["T"], one.case["rand_seed"]) for one in members]
-    assert found == [(450, 42), (450, 43), (450, 44), (600, 42), (600, 43), (600, 44)]
+    assert found == [(450, 42), (450, 43), (450, 44), (600, 45), (600, 46), (600, 47)]
     assert members[0].case["end_time"] != members[3].case["end_time"]
 
 

@@ -140,6 +140,7 @@ COMMANDS = Branch(
             {
                 "list": Leaf("worker.list", "Whether the workers take jobs, and why not."),
                 "check": Leaf("worker.check", "Check that everything on a worker works."),
+                "deploy": Leaf("worker.deploy", "Put towline and your packages on a worker."),
                 "login": Leaf("worker.login", "Log in where a site asks for a password or code."),
                 "logout": Leaf("worker.logout", "End the connection to a worker."),
             },

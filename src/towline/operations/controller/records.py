@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from towline.core.documents import decode
 from towline.store.job_info import JobInfo
-from towline.store.job_search import read_payload
+from towline.store.job_details import read_payload
 
 if TYPE_CHECKING:
     from towline.operations.compose import OpenProject

@@ -41,7 +41,7 @@ _HOW = (
     Parameter("op_num", None, "order parameters", int, minimum=1, maximum=500, numerical=True),
     Parameter("int_width", None, "width of the boundaries of the first state", **_LENGTH),
     Parameter(
-        *("coloring_algorithm", "bt", "how grains get their order parameters", str),
+        *("coloring_algorithm", "jp", "how grains get their order parameters; bt needs more of them", str),
         choices=("bt", "jp"),
         numerical=True,
     ),
@@ -61,7 +61,7 @@ _HOW = (
     Parameter("nl_rel_tol", 1e-6, "relative tolerance of Newton", minimum=1e-14, maximum=1e-2, numerical=True),
     Parameter("nl_abs_tol", 1e-9, "absolute tolerance of Newton", minimum=0, maximum=1, numerical=True),
     Parameter("l_max_its", 60, "linear iterations of a Newton step", int, minimum=1, maximum=100_000, numerical=True),
-    Parameter("l_tol", 1e-4, "relative tolerance of linear solves", minimum=1e-14, maximum=0.5, numerical=True),
+    Parameter("l_tol", 1e-2, "relative tolerance of linear solves", minimum=1e-14, maximum=0.5, numerical=True),
     Parameter(
         *("preconditioner", "asm", "preconditioner of MOOSE; the embedded solver has its own", str),
         choices=("asm", "hypre_boomeramg"),
@@ -101,7 +101,7 @@ SWEEPABLE: tuple[str, ...] = ("T", "num_grains", "rand_seed", "GBenergy", "GBmob
 PRESETS: Mapping[str, Mapping[str, Scalar]] = {
     "2d_quick": {"num_grains": 30},
     "2d_standard": {"num_grains": 100},
-    "2d_kinetics": {"num_grains": 300},
+    "2d_kinetics": {"num_grains": 400},
     "2d_random": {"ic_type": "Random", "num_grains": 60},
     "3d_quick": {"dim": 3, "num_grains": 25},
     "3d_hpc": {

@@ -8,6 +8,7 @@ from towline.simulations.moose.cost import cost_findings
 from towline.simulations.moose.grain_growth.resolution import (
     CELLS_PER_WIDTH,
     FIRST_STEP,
+    LARGEST_STEP,
     RADIUS_PER_WIDTH,
     STEPS,
     grains_at,
@@ -64,10 +65,10 @@ def _interface(case: Case) -> list[Finding]:
     }
     text = f"a boundary of wGB = {width:g} nm has {ratio:.2g} cells of {longest:.3g} nm"
     if ratio < 3:
-        return [Finding("interface cells", Severity.ERROR, f"{text}; at least 3 are needed, better 5", finer)]
+        return [Finding("interface cells", Severity.ERROR, f"{text}; at least 3 are needed, better {CELLS_PER_WIDTH:g}", finer)]
     if ratio < CELLS_PER_WIDTH * (1 - 1e-6):
         return [
-            Finding("interface cells", Severity.WARNING, f"{text}; 5 or more give its energy within a percent", finer)
+            Finding("interface cells", Severity.WARNING, f"{text}; {CELLS_PER_WIDTH:g} or more give its energy within a percent", finer)
         ]
     return []
 
@@ -79,9 +80,9 @@ def _thinness(case: Case) -> list[Finding]:
     proposal = {"wGB": float(f"{radius / RADIUS_PER_WIDTH:.3g}")}
     text = f"the first mean radius of the grains is {radius:.3g} nm, {ratio:.2g} times wGB"
     if ratio < 2:
-        return [Finding("thin interface", Severity.ERROR, f"{text}; at least 2, better 4: a larger box, or", proposal)]
+        return [Finding("thin interface", Severity.ERROR, f"{text}; at least 2, better {RADIUS_PER_WIDTH:g}: a larger box, or", proposal)]
     if ratio < RADIUS_PER_WIDTH * 0.99:
-        advice = "below 4 the boundaries feel each other: a larger box, or"
+        advice = f"below {RADIUS_PER_WIDTH:g} the boundaries feel each other: a larger box, or"
         return [Finding("thin interface", Severity.WARNING, f"{text}; {advice}", proposal)]
     return []
 
@@ -114,7 +115,8 @@ def _steps(case: Case) -> list[Finding]:
         found.append(Finding("first step", Severity.WARNING, text, {"dt_start": float(f"{FIRST_STEP * limit:.4g}")}))
     if case["time_mode"] == "end_time" and case.number("dtmax") > case.number("end_time") / 50:
         text = f"steps of up to {case.number('dtmax'):.4g} ns leave fewer than 50 of them"
-        proposal = {"dtmax": float(f"{case.number('end_time') / STEPS:.4g}")}
+        largest = min(LARGEST_STEP * limit, case.number("end_time") / STEPS)
+        proposal = {"dtmax": float(f"{largest:.4g}")}
         found.append(Finding("longest step", Severity.WARNING, text, proposal))
     return found
 
