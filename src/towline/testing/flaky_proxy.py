@@ -115,6 +115,8 @@ class FlakyProxy:
         self._writers |= pair
         try:
             await asyncio.gather(self._pump(reader, far_writer, Way.THERE), self._pump(far_reader, writer, Way.BACK))
+        except asyncio.CancelledError:
+            pass  # the end of everything; a server says so loudly when its handlers do not return
         finally:
             self._writers -= pair
             for item in pair:
@@ -134,15 +136,15 @@ class FlakyProxy:
         finally:
             sender.cancel()
 
-    async def _send(
-        self, queue: "asyncio.Queue[tuple[float, bytes]]", writer: asyncio.StreamWriter, way: Way
-    ) -> None:
+    async def _send(self, queue: "asyncio.Queue[tuple[float, bytes]]", writer: asyncio.StreamWriter, way: Way) -> None:
         while True:
             due_at, data = await queue.get()
             if (early := due_at - self._loop.time()) > 0:
                 await asyncio.sleep(early)
             while self._silent:
                 await asyncio.sleep(0.02)
+            if writer.is_closing():
+                return
             if not data:
                 with contextlib.suppress(OSError):
                     writer.write_eof()

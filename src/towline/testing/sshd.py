@@ -88,14 +88,25 @@ class Server:
 
     def cut(self) -> None:
         """Kill the processes of all open connections; what they have started lives on."""
+        _kill(self._connections())
+
+    def crash(self) -> None:
+        """End the listener and all open connections."""
+        open_now = self._connections()
+        self.stop()
+        _kill(open_now)
+
+    def _connections(self) -> list[psutil.Process]:
         if self.process is None:
-            return
-        for child in _sshd_children(self.process.pid):
-            for grandchild in _sshd_children(child.pid):
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    grandchild.kill()
-            with contextlib.suppress(psutil.NoSuchProcess):
-                child.kill()
+            return []
+        children = _sshd_children(self.process.pid)
+        return [process for child in children for process in (*_sshd_children(child.pid), child)]
+
+
+def _kill(processes: Sequence[psutil.Process]) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def _sshd_children(pid: int) -> list[psutil.Process]:
