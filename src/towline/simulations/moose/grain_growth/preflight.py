@@ -65,11 +65,11 @@ def _interface(case: Case) -> list[Finding]:
     }
     text = f"a boundary of wGB = {width:g} nm has {ratio:.2g} cells of {longest:.3g} nm"
     if ratio < 3:
-        return [Finding("interface cells", Severity.ERROR, f"{text}; at least 3 are needed, better {CELLS_PER_WIDTH:g}", finer)]
+        text += f"; at least 3 are needed, better {CELLS_PER_WIDTH:g}"
+        return [Finding("interface cells", Severity.ERROR, text, finer)]
     if ratio < CELLS_PER_WIDTH * (1 - 1e-6):
-        return [
-            Finding("interface cells", Severity.WARNING, f"{text}; {CELLS_PER_WIDTH:g} or more give its energy within a percent", finer)
-        ]
+        text += f"; {CELLS_PER_WIDTH:g} or more give its energy within a percent"
+        return [Finding("interface cells", Severity.WARNING, text, finer)]
     return []
 
 
@@ -80,7 +80,8 @@ def _thinness(case: Case) -> list[Finding]:
     proposal = {"wGB": float(f"{radius / RADIUS_PER_WIDTH:.3g}")}
     text = f"the first mean radius of the grains is {radius:.3g} nm, {ratio:.2g} times wGB"
     if ratio < 2:
-        return [Finding("thin interface", Severity.ERROR, f"{text}; at least 2, better {RADIUS_PER_WIDTH:g}: a larger box, or", proposal)]
+        text += f"; at least 2, better {RADIUS_PER_WIDTH:g}: a larger box, or"
+        return [Finding("thin interface", Severity.ERROR, text, proposal)]
     if ratio < RADIUS_PER_WIDTH * 0.99:
         advice = f"below {RADIUS_PER_WIDTH:g} the boundaries feel each other: a larger box, or"
         return [Finding("thin interface", Severity.WARNING, f"{text}; {advice}", proposal)]

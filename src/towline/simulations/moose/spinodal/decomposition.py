@@ -153,6 +153,22 @@ def last_phases(files: RunFiles, mixture: Mixture) -> Phases | None:
     return Phases(time, _mode(below), _mode(above), len(above) / len(values))
 
 
+def flat_phases(phases: Phases, results: Results, mixture: Mixture) -> tuple[float, float] | None:
+    """Return what the phases would be between flat interfaces; None where the chemical potential is not known.
+
+    Curved interfaces raise the chemical potential (Gibbs and Thomson), and each phase follows it by ``Δw/f″``. The
+    excess ``Δw`` is that of the run, so neither a radius nor an energy of the interfaces is assumed.
+    """
+    potentials, times = column(results, "w_average"), column(results, "time")
+    rows = np.flatnonzero(np.isfinite(potentials)) if len(potentials) else np.array([], dtype=int)
+    if not len(rows):
+        return None
+    low, high = mixture.binodal
+    excess = float(np.interp(phases.time, times[rows], potentials[rows])) - float(mixture.slope(np.asarray(low)))
+    shifts = [excess / mixture.curvature_at(min(max(one, 1e-9), 1 - 1e-9)) for one in (low, high)]
+    return phases.low - shifts[0], phases.high - shifts[1]
+
+
 def _mode(values: Array) -> float:
     """Return where most of the values lie: the median of the largest of smoothed bins and its neighbours."""
     counts, edges = np.histogram(values, bins=_BINS)

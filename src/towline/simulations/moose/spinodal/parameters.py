@@ -53,7 +53,7 @@ _HOW = (
     Parameter("nl_rel_tol", 1e-8, "relative tolerance of Newton", minimum=1e-14, maximum=1e-2, numerical=True),
     Parameter("nl_abs_tol", 1e-9, "absolute tolerance of Newton", minimum=0, maximum=1, numerical=True),
     Parameter("l_max_its", 60, "linear iterations of a Newton step", int, minimum=1, maximum=100_000, numerical=True),
-    Parameter("l_tol", 1e-6, "relative tolerance of linear solves", minimum=1e-14, maximum=0.5, numerical=True),
+    Parameter("l_tol", 1e-3, "relative tolerance of linear solves", minimum=1e-14, maximum=0.5, numerical=True),
     Parameter(
         *("preconditioner", "asm", "preconditioner of MOOSE; the embedded solver has its own", str),
         choices=("asm", "hypre_boomeramg"),

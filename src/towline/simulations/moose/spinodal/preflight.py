@@ -89,7 +89,7 @@ def _cells(case: Case, mixture: Mixture) -> list[Finding]:
     if per_wave < 6 or per_width < 3:
         return [Finding("cells", Severity.ERROR, f"{text}; at least 6 and 3 are needed", proposal)]
     if per_wave < 10 or per_width < CELLS_PER_WIDTH * (1 - 1e-6):
-        return [Finding("cells", Severity.WARNING, f"{text}; better 10 and 5", proposal)]
+        return [Finding("cells", Severity.WARNING, f"{text}; better 10 and {CELLS_PER_WIDTH:g}", proposal)]
     return []
 
 

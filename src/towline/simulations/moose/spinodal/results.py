@@ -12,6 +12,7 @@ from towline.simulations.moose.spinodal.decomposition import (
     decomposed_row,
     domain_sizes,
     early_growth,
+    flat_phases,
     last_phases,
 )
 from towline.simulations.moose.spinodal.theory import Mixture, mixture_of
@@ -96,11 +97,17 @@ def _phases(files: RunFiles, read: Results, mixture: Mixture) -> dict[str, Metri
         return {}
     valid = decomposed_row(read, mixture) is not None
     note = f"most frequent in the snapshot at {found.time:.4g} {mixture.units[1]}".rstrip()
-    return {
+    out = {
         "phase_low": Metric(found.low, "", None, valid, note),
         "phase_high": Metric(found.high, "", None, valid, note),
         "phase_share": Metric(found.share, "", None, valid, "of the second phase, by counting"),
     }
+    flat = flat_phases(found, read, mixture)
+    if flat is not None:
+        note = "without the shift by curved interfaces, from the mean chemical potential of the run"
+        out["phase_low_flat"] = Metric(flat[0], "", None, valid, note)
+        out["phase_high_flat"] = Metric(flat[1], "", None, valid, note)
+    return out
 
 
 def _domains(case: Case, read: Results, mixture: Mixture) -> dict[str, Metric]:
