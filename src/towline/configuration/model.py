@@ -28,6 +28,9 @@ _VALIDATION = {
 
 SQLITE_PREFIX = "sqlite:///"
 
+#: Jobs of a batch worker that are in its spool or run; the others wait in the queue, where they can still be changed.
+BATCH_JOB_LIMIT = 2000
+
 
 class Limits:
     """Limits of a value in a project file, in a form that pydantic asks for and that costs no import."""
@@ -77,7 +80,7 @@ class RunnerOptions(_Masked):
     delay_refresh_limited: Period = 600
     """Accepted for files of jobflow-remote: the jobs that count against max_jobs are counted at every claim."""
     delay_update_batch: Period = 60
-    """Accepted for files of jobflow-remote: this version has no batch workers."""
+    """Accepted for files of jobflow-remote: allocations are looked at together with the jobs in them."""
     delay_ping_db: Period = 3600
     """Accepted for files of jobflow-remote: the lease of the runner is its sign of life."""
     lock_timeout: Annotated[float, Limits(ge=1)] | None = 86400
@@ -109,6 +112,30 @@ class GatewayConfig(_Masked):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class BatchConfig(_Masked):
+    """How a batch worker uses its scheduler: many jobs inside each allocation."""
+
+    __pydantic_config__ = _VALIDATION
+
+    jobs_handle_dir: Path | None = None
+    """Absolute path of the folder, on the worker, in which jobs wait for a pilot; one of its own for each worker.
+    `.towline_batch/PROJECT_WORKER/jobs` in work_dir when it is not given."""
+    work_dir: Path | None = None
+    """Absolute path of the folder, on the worker, for the folders of the allocations;
+    `.towline_batch/PROJECT_WORKER/allocations` in work_dir when it is not given."""
+    max_jobs_per_batch: Annotated[int, Limits(ge=1)] | None = None
+    """Jobs after which an allocation ends."""
+    max_wait: Delay = 60
+    """Seconds without anything to do after which an allocation ends, all of its nodes together."""
+    max_time: Annotated[float, Limits(gt=0)] | None = None
+    """Seconds after which an allocation begins no further job. Before its time limit it ends by itself in any case."""
+    parallel_jobs: Annotated[int, Limits(ge=1)] | None = None
+    """Jobs at the same time in an allocation, on all its nodes together; one for each processor when not given."""
+    sleep_time: Annotated[float, Limits(ge=0.01)] = 1
+    """The longest pause, in seconds, between two looks of an idle pilot for jobs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class WorkerConfig(_Masked):
     """A place where jobs run: this machine or a host behind SSH, with or without a batch scheduler."""
 
@@ -132,7 +159,11 @@ class WorkerConfig(_Masked):
     """Seconds that a command of towline itself may take on the worker, and that a transfer may stand still."""
     max_jobs: Annotated[int, Limits(ge=0)] | None = None
     """Jobs at the same time, with a scheduler those that wait in its queue included; 0 starts no new ones. null is the
-    number of processors of this machine, 16 on another host, 1000 with a scheduler."""
+    number of processors of this machine, 16 on another host, 1000 with a scheduler. A batch worker needs it: it is the
+    number of its allocations."""
+    batch: BatchConfig | None = None
+    """Makes it a batch worker: many jobs inside each job of the scheduler. `resources`, pre_run and post_run are those
+    of the allocations."""
     scheduler_username: str | None = None
     """Accepted for files of jobflow-remote: schedulers are asked about the jobs of the user who logs in."""
     sanitize_command: bool = False
@@ -185,6 +216,8 @@ class WorkerConfig(_Masked):
     @property
     def job_limit(self) -> int:
         """How many jobs may be on the worker at the same time."""
+        if self.batch is not None:
+            return 0 if self.max_jobs == 0 else BATCH_JOB_LIMIT
         if self.max_jobs is not None:
             return self.max_jobs
         if self.scheduler_type != "shell":
@@ -194,7 +227,7 @@ class WorkerConfig(_Masked):
     @property
     def runs_here(self) -> bool:
         """Whether this machine itself starts the jobs."""
-        return self.type == "local" and self.scheduler_type == "shell"
+        return self.type == "local" and self.scheduler_type == "shell" and self.batch is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

@@ -37,8 +37,6 @@ def _worker_refusals(workers: object) -> Iterator[Problem]:
         if isinstance(worker.get("scheduler_type"), Mapping):
             reason = "install the class as an entry point (see docs/extend/new-scheduler.md), and write its name"
             yield ("workers", name, "scheduler_type"), f"a serialized scheduler {_LATER}; {reason}"
-        if worker.get("batch") is not None:
-            yield ("workers", name, "batch"), f"a batch worker {_LATER}; remove the key"
         if str(worker.get("execution_cmd") or "").startswith("jf "):
             yield (
                 ("workers", name, "execution_cmd"),

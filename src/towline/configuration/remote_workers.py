@@ -53,6 +53,26 @@ def _common_problems(worker: Mapping[str, Any]) -> Iterator[WorkerProblem]:
             near = difflib.get_close_matches(scheduler, known, n=1)
             hint = f"did you mean {near[0]}? " if near else ""
             yield ("scheduler_type",), f"{scheduler!r} is not possible: {hint}it should be one of {', '.join(known)}"
+    yield from _batch_problems(worker)
     command = worker.get("execution_cmd")
     if isinstance(command, str) and "{}" not in command:
         yield ("execution_cmd",), "has no {}, which stands for the run folder of the job"
+
+
+def _batch_problems(worker: Mapping[str, Any]) -> Iterator[WorkerProblem]:
+    batch = worker.get("batch")
+    if not isinstance(batch, Mapping):
+        return
+    if worker.get("max_jobs") is None:
+        yield ("max_jobs",), "is missing; a batch worker needs it: the number of allocations at the same time"
+    if worker.get("execution", "warm") == "pooled":
+        yield ("execution",), "`pooled` is not possible on a batch worker; leave it out"
+    folders = {key: batch.get(key) for key in ("jobs_handle_dir", "work_dir")}
+    for key, folder in folders.items():
+        if folder is not None and not (isinstance(folder, str) and folder.startswith("/") and folder != "/"):
+            yield ("batch", key), f"is {folder!r}; give the absolute path of a folder on the worker, or leave it out"
+    if folders["work_dir"] is not None and folders["jobs_handle_dir"] == folders["work_dir"]:
+        yield ("batch", "work_dir"), "is the same folder as jobs_handle_dir; give one of its own, or leave it out"
+    wait, longest = batch.get("max_wait", 60), batch.get("max_time")
+    if isinstance(wait, int | float) and isinstance(longest, int | float) and wait > longest:
+        yield ("batch", "max_wait"), f"is {wait:g}, longer than max_time ({longest:g}); give a shorter one"

@@ -87,8 +87,8 @@ class NewFlow:
 class Failure:
     """Why a job failed or an action of the runner did."""
 
-    #: One of: error, exit_code, signal, timeout, out_of_memory, node_failure, preempted, cancelled, vanished,
-    #: not_started, output, rejected.
+    #: One of: error, exit_code, signal, timeout, out_of_memory, node_failure, preempted, interrupted, cancelled,
+    #: vanished, not_started, output, rejected.
     reason: str
     #: A sentence for the user.
     message: str
@@ -124,8 +124,8 @@ class ExitRecord:
     exit_code: int | None
     #: Number of the signal that ended the process.
     signal: int | None
-    #: One of: exited, signal, timeout, out_of_memory, node_failure, preempted, cancelled, vanished (gone, and nobody
-    #: saw how), not_started.
+    #: One of: exited, signal, timeout, out_of_memory, node_failure, preempted, interrupted (the allocation of a batch
+    #: worker ended), cancelled, vanished (gone, and nobody saw how), not_started.
     reason: str
     #: Seconds since the epoch, by the clock of the worker.
     started_at: float | None
@@ -181,6 +181,29 @@ class ShellSetup:
     def needs_shell(self) -> bool:
         """Whether a script is needed: anything but exports."""
         return bool(self.pre_run or self.modules or self.post_run)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRecord:
+    """One allocation of a batch worker. Times are seconds since the epoch."""
+
+    uid: str
+    worker: str
+    #: Id of the scheduler, as soon as it is known.
+    process_id: str | None
+    #: SUBMITTED, RUNNING or FINISHED.
+    state: str
+    #: Absolute path on the worker.
+    folder: str
+    created_at: float
+    started_at: float | None = None
+    ended_at: float | None = None
+    #: The newest sign of life of its pilots.
+    pinged_at: float | None = None
+    #: Why it ended, as in an exit record.
+    reason: str | None = None
+    #: How many jobs its pilots ran to their ends.
+    jobs_ended: int = 0
 
 
 @dataclass(frozen=True, slots=True)

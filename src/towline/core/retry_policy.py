@@ -22,7 +22,7 @@ from towline.errors import ConfigurationError
 #: Why jobs fail, as :class:`towline.core.records.Failure` says it. `any` is the rule for every reason without one.
 REASONS = (
     *("error", "exit_code", "signal", "timeout", "out_of_memory", "node_failure", "preempted", "vanished"),
-    *("not_started", "output"),
+    *("not_started", "output", "interrupted"),
 )
 ANY = "any"
 

@@ -15,6 +15,10 @@ from towline.on_worker.process_identity import start_mark
 PENDING_EXIT_FILE = f".{EXIT_FILE}.pending"
 
 
+#: In the environment of the pilots of a batch worker, and of their jobs: the uid of the allocation.
+BATCH_VARIABLE = "TOWLINE_BATCH"
+
+
 @dataclass(frozen=True, slots=True)
 class Started:
     """Who runs an attempt."""
@@ -27,6 +31,8 @@ class Started:
     at: float
     #: True when nothing runs the attempt, and nothing ever will.
     never: bool = False
+    #: The pilot that runs it, when that is one of a batch worker: `<uid of the allocation>.<number of the node>`.
+    batch: str | None = None
 
 
 def write_whole(path: str, content: bytes) -> None:
@@ -78,7 +84,9 @@ def claim(run_dir: str, *, never: bool = False) -> bool:
 def started_content(pid: int | None) -> bytes:
     """What the started file says about a process; None stands for an attempt that is never to run."""
     mark = None if pid is None else start_mark(pid)
-    return orjson.dumps({"pid": pid, "process_started_at": mark, "at": time.time(), "host": host()})
+    facts = {"pid": pid, "process_started_at": mark, "at": time.time(), "host": host()}
+    batch = os.environ.get(BATCH_VARIABLE)
+    return orjson.dumps(facts if batch is None or pid is None else {**facts, "batch": batch})
 
 
 def read_started(run_dir: str) -> Started | None:
@@ -89,7 +97,13 @@ def read_started(run_dir: str) -> Started | None:
         return None
     try:
         record = orjson.loads(content)
-        return Started(record["pid"], record["process_started_at"], record["at"], never=record["pid"] is None)
+        return Started(
+            record["pid"],
+            record["process_started_at"],
+            record["at"],
+            never=record["pid"] is None,
+            batch=record.get("batch"),
+        )
     except (ValueError, KeyError, TypeError):
         # Created, and its maker was killed before the next instruction.
         return Started(None, None, os.stat(path).st_mtime)  # noqa: PTH116

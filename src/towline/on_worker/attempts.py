@@ -43,6 +43,8 @@ class Attempt:
     priority: int = 0
     export: Mapping[str, str] = field(default_factory=dict)
     time_limit_seconds: float | None = None
+    #: Processors that it is bound to; empty for all.
+    processors: tuple[int, ...] = ()
     #: Files for standard output and error, relative to the run folder.
     output: str = ""
     error: str = ""
@@ -55,8 +57,10 @@ class Attempt:
     pid: int | None = None
     #: Seconds since the epoch.
     started_at: float | None = None
-    #: `cancelled` or `timeout` as soon as we begin to end it.
+    #: `cancelled`, `timeout` or `interrupted` as soon as we begin to end it.
     stop_reason: str | None = None
+    #: Why, when the reason does not say it all.
+    stop_message: str | None = None
     #: Whether the runner waits for the confirmation that nothing of it is left.
     cancel_asked: bool = False
     exit: ExitRecord | None = None
@@ -85,6 +89,7 @@ class Attempt:
             priority=item["priority"],
             export=item.get("export") or {},
             time_limit_seconds=item.get("time_limit_seconds"),
+            processors=tuple(item.get("processors") or ()),
             output=item.get("output", ""),
             error=item.get("error", ""),
             package=package,

@@ -38,6 +38,8 @@ class Dispatch:
     ----------
     closeables
         Descriptors of the pilot that forked children have to close, the gate excepted.
+    records_all
+        Write an exit record for every attempt.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Dispatch:
         *,
         gate: Gate,
         closeables: Callable[[], list[Closeable]],
+        records_all: bool = False,
     ) -> None:
         #: How many attempts may run at the same time.
         self.slots = 0
@@ -68,7 +71,7 @@ class Dispatch:
         self._observations: list[dict[str, Any]] = []
         self._results: list[bytes] = []
         self._watch = Watch(selector, timers)
-        self._endings = endings.Endings(timers, self._on_ended, self._closeables)
+        self._endings = endings.Endings(timers, self._on_ended, self._closeables, records_all=records_all)
         self._pool = Pool(
             state_dir, selector, timers, self._on_started, self._on_ended, self._queue.push, self._closeables
         )
@@ -102,7 +105,7 @@ class Dispatch:
                 continue
             attempt = Attempt.from_message(item, package)
             self._active[attempt.key] = attempt
-            if not (item.get("again") and self._adoption.adopt(attempt)):
+            if not (item.get("again") and self._adopt(attempt)):
                 self._queue.push(attempt)
 
     def adopt(self, items: Sequence[Mapping[str, Any]]) -> None:
@@ -212,7 +215,7 @@ class Dispatch:
         attempt = Attempt(item["key"], item["run_dir"], Mode.FORK, kind)
         attempt.time_limit_seconds = item.get("time_limit_seconds")
         self._active[attempt.key] = attempt
-        if self._adoption.adopt(attempt):
+        if self._adopt(attempt):
             return True
         del self._active[attempt.key]
         return False
@@ -225,7 +228,7 @@ class Dispatch:
             if self._zygote is not None:
                 self._replace_zygote(self._zygote)
         except launch.AlreadyStarted:
-            if not self._adoption.adopt(attempt):
+            if not self._adopt(attempt):
                 self._queue.push(attempt)
         except command.UnusableCommand as error:
             attempt.result = command.write_failure(attempt.run_dir, Failure("error", str(error)))
@@ -250,7 +253,11 @@ class Dispatch:
             words = command.arguments(attempt.command)
             variables |= command.environment(attempt.command)
         surroundings = launch.Surroundings(
-            attempt.run_dir, variables, attempt.output or OUTPUT_FILE, attempt.error or ERROR_FILE
+            attempt.run_dir,
+            variables,
+            attempt.output or OUTPUT_FILE,
+            attempt.error or ERROR_FILE,
+            attempt.processors,
         )
         if attempt.mode is Mode.FORK:
             if self._zygote is not None:
@@ -280,15 +287,19 @@ class Dispatch:
             if attempt.mode is Mode.FORK:
                 del self._children[pid]
                 # One that has not claimed its attempt yet is about to: it or the next one will find it claimed.
-                if not self._adoption.adopt(attempt):
+                if not self._adopt(attempt):
                     self._queue.push(attempt)
+
+    def _adopt(self, attempt: Attempt) -> bool:
+        """Take over an attempt that another process may have started; False when nobody did."""
+        return self._adoption.adopt(attempt)
 
     def _process_ended(self, attempt: Attempt, child: endings.EndedChild) -> None:
         if child.exit_code == launch.CLAIM_LOST:
             started = read_started(attempt.run_dir)
             if started is not None and started.pid != child.pid:
                 endings.reap(child)
-                self._adoption.adopt(attempt)
+                self._adopt(attempt)
                 return
         attempt.state = State.ENDING
         self._endings.process_ended(attempt, child)

@@ -81,6 +81,8 @@ def exit_record(attempt: Attempt, child: EndedChild) -> ExitRecord:
 
 def stop_message(attempt: Attempt) -> str | None:
     """Why we ended an attempt; None when we did not."""
+    if attempt.stop_message is not None:
+        return attempt.stop_message
     if attempt.stop_reason == "timeout":
         return f"it was ended at its time limit of {attempt.time_limit_seconds:g} seconds"
     return None if attempt.stop_reason is None else "it was cancelled while it ran"
@@ -124,11 +126,19 @@ class Endings:
         Called with each attempt whose exit record is in its run folder.
     closeables
         What forked children have to close.
+    records_all
+        Write an exit record also where the result of a short success says the same.
     """
 
     def __init__(
-        self, timers: Timers, ended: Callable[[Attempt], None], closeables: Callable[[], Iterable[Closeable]]
+        self,
+        timers: Timers,
+        ended: Callable[[Attempt], None],
+        closeables: Callable[[], Iterable[Closeable]],
+        *,
+        records_all: bool = False,
     ) -> None:
+        self._records_all = records_all
         self._timers = timers
         _kill_counter()  # counts from here on
         self._ended = ended
@@ -142,6 +152,9 @@ class Endings:
         Evidence of the end is written before the process id is given back: whoever comes after a crash finds either
         the zombie or the file. The result of a short success is evidence enough.
         """
+        interrupted = attempt.stop_reason == "interrupted" and attempt.command is None
+        if interrupted and child.exit_code == 0 and has_result(attempt.run_dir):
+            attempt.stop_reason = attempt.stop_message = None  # it was done before the signal came
         record = exit_record(attempt, child)
         if attempt.stop_reason is not None or (attempt.command is not None and attempt.command.has_outputs):
             self._write(attempt, record, PENDING_EXIT_FILE)
@@ -154,7 +167,7 @@ class Endings:
         if not told:
             self._write(attempt, record)
         record = with_usage(record, reap(child))
-        if not short:
+        if not short or self._records_all:
             self._write(attempt, record)
         self._settle(attempt, record)
 

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from towline.on_worker.run_job import keep_output_in_time
@@ -64,6 +64,15 @@ def redirect(output: str, error: str) -> None:
         descriptor = os.open(path, mode, 0o666)
         os.dup2(descriptor, number)
         os.close(descriptor)
+
+
+def bind(processors: Sequence[int]) -> Sequence[int]:
+    """Use these processors only, where the system can do that, and return those before. None of them is no change."""
+    if not processors or not hasattr(os, "sched_setaffinity"):
+        return ()
+    before = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, processors)
+    return before
 
 
 def leave() -> None:

@@ -65,20 +65,48 @@ def main(arguments: str) -> None:
     _Keeper(settings["state_dir"], settings["pilot"]).run()
 
 
+def keep_here(state_dir: str, command: list[str], *, most_quick_ends: int) -> int:
+    """Be the keeper of a state folder in this process, as part of a batch allocation.
+
+    SIGTERM is passed on to the pilot, which then ends.
+
+    Parameters
+    ----------
+    most_quick_ends
+        Give up when the pilot failed so often soon after its start.
+
+    Returns
+    -------
+    0 when the pilot ended on purpose, else 1.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    descriptor = os.open(f"{state_dir}/{LOG_FILE}", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
+    kept = _Keeper(state_dir, command, most_quick_ends)
+    signal.signal(signal.SIGTERM, lambda *_: kept.end_pilot())
+    return kept.run()
+
+
 class _Keeper:
-    def __init__(self, state_dir: str, command: list[str]) -> None:
+    def __init__(self, state_dir: str, command: list[str], most_quick_ends: int | None = None) -> None:
         self._state_dir = state_dir
         self._command = command
+        self._most_quick_ends = most_quick_ends
+        self._ending = False
         self._pilot: int | None = None
         self._started = 0.0
         self._quick_ends = 0
         #: The pilot sees the end of this pipe when the keeper is gone.
         self._read_end, self._write_end = os.pipe()
 
-    def run(self) -> None:
-        """Keep a pilot alive until it ends on purpose and has left nothing running."""
+    def run(self) -> int:
+        """Keep a pilot alive until it ends on purpose and has left nothing running: 0. Else 1."""
         due = 0.0
         while True:
+            if self._pilot is None and self._ending:
+                return 0
             if self._pilot is None and time.monotonic() >= due:
                 self._start()
             ended = self._next_end(block=self._pilot is not None)
@@ -87,8 +115,16 @@ class _Keeper:
             elif ended.pid == self._pilot:
                 self._pilot = None
                 if ended.code == REPLACED or (ended.code == 0 and not _has_children()):
-                    return
+                    return 0
                 due = time.monotonic() + self._delay_seconds(ended)
+                if self._most_quick_ends is not None and self._quick_ends >= self._most_quick_ends:
+                    return 1
+
+    def end_pilot(self) -> None:
+        """Tell the pilot to end, and start no other one."""
+        self._ending = True
+        if self._pilot is not None:
+            os.kill(self._pilot, signal.SIGTERM)
 
     def _start(self) -> None:
         os.set_inheritable(self._read_end, True)

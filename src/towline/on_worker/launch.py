@@ -45,6 +45,8 @@ class Surroundings:
     #: Files for standard output and standard error, relative to the run folder.
     output: str
     error: str
+    #: Processors that it is bound to; empty for all.
+    processors: Sequence[int] = ()
 
 
 def fork(
@@ -88,6 +90,7 @@ def run_job_here(surroundings: Surroundings, gate: isolation.Closeable) -> int:
     gate.close()
     if not mine:
         return CLAIM_LOST
+    isolation.bind(surroundings.processors)
     isolation.enter(surroundings.run_dir, surroundings.variables, surroundings.output, surroundings.error)
     code = run_job.run_claimed(surroundings.run_dir)
     isolation.leave()
@@ -128,8 +131,11 @@ def spawn(argv: Sequence[str], surroundings: Surroundings) -> int:
     environment = {**os.environ, **surroundings.variables, "PWD": run_dir}
     # posix_spawn has no working directory; this process has one thread and no use for its own.
     os.chdir(run_dir)
+    before: Sequence[int] = ()
     try:
         program = _program(argv[0], environment.get("PATH", os.defpath))
+        # posix_spawn cannot bind either; the new process has what this one has.
+        before = isolation.bind(surroundings.processors)
         pid = os.posix_spawn(
             program,
             list(argv),
@@ -149,6 +155,7 @@ def spawn(argv: Sequence[str], surroundings: Surroundings) -> int:
             raise
         raise CannotStart(f"{argv[0]!r} cannot be started: {error.strerror}") from error
     finally:
+        isolation.bind(before)
         os.chdir("/")
     return pid
 

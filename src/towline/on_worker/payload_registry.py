@@ -17,6 +17,7 @@ PayloadRunner = Callable[[dict[str, Any], bytes, dict[str, tuple[int, bytes]]], 
 _BUILT_IN: Mapping[str, str] = {
     "jobflow": "towline.jobflow.payload:run_payload",
     HANDLER: "towline.on_worker.handler:run_payload",
+    "allocation": "towline.on_worker.batch.allocation:run_payload",
 }
 
 #: Entry points of other distributions: ``kind = module:function``.

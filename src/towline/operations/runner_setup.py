@@ -59,11 +59,15 @@ def runner_setup(project: Project, previous: Setup | None = None) -> Setup:
 
 
 def _place(project: Project, name: str, config: WorkerConfig, previous: Place | None) -> Place:
+    is_batch = config.batch is not None
+    # The resources and shell lines of a batch worker are those of its allocations, not of each job in them.
+    around = replace(config, pre_run=None, post_run=None) if is_batch else config
     return Place(
         worker=make_worker(project, name, config, None if previous is None else previous.worker),
         job_limit=config.job_limit,
         work_dir=config.work_dir,
-        resources=config.resources or {},
-        shell=functools.partial(shell_setup, project, config),
+        resources={} if is_batch else config.resources or {},
+        shell=functools.partial(shell_setup, project, around),
         retry=None if config.retry is None else read_policy(config.retry, f"workers.{name}.retry"),
+        is_batch=is_batch,
     )

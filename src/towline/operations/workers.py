@@ -4,8 +4,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from towline.configuration.model import GatewayConfig, Project, WorkerConfig
+from towline.configuration.execution import shell_setup
+from towline.configuration.model import GatewayConfig, Project, WorkerConfig, processor_count
 from towline.core.ports import Worker
+from towline.errors import ConfigurationError
+from towline.workers.batch.plan import BatchPlan, expected_jobs, time_limit_of
+from towline.workers.batch.worker import BatchWorker
 from towline.workers.local import LocalWorker
 from towline.workers.remote.folders import Site
 from towline.workers.remote.queues import Queue
@@ -36,6 +40,12 @@ def make_worker(project: Project, name: str, config: WorkerConfig, previous: Wor
         if isinstance(previous, LocalWorker) and previous.same_as(worker):
             previous.set_slots(config.job_limit)
             return previous
+    elif config.batch is not None:
+        # The number of allocations is part of what such a worker is made from.
+        description = replace(_description(config), max_jobs=config.max_jobs, resources=config.resources)
+        if isinstance(previous, BatchWorker) and previous.description == description:
+            return previous
+        worker = batch_worker(project, name, config, description)
     else:
         if isinstance(previous, RemoteWorker) and previous.description == _description(config):
             previous.set_slots(config.job_limit)
@@ -56,6 +66,46 @@ def remote_worker(name: str, config: WorkerConfig) -> RemoteWorker:
         execution_cmd=config.execution_cmd,
     )
     return RemoteWorker(site, transport_of(name, config), config.job_limit, description=_description(config))
+
+
+def batch_worker(project: Project, name: str, config: WorkerConfig, description: object = None) -> BatchWorker:
+    """A worker whose jobs run inside allocations."""
+    batch = batch_plan(project, name, config)
+    site = Site(name, str(config.work_dir), ShellQueue(), python_of(config), config.execution_cmd)
+    return BatchWorker(site, batch, transport_of(name, config), description=description)
+
+
+def batch_plan(project: Project, name: str, config: WorkerConfig) -> BatchPlan:
+    """How a batch worker uses its scheduler.
+
+    Raises
+    ------
+    ConfigurationError
+        It is none, or the time limit of its allocations means nothing.
+    """
+    batch = config.batch
+    if batch is None:
+        raise ConfigurationError(f"the worker {name} is no batch worker; give it the key `batch`")
+    usual = config.work_dir / ".towline_batch" / f"{project.name}_{name}"
+    resources = config.resources or {}
+    return BatchPlan(
+        queue=queue_of(config),
+        spool=str(batch.jobs_handle_dir or usual / "jobs"),
+        allocations=str(batch.work_dir or usual / "allocations"),
+        max_allocations=config.max_jobs or 0,
+        resources=resources,
+        shell=shell_setup(project, config, None),
+        execution=config.execution,
+        preload=config.preload,
+        parallel_jobs=batch.parallel_jobs,
+        expected_jobs=expected_jobs(resources, processor_count() if config.type == "local" else 1),
+        max_jobs_per_batch=batch.max_jobs_per_batch,
+        max_time=batch.max_time,
+        max_wait=batch.max_wait,
+        sleep_time=batch.sleep_time,
+        grace_seconds=config.time_limit_grace_seconds,
+        time_limit=time_limit_of(resources),
+    )
 
 
 def python_of(config: WorkerConfig) -> str:

@@ -21,6 +21,9 @@ from towline.store.jobs import QueuedJob
 
 logger = logging.getLogger(__name__)
 
+#: A job that no allocation is long enough for must not run for ever.
+_HANDED_BACK = {"interrupted": Rule(times=10)}
+
 
 @dataclass(frozen=True, slots=True)
 class _Past:
@@ -125,7 +128,14 @@ def _past(job: QueuedJob) -> _Past:
 
 
 def _policy(job: QueuedJob, setup: Setup) -> Mapping[str, Rule]:
-    """The policy of the job, else that of its worker, else that of the project."""
+    """The policy of the job, else that of its worker, else that of the project.
+
+    The end of an allocation is no failure of the jobs in it, so they run again without having been asked about it.
+    """
+    return {**_HANDED_BACK, **_declared(job, setup)}
+
+
+def _declared(job: QueuedJob, setup: Setup) -> Mapping[str, Rule]:
     own = job.settings.get("retry")
     if own is not None:
         return read_policy(own)

@@ -105,7 +105,7 @@ class Digestion:
             if observation.event == "step_failed":
                 target, note, changed = self._step_failed(held, current, observation)
             else:
-                target, changed = _TARGETS.get(observation.event), _columns(held, observation)
+                target, changed = self._target(held, observation), _columns(held, observation)
             columns |= changed
             if target is not None and _ORDER.get(target, 99) > _ORDER[current]:
                 path.append((target, observation.at))
@@ -119,6 +119,13 @@ class Digestion:
         elif columns:
             assignments = ", ".join(f"{column} = ?" for column in columns)
             self._transaction.execute(f"UPDATE job SET {assignments} WHERE id = ?", (*columns.values(), held.job.id))
+
+    def _target(self, held: Held, observation: Observation) -> JobState | None:
+        target = _TARGETS.get(observation.event)
+        place = self._setup.places.get(held.job.worker)
+        if target is not None and place is not None and place.is_batch:
+            return _BATCH_STATES.get(target, target)
+        return target
 
     def _step_failed(
         self, held: Held, state: JobState, observation: Observation
@@ -175,6 +182,8 @@ _TARGETS = {
     "started": JobState.RUNNING,
     "returned": JobState.READY,
 }
+
+_BATCH_STATES = {JobState.SUBMITTED: JobState.BATCH_SUBMITTED, JobState.RUNNING: JobState.BATCH_RUNNING}
 
 #: News may come late or twice; a job never goes back because of it.
 _ORDER = {

@@ -8,7 +8,9 @@ from towline.core.records import ExitRecord, Failure, Result, unpack_result
 from towline.core.run_folder import ERROR_FILE, RESULT_FILE
 
 #: Ends after which a result file, if there is one, counts for nothing.
-_ENDED_FROM_OUTSIDE = ("timeout", "cancelled", "not_started", "out_of_memory", "node_failure", "preempted")
+_ENDED_FROM_OUTSIDE = frozenset(
+    {"timeout", "cancelled", "not_started", "out_of_memory", "node_failure", "preempted", "interrupted"}
+)
 
 #: A process that was killed this near to its limit of memory was killed for it.
 _NEAR_LIMIT = 0.9
@@ -99,6 +101,7 @@ _MESSAGES = {
     "out_of_memory": "the job was killed because it took more memory than it may",
     "node_failure": "the machine that the job ran on failed",
     "preempted": "the job was ended to make room for another one",
+    "interrupted": "the allocation that the job ran in ended before it did",
 }
 
 

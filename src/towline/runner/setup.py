@@ -26,6 +26,8 @@ class Place:
     shell: Callable[[str | Mapping[str, Any] | None], ShellSetup]
     #: When jobs without a policy of their own run again after a failure; None leaves it to the project.
     retry: Mapping[str, Rule] | None = None
+    #: Whether its jobs run inside allocations.
+    is_batch: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,7 +130,8 @@ def result_of(kind: str, run_dir: str, package: bytes | None, record: ExitRecord
     package
         Content of the job file; None when it has to be in the evidence.
     """
-    if kind != "command":
+    if kind != "command" or RESULT_FILE in evidence.files:
+        # Pilots of batch workers leave the result of a command too.
         return evidence.files.get(RESULT_FILE)
     content = package or evidence.files.get(JOB_FILE)
     if content is None:

@@ -78,13 +78,18 @@ class Evidence:
     @property
     def started_at(self) -> float | None:
         """When it started, in seconds since the epoch; None when it has not, or never will."""
-        started = self._started()
+        started = self.started
         return None if started is None or started.get("pid") is None else float(started["at"])
+
+    @property
+    def batch(self) -> str | None:
+        """The pilot of a batch worker that started it: `<uid of the allocation>.<number of the node>`."""
+        return (self.started or {}).get("batch")
 
     @property
     def never(self) -> bool:
         """Whether it was cancelled before it started."""
-        started = self._started()
+        started = self.started
         return started is not None and started.get("pid") is None
 
     @property
@@ -97,7 +102,9 @@ class Evidence:
         """The end of standard output."""
         return self.files.get(TAIL_FILES[0], b"").decode(errors="replace")
 
-    def _started(self) -> Mapping[str, Any] | None:
+    @property
+    def started(self) -> Mapping[str, Any] | None:
+        """What its process said when it began."""
         try:
             found: Mapping[str, Any] = orjson.loads(self.files[STARTED_FILE])
         except (KeyError, ValueError):

@@ -58,6 +58,8 @@ class Flight:
     waits: bool = False
     #: Why it waits, in the scheduler's words.
     reason: str | None = None
+    #: Uid of the allocation in which a job of a batch worker began.
+    batch: str | None = None
     cancel: bool = False
     #: Whether the scheduler was told to end it.
     cancel_sent_at: float | None = None

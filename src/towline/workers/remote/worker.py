@@ -13,7 +13,7 @@ from towline.errors import ConnectionFailed, InvalidRequest, LoginNeeded, Worker
 from towline.workers.remote.board import Board
 from towline.workers.remote.errands import Errands
 from towline.workers.remote.flights import Flight, Phase
-from towline.workers.remote.folders import Site, prepare
+from towline.workers.remote.folders import Prepared, Site, prepare
 from towline.workers.remote.timing import Pause
 from towline.workers.transports.transport import Transport
 
@@ -62,7 +62,7 @@ class RemoteWorker:
         #: What the worker was made from; another one makes another worker.
         self.description = description
         self._board = Board()
-        self._errands = Errands(self._board, site, transport, slots, gone_seconds)
+        self._errands: Errands = Errands(self._board, site, transport, slots, gone_seconds)
         self._pause = Pause()
         self._problem: WorkerError | None = None
         self._reached = False
@@ -167,7 +167,7 @@ class RemoteWorker:
             return
         flight = Flight.of(assignment, Phase.UPLOADING, now)
         try:
-            flight.prepared = prepare(assignment, self.site)
+            flight.prepared = self._prepare(assignment)
         except InvalidRequest as error:
             failure = Failure("error", f"worker {self.name}: {assignment.name}: {error}")
             self._board.tell(flight, "step_failed", failure=failure, may_retry=False)
@@ -175,6 +175,9 @@ class RemoteWorker:
         if flight.kind != "command":
             flight.package = None
         self._board.flights[flight.key] = flight
+
+    def _prepare(self, assignment: Assignment) -> Prepared:
+        return prepare(assignment, self.site)
 
     def _submit(self, assignment: Assignment, now: float) -> None:
         flight = self._board.flights.get(assignment.key)

@@ -1,0 +1,253 @@
+"""The pilot of one node of an allocation: takes jobs from the spool and runs them, warm where they can be.
+
+``python -m towline.on_worker.batch.pilot SETTINGS --keeper DESCRIPTOR``, started by the keeper of the node. One
+process, one thread, one event loop, as the pilot of a local worker; it has the spool in place of a connection to the
+runner.
+"""
+
+import logging
+import os
+import selectors
+import signal
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import orjson
+
+from towline.errors import TowlineError
+from towline.on_worker.attempt_files import BATCH_VARIABLE
+from towline.on_worker.batch import nodes
+from towline.on_worker.batch.attempts import BatchDispatch
+from towline.on_worker.batch.crew import Crew
+from towline.on_worker.batch.node import state_folder
+from towline.on_worker.batch.room import Capacity, Room, shares
+from towline.on_worker.batch.seats import Seats
+from towline.on_worker.batch.settings import BatchSettings
+from towline.on_worker.batch.spool import Spool
+from towline.on_worker.gate import Gate
+from towline.on_worker.isolation import Closeable
+from towline.on_worker.pilot import warm_up
+from towline.on_worker.pilot_files import GATE_FILE
+from towline.on_worker.timers import Timer, Timers
+
+logger = logging.getLogger("towline.pilot")
+
+#: Pauses between two looks into the spool: while jobs come and go, and by how much they grow when none come.
+_SHORTEST_PAUSE_SECONDS, _GROWTH = 0.02, 1.5
+#: How often the requests to end jobs are read while there are jobs, and how often the node gives a sign of life.
+_STOP_SECONDS, _LIFE_SECONDS = 0.5, 5.0
+#: Besides the time that jobs get to end politely: what is left for writing it all down.
+_SPARE_SECONDS = 10.0
+#: Of the whole time of an allocation, at most this part is given to its end.
+_LARGEST_END_SHARE = 1 / 3
+
+
+class BatchPilot:
+    """The pilot of a node."""
+
+    def __init__(self, settings: BatchSettings, keeper_descriptor: int) -> None:
+        self._settings = settings
+        name = f"{settings.uid}.{settings.node}"
+        os.environ[BATCH_VARIABLE] = name
+        state_dir = state_folder(settings.run_dir, settings.node)
+        self._state_dir = state_dir
+        self._gate = Gate(state_dir / GATE_FILE)
+        self._selector = selectors.DefaultSelector()
+        self._timers = Timers()
+        #: At its end when the keeper is gone.
+        self._keeper_pipe = open(keeper_descriptor, "rb", buffering=0)  # noqa: SIM115 - open as long as this process
+        self._wake_read, self._wake_write = socket.socketpair()
+        self._spool = Spool(settings.spool, name)
+        cores = settings.cores[settings.node]
+        capacity = nodes.capacity(cores, settings.scheduler, os.environ)
+        slots = cores if settings.parallel_jobs is None else _share(settings.parallel_jobs, settings)
+        self._crew = Crew(Path(settings.run_dir), settings, capacity)
+        dispatch = BatchDispatch(
+            state_dir,
+            self._selector,
+            self._timers,
+            settings.grace_seconds,
+            gate=self._gate,
+            closeables=self._closeables,
+            records_all=True,
+        )
+        dispatch.slots = 1 << 30  # what may start is decided here
+        self._dispatch = dispatch
+        most = None if settings.max_jobs is None else _share(settings.max_jobs, settings)
+        self._seats = Seats(
+            self._spool,
+            dispatch,
+            Room(_wide_enough(capacity, slots), slots),
+            self._crew,
+            most_jobs=most,
+            gpu_variable=nodes.gpu_variable(os.environ),
+        )
+        self._pause_seconds = _SHORTEST_PAUSE_SECONDS
+        self._look: Timer | None = None
+        self._idle_since = time.monotonic()
+        self._finished = False
+        self._asked_to_end = False
+
+    def run(self) -> int:
+        """Work until there is nothing to do any more, or no time; return the exit code."""
+        self._set_up()
+        while not self._finished:
+            for key, _ in self._selector.select(self._timers.timeout_seconds()):
+                key.data()
+            self._timers.fire()
+            if self._asked_to_end:
+                self._end_everything("the allocation was being ended")
+            if self._seats.take_news():
+                self._look_soon()
+            self._seats.start_waiting()
+            self._consider_ending()
+        self._seats.put_back()
+        self._dispatch.close()
+        self._spool.leave()
+        self._crew.tell("ended", self._seats.facts(), now=True)
+        return 0
+
+    def _set_up(self) -> None:
+        for end in (self._wake_read, self._wake_write):
+            end.setblocking(False)
+        signal.set_wakeup_fd(self._wake_write.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGTERM, lambda *_: self._ask_to_end())
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        self._selector.register(self._wake_read, selectors.EVENT_READ, self._woken)
+        os.set_inheritable(self._keeper_pipe.fileno(), False)
+        self._selector.register(self._keeper_pipe, selectors.EVENT_READ, self._lose_keeper)
+        self._crew.tell("starting", self._seats.facts(), now=True)
+        warm_up(self._settings.preload)
+        if self._settings.preload:
+            self._dispatch.start_zygote()
+        self._seats.take_over()
+        self._set_limits()
+        self._timers.after(0, self._give_sign)
+        self._timers.after(0, self._heed_stops)
+        self._look_soon()
+
+    def _set_limits(self) -> None:
+        settings, now = self._settings, time.time()
+        if settings.max_time is not None:
+            left = settings.began_at + settings.max_time - now
+            self._timers.after(left, lambda: self._close(f"max_time of {settings.max_time:g} s is over"))
+        if settings.ends_at is None:
+            return
+        whole = settings.ends_at - settings.began_at
+        spare = min(settings.grace_seconds + _SPARE_SECONDS, whole * _LARGEST_END_SHARE)
+        self._seats.last_moment = settings.ends_at - spare
+        self._seats.longest_seconds = whole - spare
+        why = f"the time limit of its allocation ({whole:.0f} s) was near"
+        self._timers.after(settings.ends_at - spare - now, lambda: self._end_everything(why))
+
+    def _closeables(self) -> list[Closeable]:
+        return [self._selector, self._wake_read, self._wake_write, self._keeper_pipe]
+
+    def _woken(self) -> None:
+        self._wake_read.recv(4096)
+        self._dispatch.reap()
+
+    def _ask_to_end(self) -> None:
+        self._asked_to_end = True
+
+    def _lose_keeper(self) -> None:
+        # Nothing is left that would take care of the jobs: the whole allocation is being ended.
+        self._selector.unregister(self._keeper_pipe)
+        self._end_everything("the process above the pilot was gone")
+
+    def _close(self, why: str) -> None:
+        """Take no further jobs."""
+        if not self._seats.closed:
+            logger.info("no further jobs: %s", why)
+            self._seats.close()
+
+    def _end_everything(self, why: str) -> None:
+        self._asked_to_end = False
+        self._close(why)
+        if self._dispatch.interruption is None:
+            self._dispatch.interrupt(why)
+            self._crew.tell("draining", self._seats.facts(), now=True)
+
+    # Looking into the spool
+
+    def _look_soon(self) -> None:
+        self._pause_seconds = _SHORTEST_PAUSE_SECONDS
+        if self._seats.wants_more:
+            self._look_again(0.0)
+
+    def _look_again(self, pause_seconds: float) -> None:
+        if self._look is not None:
+            self._look.cancel()
+        self._look = self._timers.after(pause_seconds, self._look_into_spool)
+
+    def _look_into_spool(self) -> None:
+        self._look = None
+        if self._seats.closed:
+            return
+        if self._seats.claim():
+            self._pause_seconds = _SHORTEST_PAUSE_SECONDS
+        else:
+            self._pause_seconds = min(self._settings.sleep_time, self._pause_seconds * _GROWTH)
+        self._look_again(self._pause_seconds)
+
+    def _heed_stops(self) -> None:
+        if self._seats.busy:
+            self._seats.stop(self._spool.to_stop())
+        self._timers.after(_STOP_SECONDS, self._heed_stops)
+
+    def _give_sign(self) -> None:
+        self._crew.tell("draining" if self._seats.closed else "running", self._seats.facts())
+        if not self._state_dir.is_dir() and not self._seats.busy:
+            self._finished = True  # somebody deleted the folder of the allocation
+        self._timers.after(_LIFE_SECONDS, self._give_sign)
+
+    def _consider_ending(self) -> None:
+        now = time.monotonic()
+        if self._seats.busy:
+            self._idle_since = now
+        elif self._seats.closed or self._seats.used_up:
+            self._finished = True
+        elif now - self._idle_since >= self._settings.max_wait:
+            # Only together: the allocation lasts as long as the others, and this node may still get something to do.
+            if self._crew.all_idle(self._settings.max_wait):
+                logger.info("nothing to do for %g seconds", self._settings.max_wait)
+                self._finished = True
+            else:
+                self._idle_since = now - self._settings.max_wait + min(1.0, self._settings.max_wait)
+        elif self._look is None:
+            self._look_again(self._pause_seconds)
+
+
+def _share(total: int, settings: BatchSettings) -> int:
+    return shares(total, settings.cores)[settings.node]
+
+
+def _wide_enough(capacity: Capacity, slots: int) -> Capacity:
+    """Who asks for more jobs at a time than there are processors wants them shared."""
+    if slots <= capacity.cores:
+        return capacity
+    return Capacity(slots, capacity.memory_megabytes, capacity.gpus)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the pilot of a node."""
+    settings = BatchSettings.read(orjson.loads(arguments[0]))
+    # Not the root logger: jobs run in forks of this process, and their logging is their own.
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s pilot %(process)d: %(message)s"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    try:
+        return BatchPilot(settings, int(arguments[2])).run()
+    except TowlineError as error:
+        logger.error("%s", error)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,295 @@
+"""Which jobs of the spool a pilot takes, where on its node they run, and what happens to their entries at the end."""
+
+import contextlib
+import heapq
+import logging
+import math
+import os
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from towline.core.records import ExitRecord
+from towline.core.run_folder import EXIT_FILE
+from towline.on_worker.attempt_files import write_exit
+from towline.on_worker.batch.attempts import BatchDispatch
+from towline.on_worker.batch.crew import Crew
+from towline.on_worker.batch.room import Room, Seat
+from towline.on_worker.batch.spool import Entry, Need, Spool
+
+logger = logging.getLogger("towline.pilot")
+
+#: Work that is held ready beyond what runs, in seconds, so that a free slot does not wait for the spool; and at most.
+_READY_SECONDS, _MOST_READY = 0.1, 64
+#: Share of the newest duration in the running average.
+_NEWEST_SHARE = 0.1
+#: A listing of the spool is used for so long: what comes later with a higher priority waits no longer than that.
+_LISTING_SECONDS = 0.1
+#: A job that does not fit now, and was passed over for so long, is waited for: nothing else is taken.
+_PATIENCE_SECONDS = 60.0
+
+
+@dataclass(slots=True)
+class _Held:
+    """An entry that this pilot has taken."""
+
+    entry: Entry
+    message: dict[str, Any]
+    #: Its place, as soon as it was handed on.
+    seat: Seat | None = None
+
+
+class Seats:
+    """The jobs of a pilot.
+
+    Parameters
+    ----------
+    most_jobs
+        How many it takes in all; None for any number.
+    gpu_variable
+        Name of the variable that tells a job its GPUs.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        dispatch: BatchDispatch,
+        room: Room,
+        crew: Crew,
+        *,
+        most_jobs: int | None,
+        gpu_variable: str,
+    ) -> None:
+        #: When every job has to have ended, in seconds since the epoch, and what a job may take at most.
+        self.last_moment: float | None = None
+        self.longest_seconds: float | None = None
+        #: Whether nothing is taken any more.
+        self.closed = False
+        self._spool, self._dispatch, self._room, self._crew = spool, dispatch, room, crew
+        self._jobs_left = most_jobs
+        self._gpu_variable = gpu_variable
+        self._held: dict[str, _Held] = {}
+        self._waiting: list[tuple[str, str]] = []
+        self._average_seconds: float | None = None
+        self._listing: list[str] = []
+        self._listed_at = 0.0
+        self._passed_over: dict[str, float] = {}
+        self._ended = 0
+        self._idle_since: float | None = time.time()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job waits here or runs."""
+        return bool(self._held)
+
+    @property
+    def used_up(self) -> bool:
+        """Whether it has taken as many jobs as it may."""
+        return self._jobs_left == 0
+
+    @property
+    def wants_more(self) -> bool:
+        """Whether it would take another job."""
+        return not self.closed and not self.used_up and (not self._room.is_full or len(self._waiting) < self._ready())
+
+    def facts(self) -> dict[str, Any]:
+        """For the sign of life."""
+        return {
+            "running": len(self._held) - len(self._waiting),
+            "waiting": len(self._waiting),
+            "ended": self._ended,
+            "idle_since": None if self._held else self._idle_since,
+        }
+
+    def claim(self) -> int:
+        """Take jobs from the spool as far as there is room for them; return how many."""
+        if not self.wants_more:
+            return 0
+        now = time.monotonic()
+        if not self._listing or now - self._listed_at > _LISTING_SECONDS:
+            self._listing, self._listed_at = self._spool.waiting(), now
+        taken = 0
+        rest = []
+        for position, name in enumerate(self._listing):
+            if not self.wants_more:
+                rest += self._listing[position:]
+                break
+            entry = Entry.read(name)
+            if entry is None:
+                continue
+            what = self._consider(entry, now)
+            if what is None:
+                rest.append(name)
+                if now - self._passed_over.setdefault(name, now) > _PATIENCE_SECONDS:
+                    rest += self._listing[position + 1 :]
+                    break
+            else:
+                self._passed_over.pop(name, None)
+                taken += what
+        self._listing = rest
+        if not rest:
+            self._passed_over.clear()
+        self.start_waiting()
+        return taken
+
+    def start_waiting(self) -> None:
+        """Hand on what waits here and has room now: the first one first."""
+        started = False
+        while self._waiting:
+            held = self._held[self._waiting[0][1]]
+            if not self._room.fits(held.entry.need):
+                break
+            heapq.heappop(self._waiting)
+            self._start(held)
+            started = True
+        if started:
+            self._dispatch.start_waiting()
+
+    def take_over(self) -> None:
+        """After an earlier pilot of this node: find out what became of the jobs that it had."""
+        items = []
+        for entry, message in self._spool.claimed():
+            held = self._held[message["key"]] = _Held(entry, message)
+            held.seat = self._room.take(entry.need)
+            items.append({**message, "again": True})
+        if items:
+            logger.info("%d jobs of an earlier pilot", len(items))
+            self._dispatch.adopt(items)
+
+    def take_news(self) -> bool:
+        """Take in what the dispatch tells; return whether there was anything."""
+        news, _ = self._dispatch.take_observations()
+        for item in news:
+            held = self._held.get(item["key"])
+            if held is None:
+                continue
+            if item["event"] == "ended":
+                self._end(held, item["exit"])
+            elif item["event"] == "dropped":
+                self._drop(held)
+            elif item["event"] == "returned":
+                self._return(held)
+            elif item["event"] == "step_failed":
+                self._fail(held, item["failure"].message)
+        return bool(news)
+
+    def stop(self, marks: Collection[str]) -> None:
+        """End the jobs with these marks, as far as they are here."""
+        for held in list(self._held.values()) if marks else ():
+            # What has not begun was claimed for nobody: that is found out when it begins.
+            if held.entry.mark in marks and held.seat is not None:
+                self._dispatch.cancel([held.message])
+
+    def close(self) -> None:
+        """Take nothing any more, and give back what has not begun."""
+        self.closed = True
+        self.put_back()
+
+    def put_back(self) -> None:
+        """Give back what has not begun."""
+        for _, key in self._waiting:
+            self._spool.put_back(self._held.pop(key).entry)
+        self._waiting.clear()
+
+    def _ready(self) -> int:
+        """How many jobs to hold ready."""
+        average = self._average_seconds
+        if average is None or average > _READY_SECONDS:
+            return 0
+        return min(_MOST_READY, math.ceil(self._room.slots * _READY_SECONDS / max(average, 1e-4)))
+
+    def _consider(self, entry: Entry, now: float) -> int | None:
+        """Take an entry: 1 when that worked, 0 when it is gone; None when it does not fit now."""
+        refusal = self._refusal(entry.need)
+        if refusal is not None:
+            self._spool.set_aside(entry, refusal)
+            return 0
+        # Only the smallest jobs are held ready: any slot that becomes free is one for them.
+        if not self._room.fits(entry.need) and (entry.need.gpus or entry.need.cores > 1 or entry.need.memory_megabytes):
+            return None
+        if self.last_moment is not None and entry.need.seconds and time.time() + entry.need.seconds > self.last_moment:
+            return None
+        message = self._spool.claim(entry)
+        if message is None or message["key"] in self._held:
+            return 0
+        held = self._held[message["key"]] = _Held(entry, message)
+        if self._jobs_left is not None:
+            self._jobs_left -= 1
+        self._idle_since = None
+        if self._waiting or not self._room.fits(entry.need):
+            heapq.heappush(self._waiting, (entry.name, message["key"]))
+        else:
+            self._start(held)
+            self._dispatch.start_waiting()
+        return 1
+
+    def _refusal(self, need: Need) -> str | None:
+        if self.longest_seconds is not None and need.seconds > self.longest_seconds:
+            return (
+                f"its time limit is {need.seconds} s, and an allocation has {self.longest_seconds:.0f} s for jobs; "
+                "give the worker a longer one in its resources, or the job a shorter one"
+            )
+        why = self._crew.refusal(need) if need != Need() else None
+        return None if why is None else f"{why}; give the worker larger nodes in its resources, or ask for less"
+
+    def _start(self, held: _Held) -> None:
+        seat = held.seat = self._room.take(held.entry.need)
+        message = {**held.message, "processors": seat.processors}
+        if seat.gpus:
+            message["export"] = {**(message.get("export") or {}), self._gpu_variable: ",".join(seat.gpus)}
+        self._dispatch.submit([message], [])
+
+    def _end(self, held: _Held, record: ExitRecord | None) -> None:
+        key, run_dir = held.message["key"], held.message["run_dir"]
+        self._dispatch.acknowledge([key])
+        self._let_go(held)
+        self._ended += 1
+        if record is not None and record.started_at is not None:
+            self._learn(record.ended_at - record.started_at)
+        # The record was written where that was possible; where it was not, nothing here knows better.
+        if record is not None and not os.path.exists(f"{run_dir}/{EXIT_FILE}"):  # noqa: PTH110
+            with contextlib.suppress(OSError):
+                write_exit(run_dir, record)
+        self._spool.forget(held.entry)
+        self._spool.stopped(held.entry.mark)
+
+    def _let_go(self, held: _Held) -> None:
+        if held.seat is not None:
+            self._room.give_back(held.seat)
+        del self._held[held.message["key"]]
+        if not self._held:
+            self._idle_since = time.time()
+
+    def _drop(self, held: _Held) -> None:
+        self._let_go(held)
+        self._spool.forget(held.entry)
+        self._spool.stopped(held.entry.mark)
+
+    def _return(self, held: _Held) -> None:
+        self._let_go(held)
+        self._spool.put_back(held.entry)
+
+    def _fail(self, held: _Held, message: str) -> None:
+        """It could not be started, perhaps because the node is short of something: another one may do better."""
+        logger.error("%s", message)
+        if not os.path.isdir(held.message["run_dir"]):  # noqa: PTH112
+            self._drop(held)
+            return
+        self._return(held)
+        self.close()
+
+    def _learn(self, duration_seconds: float) -> None:
+        if self._average_seconds is None:
+            self._average_seconds = duration_seconds
+        else:
+            self._average_seconds += _NEWEST_SHARE * (duration_seconds - self._average_seconds)
+
+
+def need_of(resources: Mapping[str, Any], *, memory_gigabytes: float | None, time_limit: float | None) -> Need:
+    """What a job with these portable resources takes of its node."""
+    processes = int(resources.get("processes") or resources.get("processes_per_node") or 1)
+    threads = int(resources.get("threads_per_process") or 1)
+    cores = processes * threads
+    memory = math.ceil((memory_gigabytes or 0) * 1024) or int(resources.get("memory_per_thread") or 0) * cores
+    return Need(cores, memory, int(resources.get("gpus_per_job") or 0), math.ceil(time_limit or 0))
