@@ -9,7 +9,7 @@ import os
 import random
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import orjson
 from benchmarks.engine import SCRATCH_VARIABLE
 from benchmarks.side import run_side
 from towline.core.states import FINAL, IN_FLIGHT, JobState, flow_state
-from towline.store import change_counts
+from towline.store import change_counts, metadata_index
 from towline.store.database import Database
 from towline.store.tables import metadata as tables
 
@@ -73,6 +73,7 @@ class _Rows:
     document: list[tuple[Any, ...]] = field(default_factory=list)
     edge: list[tuple[Any, ...]] = field(default_factory=list)
     flow_count: list[tuple[Any, ...]] = field(default_factory=list)
+    metadata_index: list[metadata_index.Row] = field(default_factory=list)
 
 
 def fill(where: str, jobs: int, seed: int = 1) -> int:
@@ -150,6 +151,7 @@ def _add_flow(rows: _Rows, moments: random.Random, flow_id: int, ids: range, yea
     states = dict.fromkeys(ids, JobState.READY) if claimed else _states(kind, ids, parents, moments)
     label = f"flow_{flow_id % 5000}"
     updated = created
+    held: list[tuple[int, frozenset[int]]] = []
     for number, job_id in enumerate(ids):
         state = states[job_id]
         started = min(created + 30.0 + 120.0 * number, now - 30) if state in FINAL | IN_FLIGHT else None
@@ -170,13 +172,17 @@ def _add_flow(rows: _Rows, moments: random.Random, flow_id: int, ids: range, yea
                 *(0 if state is JobState.COMPLETED else 1 if failed else None, "error" if failed else None),
             )
         )
-        rows.document.append((job_id, _payload(job_uuid, number), _settings(flow_uuid, flow_id, number)))
+        about_job = {"material": f"mp-{flow_id}", "step": number, "campaign": {"id": flow_id % 100}}
+        rows.document.append((job_id, _payload(job_uuid, number), _settings(flow_uuid, about_job)))
+        held.append((job_id, metadata_index.tokens(about_job)))
         rows.edge.extend((parent, job_id) for parent in parents[job_id])
     counts = Counter(states.values())
     rows.flow_count.extend((flow_id, state.value, number) for state, number in counts.items())
     state = flow_state(counts, leaves_completed=states[ids[-1]] is JobState.COMPLETED and len(counts) == 1)
-    about = orjson.dumps({"label": label, "campaign": flow_id % 100})
-    rows.flow.append((flow_id, flow_uuid, f"{NAMES[flow_id % len(NAMES)]} flow", state.value, created, updated, about))
+    about = {"label": label, "campaign": flow_id % 100}
+    rows.metadata_index += metadata_index.rows_of_new_flow(flow_id, about, held)
+    name, document = f"{NAMES[flow_id % len(NAMES)]} flow", orjson.dumps(about)
+    rows.flow.append((flow_id, flow_uuid, name, state.value, created, updated, document))
 
 
 def _parents(ids: range, moments: random.Random, *, branched: bool) -> dict[int, list[int]]:
@@ -244,12 +250,12 @@ def _payload(job_uuid: str, number: int) -> bytes:
     )
 
 
-def _settings(flow_uuid: str, flow_id: int, number: int) -> bytes:
+def _settings(flow_uuid: str, about_job: Mapping[str, Any]) -> bytes:
     return orjson.dumps(
         {
             "resources": {"nodes": 1, "processes_per_node": 8, "time_limit": 3600},
             "exec_config": None,
-            "metadata": {"material": f"mp-{flow_id}", "step": number, "campaign": {"id": flow_id % 100}},
+            "metadata": about_job,
             "hosts": [flow_uuid],
             "references": [],
         }
@@ -270,6 +276,7 @@ def _insert(transaction: Any, rows: _Rows) -> None:
     )
     transaction.executemany("INSERT INTO job_document (job_id, payload, settings) VALUES (?, ?, ?)", rows.document)
     transaction.executemany("INSERT INTO edge (parent_id, child_id) VALUES (?, ?)", rows.edge)
+    metadata_index.insert(transaction, rows.metadata_index)
     transaction.executemany("INSERT INTO flow_count (flow_id, state, jobs) VALUES (?, ?, ?)", rows.flow_count)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 NO_LIMIT = 2**63 - 1
 
 #: What more rows than this have as their name is looked for along the order of a list, not through the index of names.
-MANY_NAMES = 2000
+MANY_NAMES = 1000
 
 
 @dataclass(slots=True)

@@ -95,12 +95,13 @@ def read_events(
         )
     conditions.add_listed("event.job_id", list(job_rows))
     order = "DESC" if newest else "ASC"
-    limited = " LIMIT ?" if limit else ""
+    # In the text: PostgreSQL keeps a plan only if it knows how few rows are wanted.
+    limited = f" LIMIT {limit:d}" if limit else ""
     rows = database.read(
         f"SELECT {_COLUMNS} FROM event LEFT JOIN job ON job.id = event.job_id "
         "LEFT JOIN flow ON flow.id = coalesce(event.flow_id, job.flow_id) "
         f"WHERE {conditions.where} ORDER BY event.id {order}{limited}",
-        [*conditions.parameters, *([limit] if limit else [])],
+        conditions.parameters,
     )
     return [_event(row, prefix) for row in (reversed(rows) if newest else rows)]
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 #: Flows whose documents are in memory at a time while criteria are decided on them.
 _DECIDED_AT_ONCE = 2_000
 
+#: The index of names has the flows of one name in the order of a list; those of a rare name are listed by their ids.
+_MANY_OF_A_NAME = 200
+
 
 @dataclass(frozen=True, slots=True)
 class FlowFilter:
@@ -71,8 +74,10 @@ def find_flows(
     rows = database.read(
         "SELECT flow.id, uuid, name, state, created_at, updated_at, jobstore, metadata, "
         "(SELECT min(id) FROM job WHERE flow_id = flow.id) "
-        f"FROM flow WHERE {conditions.where} ORDER BY {_order(page)} LIMIT ? OFFSET ?",
-        [*conditions.parameters, page.limit or NO_LIMIT, page.skip],
+        f"FROM flow WHERE {conditions.where} ORDER BY {_order(page)} "
+        # In the text, not as parameters: PostgreSQL keeps a plan only if it knows how few rows are wanted.
+        f"LIMIT {page.limit or NO_LIMIT:d} OFFSET {page.skip:d}",
+        conditions.parameters,
     )
     counts = _state_counts(database, [row[0] for row in rows])
     reasons = attention(database, counts, prefix)
@@ -218,10 +223,11 @@ def _resolved(database: Database, wanted: FlowFilter) -> FlowFilter:
     if wanted.query is None or wanted.query.condition(database).exact:
         return wanted
     conditions = _conditions(database, wanted)
-    query = f"SELECT flow.id, flow.uuid FROM flow WHERE flow.id > ? AND {conditions.where} ORDER BY flow.id LIMIT ?"
+    found = f"SELECT flow.id, flow.uuid FROM flow WHERE flow.id > ? AND {conditions.where}"
+    query = f"{found} ORDER BY flow.id LIMIT {_DECIDED_AT_ONCE}"
     uuids: list[str] = []
     last = 0
-    while rows := database.read(query, [last, *conditions.parameters, _DECIDED_AT_ONCE]):
+    while rows := database.read(query, [last, *conditions.parameters]):
         last = rows[-1][0]
         found = set(wanted.query.decide(find_flows(database, FlowFilter(flow_ids=tuple(uuid for _, uuid in rows)))))
         uuids.extend(uuid for row, uuid in rows if row in found)
@@ -242,10 +248,7 @@ def _conditions(database: Database, wanted: FlowFilter) -> Conditions:
     conditions.add_times("flow.updated_at", wanted.start_date, wanted.end_date)
     if wanted.name is not None:
         operator, operand = name_condition(wanted.name)
-        if operator == "GLOB":
-            _add_pattern(database, conditions, operand)
-        else:
-            conditions.add(f"flow.name {operator} ?", operand)
+        _add_name(database, conditions, operator, operand)
     conditions.add_metadata("json_extract(CAST(flow.metadata AS TEXT), {path})", "$", wanted.metadata)
     _add_tokens(database, conditions, wanted)
     if wanted.locked:
@@ -278,15 +281,18 @@ def _add_tokens(database: Database, conditions: Conditions, wanted: FlowFilter) 
         )
 
 
-def _add_pattern(database: Database, conditions: Conditions, pattern: str) -> None:
-    within, bounds = name_range("name", pattern)
-    rows = database.read(f"SELECT id FROM flow WHERE name GLOB ? AND {within} LIMIT {MANY_NAMES}", (pattern, *bounds))
-    if len(rows) < MANY_NAMES:
+def _add_name(database: Database, conditions: Conditions, operator: str, operand: str) -> None:
+    is_pattern = operator == "GLOB"
+    # As a range, because PostgreSQL takes every name for a frequent one, and would look through all flows.
+    within, bounds = name_range("name", operand) if is_pattern else ("name >= ? AND name <= ?", [operand, operand])
+    many = MANY_NAMES if is_pattern else _MANY_OF_A_NAME
+    rows = database.read(f"SELECT id FROM flow WHERE name {operator} ? AND {within} LIMIT {many}", (operand, *bounds))
+    if len(rows) < many:
         # No row has the id 0: nothing is found then, instead of everything.
         conditions.add_listed("flow.id", [row[0] for row in rows] or [0])
     else:
         # The + keeps SQLite from the index of names: walking along the order of the list finds a page of many sooner.
-        conditions.add("+flow.name GLOB ?", pattern)
+        conditions.add(f"{'+' if is_pattern else ''}flow.name {operator} ?", operand)
 
 
 def _order(page: Page) -> str:

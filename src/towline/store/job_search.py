@@ -142,7 +142,7 @@ def _resolved(database: Database, wanted: JobFilter, page: Page) -> JobFilter:
     """The same filter, as far as `page` goes, with (uuid, index), metadata and criteria turned into ids of rows."""
     wanted = _with_ids(database, wanted)
     if wanted.query is not None:
-        wanted = _with_named_states(wanted, wanted.query.criteria)
+        wanted = _with_named_states(wanted, wanted.query)
     wanted = _with_metadata(database, wanted, page)
     if _is_exact(database, wanted):
         return wanted
@@ -156,10 +156,10 @@ def _resolved(database: Database, wanted: JobFilter, page: Page) -> JobFilter:
                 return _only(found)
     # What the database leaves over is decided on the documents, of which a few are in memory at a time.
     conditions = _conditions(database, wanted, None)
-    query = f"SELECT job.id FROM job WHERE job.id > ? AND {conditions.where} ORDER BY job.id LIMIT ?"
+    query = f"SELECT job.id FROM job WHERE job.id > ? AND {conditions.where} ORDER BY job.id LIMIT {_DECIDED_AT_ONCE}"
     met: list[int] = []
     last = 0
-    while rows := database.read(query, [last, *conditions.parameters, _DECIDED_AT_ONCE]):
+    while rows := database.read(query, [last, *conditions.parameters]):
         last = rows[-1][0]
         met.extend(_decided(database, wanted, [row[0] for row in rows]))
     return _only(met)
@@ -212,12 +212,17 @@ def _meeting(database: Database, wanted: JobFilter, job_ids: Sequence[int]) -> l
     return [row for row in rows if row[1] in decided]
 
 
-def _with_named_states(wanted: JobFilter, criteria: Mapping[str, Any]) -> JobFilter:
+def _with_named_states(wanted: JobFilter, query: "QueueCriteria") -> JobFilter:
     """The same filter with the states and workers that its criteria name, for which there is an index."""
-    states, workers = _texts(criteria.get("state")), _texts(criteria.get("worker"))
+    rest = dict(query.criteria)
+    states, workers = _texts(rest.get("state")), _texts(rest.get("worker"))
     if states and not wanted.states:
         wanted = replace(wanted, states=tuple(JobState(state) for state in states))
-    return replace(wanted, workers=tuple(workers)) if workers and not wanted.workers else wanted
+        del rest["state"]
+    if workers and not wanted.workers:
+        wanted = replace(wanted, workers=tuple(workers))
+        del rest["worker"]
+    return replace(wanted, query=replace(query, criteria=rest) if rest else None)
 
 
 def _texts(operand: Any) -> list[str]:
@@ -248,26 +253,35 @@ def _chosen_ids(database: Database, wanted: JobFilter, page: Page) -> tuple[str,
     """A query for the ids of the jobs on `page`."""
     wanted = _with_few_names(database, wanted, page)
     pairs = _pairs(database, wanted, page)
-    order, limit = _order(page), page.skip + page.limit if page.limit else NO_LIMIT
+    order = _order(page)
+    # Numbers in the text, not as parameters: PostgreSQL keeps a plan only if it knows how few rows are wanted.
+    limit = page.skip + page.limit if page.limit else NO_LIMIT
+    shown = f"LIMIT {page.limit or NO_LIMIT:d} OFFSET {page.skip:d}"
     if pairs is None:
         conditions = _conditions(database, wanted, page)
-        query = f"SELECT job.id FROM job WHERE {conditions.where} ORDER BY {order} LIMIT ? OFFSET ?"
-        return query, [*conditions.parameters, page.limit or NO_LIMIT, page.skip]
+        query = f"SELECT job.id FROM job WHERE {conditions.where} ORDER BY {order} {shown}"
+        return query, conditions.parameters
     # The index has the order within one state of one worker only: take the first of each pair, and the first of these.
     rest = _conditions(database, replace(wanted, states=(), workers=()), None)
-    part = f"SELECT id, updated_at FROM job WHERE state = ? AND worker = ? AND {rest.where} ORDER BY {order} LIMIT ?"
+    parts = [
+        f"SELECT id, updated_at FROM job WHERE state = {_literal(state)} AND worker = ? AND {rest.where} "
+        f"ORDER BY {order} LIMIT {limit:d}"
+        for state, _ in pairs
+    ]
     union = (
-        " UNION ALL ".join(f"SELECT * FROM ({part}) AS part" for _ in pairs)
+        " UNION ALL ".join(f"SELECT * FROM ({part}) AS part" for part in parts)
         or "SELECT 0 AS id, 0 AS updated_at LIMIT 0"
     )
-    parameters = [value for state, worker in pairs for value in (state, worker, *rest.parameters, limit)]
-    query = f"SELECT job.id FROM ({union}) AS job ORDER BY {order} LIMIT ? OFFSET ?"
-    return query, [*parameters, page.limit or NO_LIMIT, page.skip]
+    parameters = [value for _, worker in pairs for value in (worker, *rest.parameters)]
+    return f"SELECT job.id FROM ({union}) AS job ORDER BY {order} {shown}", parameters
 
 
 def _pairs(database: Database, wanted: JobFilter, page: Page) -> list[tuple[str, str]] | None:
     """The (state, worker) that have jobs, when the list is best put together from them; else None."""
     if not (wanted.states or wanted.workers) or wanted.names_jobs or page.sort is not Sort.UPDATED_ON:
+        return None
+    if wanted != JobFilter(states=wanted.states, workers=wanted.workers) and _walks(database, wanted, page):
+        # Each part would have to look for what else is wanted.
         return None
     conditions = Conditions()
     _add_states_and_workers(conditions, wanted.states, wanted.workers)
@@ -312,8 +326,14 @@ def _add_states_and_workers(
 ) -> None:
     # The + keeps SQLite from the index of states where it is decided that another way is shorter.
     sign = "+" if decided else ""
-    conditions.add_one_of(f"{sign}job.state", [state.value for state in states])
+    if states:
+        # In the text, not as parameters: PostgreSQL keeps a plan only if it knows how many jobs are in these states.
+        conditions.add(f"{sign}job.state IN ({', '.join(_literal(state) for state in states)})")
     conditions.add_one_of(f"{sign}job.worker", workers)
+
+
+def _literal(state: JobState | str) -> str:
+    return f"'{JobState(state).value}'"
 
 
 def _walks(database: Database, wanted: JobFilter, page: Page | None) -> bool:

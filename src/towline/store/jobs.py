@@ -193,8 +193,8 @@ def claim(
         "AND (CAST(? AS BIGINT) IS NULL OR id = ?) "
         "AND (retry_at IS NULL OR retry_at <= ?) "
         "AND NOT EXISTS (SELECT 1 FROM cancellation WHERE cancellation.job_id = job.id) "
-        f"ORDER BY priority DESC, id LIMIT ? /* skip locked */) RETURNING {_COLUMNS}",
-        (owner, transaction.now, worker, only_job_id, only_job_id, transaction.now, limit),
+        f"ORDER BY priority DESC, id LIMIT {limit:d} /* skip locked */) RETURNING {_COLUMNS}",
+        (owner, transaction.now, worker, only_job_id, only_job_id, transaction.now),
     ).fetchall()
     rows.sort(key=lambda row: (-row[7], row[0]))
     documents = _documents(transaction, [row[0] for row in rows])

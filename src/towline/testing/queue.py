@@ -24,6 +24,7 @@ def add_flow(
     priority: int = 0,
     metadata: Mapping[str, Any] | None = None,
     flow_uuid: str | None = None,
+    flow_metadata: Mapping[str, Any] | None = None,
     **job_fields: Any,
 ) -> dict[str, int]:
     """Put a flow into the queue; return the ids of its jobs by name.
@@ -48,7 +49,7 @@ def add_flow(
         )
         for job, parents in graph.items()
     )
-    flow = NewFlow(uuid=flow_uuid or str(uuids.uuid4()), name=name, jobs=jobs)
+    flow = NewFlow(uuid=flow_uuid or str(uuids.uuid4()), name=name, jobs=jobs, metadata=flow_metadata or {})
     with database.transaction() as transaction:
         ids = insert_flow(transaction, flow, Defaults(worker=worker, priority=priority))
     return dict(zip(graph, ids, strict=True))

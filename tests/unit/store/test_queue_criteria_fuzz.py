@@ -3,7 +3,6 @@
 The function of plain Python is compared with MongoDB's language, through MemoryStore, in test_criteria_memory_store.py.
 """
 
-import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -13,7 +12,7 @@ from towline.store import flow_search, job_search
 from towline.store.criteria import matcher
 from towline.store.database import Database
 from towline.store.flow_search import FlowFilter, find_flows
-from towline.store.job_search import JobFilter, find_job_ids, find_jobs
+from towline.store.job_search import JobFilter, Page, find_job_ids, find_jobs
 from towline.store.queue_criteria import QueueCriteria, _document_of, flow_criteria, job_criteria
 from towline.testing.queue import add_flow, put_in_state, put_outcome
 
@@ -95,14 +94,11 @@ def empty(database):
 def put(database, job):
     """A flow of one job, whose outcome and name are like that."""
     given = {name: job[name] for name in ("resources", "exec_config")}
-    ids = add_flow(database, {"job": []}, name=job["name"], metadata=job["metadata"], **given)
+    about = job["metadata"]
+    ids = add_flow(database, {"job": []}, name=job["name"], metadata=about, flow_metadata=about, **given)
     with database.transaction() as transaction:
         transaction.execute(
             "UPDATE job SET name = ?, priority = ? WHERE id = ?", (job["name"], job["priority"], ids["job"])
-        )
-        transaction.execute(
-            "UPDATE flow SET metadata = ? WHERE id = (SELECT flow_id FROM job WHERE id = ?)",
-            (orjson.dumps(job["metadata"]), ids["job"]),
         )
     outcome = {}
     if job["stored_data"] is not None:
@@ -126,6 +122,8 @@ def test_jobs_that_are_found_are_those_that_meet_the_criteria(database, given_jo
         meets = matcher(checked.criteria)
         expected = sorted(job.id for job in everything if meets(_document_of(job)))
         assert sorted(find_job_ids(database, JobFilter(query=checked))) == expected, one
+        page = [job.id for job in find_jobs(database, JobFilter(query=checked), Page(limit=2, skip=1))]
+        assert page == [job.id for job in everything if job.id in expected][1:3], one
         some = sorted(job.id for job in everything if job.state is JobState.READY and job.id in expected)
         assert sorted(find_job_ids(database, JobFilter(query=checked, states=(JobState.READY,)))) == some, one
 
