@@ -191,5 +191,6 @@ def _solver(record: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict[str,
     if "MOOSE" in versions:
         properties["url"] = "https://mooseframework.inl.gov"
     if metadata["solver"].get("sha256"):
-        properties["sha256"] = metadata["solver"]["sha256"]
+        # RO-Crate 1.1 has no term for hashes.
+        properties["identifier"] = f"sha256:{metadata['solver']['sha256']}"
     return properties

@@ -113,7 +113,7 @@ def print_outcome(outcome: "Outcome") -> None:
     print_checks(record)
     for name, one in outcome.metrics.items():
         error = "" if one.get("uncertainty") is None else f" ± {one['uncertainty']:.2g}"
-        doubt = "" if one.get("valid", True) else f"  (not valid: {one['note']})"
+        doubt = "" if one.get("valid", True) else f"  (not valid: {one['note'].removeprefix('not valid: ')})"
         write_out(f"  {name} = {one['value']:.6g}{error} {one['unit']}".rstrip() + doubt + "\n")
     write_out(f"verdict: {outcome.sentence}\n")
     print_paths(outcome)
