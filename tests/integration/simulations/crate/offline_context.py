@@ -24,9 +24,9 @@ OWN = {
 }
 TYPES = "ComputerLanguage CreateAction CreativeWork Dataset Person PropertyValue SoftwareApplication SoftwareSourceCode"
 PROPERTIES = (
-    "about actionStatus additionalType agent author contentSize creator datePublished description encodingFormat endTime "
-    "error exampleOfWork hasPart identifier instrument license mainEntity mentions name object programmingLanguage result "
-    "softwareRequirements softwareVersion startTime unitText url value valueRequired version"
+    "about actionStatus additionalType agent author contentSize creator datePublished description encodingFormat "
+    "endTime error exampleOfWork hasPart identifier instrument license mainEntity mentions name object "
+    "programmingLanguage result softwareRequirements softwareVersion startTime unitText url value valueRequired version"
 )
 
 
