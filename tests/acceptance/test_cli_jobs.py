@@ -180,6 +180,31 @@ def test_a_narrow_terminal_gets_short_ids_that_commands_take(
     assert tow("job", "info", shown[1], "--json").json["name"] == "a"
 
 
+def test_a_table_wider_than_the_terminal_loses_no_column(project: OpenProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_flow(project.database, {"a name that is long enough for several lines": []})
+    monkeypatch.setenv("COLUMNS", "80")
+    head, _, row, *_ = tow("job", "list", "-vv").out.splitlines()
+    assert head.startswith("DB id   Name ")
+    assert head.rstrip().endswith("Metadata")
+    assert re.match(r"1 +a name that is +R ", row)
+
+
+def test_what_goes_into_a_file_is_not_broken(project: OpenProject) -> None:
+    name = "a name that is long enough for several lines " * 5
+    add_flow(project.database, {name: []})
+    uuid = tow("job", "list", "--json").json[0]["uuid"]
+    assert re.search(rf"1 +{name.strip()} +READY +{uuid}", tow("job", "list", "-vv").out)
+
+
+def test_a_worker_that_is_none_is_refused_where_jobs_are_chosen(project: OpenProject) -> None:
+    add_flow(project.database, {"a": []}, worker="removed")
+    answer = tow("job", "stop", "-wk", "locl")
+    assert answer.code == 1
+    assert "no worker 'locl'; it has local" in answer.err
+    assert tow("job", "list", "-wk", "local", "-wk", "(person)", "--count").out == "0\n"
+    assert tow("job", "list", "-wk", "removed", "--count").out == "1\n"
+
+
 # info
 
 
@@ -198,7 +223,7 @@ def test_a_failed_job_tells_why_where_its_logs_are_and_what_to_type(project: Ope
     folder = in_folder(project, jobs["a"])
     put_outcome(project.database, jobs["a"], failure=FAILURE)
     answer = tow("job", "info", "1")
-    assert "error: ValueError: it broke" in answer.out
+    assert re.search(r"^error +ValueError: it broke$", answer.out, re.MULTILINE)
     assert "Traceback [bold]" in answer.out
     assert str(folder / "queue.err") in answer.out
     assert "0:01:01" in answer.out
@@ -441,6 +466,8 @@ def test_the_output_of_a_completed_job_is_json_or_a_file(project: OpenProject, t
         {"$numberLong": "1180591620717411303424"},
     ]
     assert "job 2 is READY and has no output yet" in tow("job", "output", "2").err
+    put_in_state(project.database, 2, JobState.FAILED)
+    assert "job 2 is FAILED and has no output;" in tow("job", "output", "2").err
     assert tow("job", "delete", "1", "--output", "-y").code == 0
     assert store.query_one({"uuid": uuid}) is None
 

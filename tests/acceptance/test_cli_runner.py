@@ -242,6 +242,17 @@ def test_a_watched_list_follows_the_queue_until_it_is_interrupted(tow: CommandLi
     os.close(controller)
 
 
+def test_a_stream_of_events_ends_when_nobody_reads_it_any_more(tow: CommandLine) -> None:
+    tow.submit("chain")
+    follower = subprocess.Popen(
+        [TOW, "events", "--follow", "--since", "2020-01-01"], env=tow.environment, stdout=subprocess.PIPE, text=True
+    )
+    assert follower.stdout is not None
+    assert "READY" in follower.stdout.readline()
+    follower.stdout.close()
+    assert follower.wait(timeout=60) == 0
+
+
 def test_the_log_of_the_runner_is_followed(tow: CommandLine) -> None:
     assert "no runner is active" in tow("runner", "foreground", code=1).stderr
     tow("runner", "start")

@@ -17,7 +17,14 @@ from towline.jobflow.graph import in_order, jobs_of, order_edges
 from towline.jobflow.holds import hold_payload, is_hold
 from towline.jobflow.job_document import JobWriter, WrittenJob
 from towline.jobflow.local_modules import folders_beside_the_script, local_files
-from towline.jobflow.main_module import MainObjects, UnpicklableMain, can_be_sent, data_classes, is_installed
+from towline.jobflow.main_module import (
+    MainObjects,
+    UnpicklableMain,
+    can_be_sent,
+    data_classes,
+    give_main_its_name,
+    is_installed,
+)
 from towline.jobflow.retry_settings import retry_of
 
 
@@ -29,7 +36,8 @@ def flow_to_records(
     Parameters
     ----------
     flow
-        A flow, a job, or a list of jobs and flows; the latter two become a flow, as in jobflow.
+        A flow, a job, or a list of jobs and flows; the latter two become a flow, as in jobflow. That of a single job
+        has the name of the job.
     allow_external_references
         Whether jobs may refer to the output of jobs that are not in the flow. They become parents too.
     jobstore
@@ -41,6 +49,7 @@ def flow_to_records(
         A reference leads nowhere, jobs wait for each other, two have the same uuid, a value cannot be written down, or
         a function could not be found by another process. The message names the job, the argument and the remedy.
     """
+    give_main_its_name()
     whole = _as_flow(flow)
     jobs = list(jobs_of(whole))
     if not jobs:
@@ -96,7 +105,7 @@ def _as_flow(flow: Flow | Job | Sequence[Flow | Job]) -> Flow:
     if strange is not None:
         raise InvalidFlow(f"a {type(strange).__name__} is neither a Flow nor a Job; submit what @job functions return")
     try:
-        return Flow(elements)
+        return Flow(elements, name=str(flow.name)) if isinstance(flow, Job) else Flow(elements)
     except ValueError as error:
         raise InvalidFlow(f"{error}; submit the flow that the job belongs to, or make the job anew") from error
 

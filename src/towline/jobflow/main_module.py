@@ -5,6 +5,7 @@ The script itself is never run or imported on the worker.
 
 import base64
 import dataclasses
+import inspect
 import io
 import pickle
 import sys
@@ -30,6 +31,29 @@ class UnpicklableMain(InvalidRequest):
 
 #: Where the objects are that know the job that runs.
 _CURRENT = {id(CURRENT_JOB): ("jobflow", "CURRENT_JOB"), id(CURRENT_JOBDOC): ("towline", "CURRENT_JOBDOC")}
+
+
+#: What multiprocessing calls the user's script in the processes that it spawns.
+_SPAWNED = "__mp_main__"
+
+
+def give_main_its_name() -> None:
+    """In a process that multiprocessing spawned, let what the script defines say that it is of ``__main__``.
+
+    It is found there too, and no worker has a module of the other name.
+    """
+    main = sys.modules.get(MAIN)
+    if getattr(main, "__name__", None) == _SPAWNED:
+        for value in list(vars(main).values()):
+            _rename(value)
+
+
+def _rename(value: object) -> None:
+    if isinstance(value, FunctionType | type) and value.__module__ == _SPAWNED:
+        value.__module__ = MAIN
+        # Methods of a class; what a decorator holds of the function.
+        for inside in list(vars(value).values()):
+            _rename(inside)
 
 
 class _Pickler(cloudpickle.Pickler):
@@ -155,8 +179,27 @@ def _dumps_or_explain(objects: Mapping[str, object]) -> bytes:
     except Exception as error:
         # Any error of a __reduce__ or a __getstate__ of something that the script holds.
         culprits = [name for name, value in objects.items() if not can_be_sent(value)] or list(objects)
+        found = sorted(set().union(*(_unsendable(objects[name], set()) for name in culprits)))
+        used = ", ".join(found) or "a global variable"
         raise UnpicklableMain(
             f"{', '.join(culprits)} of your script cannot be sent to another process ({type(error).__name__}: {error}):"
-            " it uses a global variable that cannot be pickled. Make that inside the function, or move the function "
-            "into a module file beside the script and import it"
+            f" it uses {used}, which cannot be pickled. Make that inside the function, or move the function into a "
+            "module file beside the script and import it"
         ) from error
+
+
+def _unsendable(value: object, seen: set[int]) -> set[str]:
+    """Names of the variables that a function or class of the script uses and that cannot be sent."""
+    seen.add(id(value))
+    functions = vars(value).values() if isinstance(value, type) else [value]
+    found: set[str] = set()
+    for function in functions:
+        function = getattr(function, "original", function)
+        if not isinstance(function, FunctionType):
+            continue
+        variables = inspect.getclosurevars(function)
+        for name, used in {**variables.globals, **variables.nonlocals}.items():
+            if id(used) not in seen and not can_be_sent(used):
+                # What a function uses in its turn says more than the function.
+                found |= _unsendable(used, seen) or {name}
+    return found

@@ -78,11 +78,14 @@ def stream(
     follow: bool = False,
     timeout_seconds: float | None = None,
     last: int = 0,
+    given_up: Callable[[], bool] = lambda: False,
 ) -> Iterator[QueueEvent]:
     """As :func:`events`, of an open project.
 
     Parameters
     ----------
+    given_up
+        With `follow`: asked now and then whether nobody wants more.
     last
         Without `since` and `follow`: how many of the last events; 0 is all.
     """
@@ -113,11 +116,11 @@ def stream(
         if found:
             after, quiet_since = found[-1].id, time.monotonic()
         if len(found) < _BATCH:
-            if not follow:
+            if not follow or given_up():
                 return
             if timeout_seconds is not None and time.monotonic() - quiet_since > timeout_seconds:
                 return
-            wait_for_change(database, version, lambda: False)
+            wait_for_change(database, version, given_up)
 
 
 def wait_for_change(database: Database, version: int, given_up: Callable[[], bool]) -> None:

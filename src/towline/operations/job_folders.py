@@ -123,7 +123,9 @@ def printed_files(opened: "OpenProject", job: JobInfo) -> tuple[str, str]:
 
 def not_found(db_id: str, name: str) -> InvalidRequest:
     """The error for a name that is not in a run folder."""
-    return InvalidRequest(f"no {name!r} in the run folder; `tow job files ls {db_id}` shows what there is")
+    is_pattern = any(letter in name for letter in "*?[")
+    meant = " (a pattern means files of the job, neither those of towline nor hidden ones)" if is_pattern else ""
+    return InvalidRequest(f"no {name!r} in the run folder{meant}; `tow job files ls {db_id}` shows what there is")
 
 
 def check_name(name: str, folder: str) -> str:

@@ -34,8 +34,9 @@ def job_output(opened: "OpenProject", job: JobInfo, *, load: bool = False) -> An
         The job has no output.
     """
     if job.state is not JobState.COMPLETED:
+        has_none = "has no output" if job.state is JobState.FAILED else "has no output yet"
         raise InvalidRequest(
-            f"job {job.db_id} is {job.state.value} and has no output yet; to look at it: tow job info {job.db_id}"
+            f"job {job.db_id} is {job.state.value} and {has_none}; to look at it: tow job info {job.db_id}"
         )
     store = opened.job_store(_store_name(opened, job))
     identity = {"uuid": job.uuid, "index": job.index}

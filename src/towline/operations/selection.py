@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from towline.core.records import PERSON
 from towline.core.states import FlowState, JobState
 from towline.errors import InvalidRequest, NoSuchFlow, NoSuchJob
 from towline.store.flow_search import FlowFilter
@@ -114,10 +115,12 @@ def job_filter(
     query
         Criteria in the language of the job store, about the fields of :mod:`towline.store.queue_criteria`.
     may_be_missing
-        A flow that does not exist is no error, and nothing of it is found: for scripts.
+        A flow or worker that does not exist is no error, and nothing of it is found: for scripts.
 
     Raises
     ------
+    ConfigurationError
+        The project has no such worker, and no job of the queue has it.
     InvalidRequest
         A db_id is no db_id, a job id is not UUID:INDEX, or the criteria cannot be answered.
     NoSuchFlow
@@ -132,7 +135,7 @@ def job_filter(
         end_date=end_date,
         name=name,
         metadata=metadata or {},
-        workers=tuple(workers),
+        workers=tuple(workers) if may_be_missing else tuple(_worker(opened, name) for name in workers),
         locked=locked,
         query=_criteria("jobs", query, opened.db_id_prefix),
     )
@@ -176,6 +179,14 @@ def _flow_uuid(opened: "OpenProject", text: str, *, may_be_missing: bool) -> str
             return text
         raise
     return str(opened.database.read("SELECT uuid FROM flow WHERE id = ?", (row,))[0][0])
+
+
+def _worker(opened: "OpenProject", name: str) -> str:
+    """The name of a worker, when there is one: jobs may still have one that left the configuration."""
+    is_known = name in opened.project.workers or name == PERSON
+    if not is_known and not opened.database.read("SELECT 1 FROM worker_count WHERE worker = ?", (name,)):
+        opened.project.worker(name)
+    return name
 
 
 def _criteria(about: str, query: Mapping[str, Any] | None, prefix: str) -> "QueueCriteria | None":

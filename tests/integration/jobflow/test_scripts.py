@@ -155,12 +155,14 @@ def test_what_a_script_defines_is_stored_once_per_set_and_small(
 def test_a_function_that_uses_a_global_lock_is_refused_with_the_remedy(scripts: Any) -> None:
     error = scripts.run(
         "from jobflow import Flow, job\nimport threading\nlock = threading.Lock()\n"
-        "@job\ndef write(text):\n    with lock:\n        return text\n"
+        "def locked(text):\n    with lock:\n        return text\n"
+        "@job\ndef write(text):\n    return locked(text)\n"
         "flow = Flow([write('a')])\n",
         expect_error=True,
     )
     assert "InvalidFlow: job 'write'" in error
     assert "cannot be sent to another process" in error
+    assert "it uses lock, which" in error
     assert "module file beside the script" in error
 
 

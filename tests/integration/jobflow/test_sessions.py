@@ -101,6 +101,18 @@ def test_a_notebook_that_cannot_send_what_it_uses_is_told_so(tmp_path: Path, sur
     printed = run_notebook([DEFINE, unsendable, "import towline.errors\n" + submit], tmp_path, surroundings)
     assert "cannot be sent to another process" in printed
     assert "move the function into a module file" in printed
+    assert "it uses lock, which cannot be pickled" in printed
+
+
+def test_processes_that_multiprocessing_spawns_submit_what_the_script_defines(
+    tmp_path: Path, surroundings: dict[str, str]
+) -> None:
+    submit = "def submit(number):\n    return towline.submit_flow([Scale().make(number), add(number, 1)])\n"
+    main = "from multiprocessing import get_context\nwith get_context('spawn').Pool(2) as pool:\n"
+    main += "    ids = sum(pool.map(submit, [1, 2]), [])\n" + RUN_AND_SHOW
+    guarded = "if __name__ == '__main__':\n" + "".join(f"    {line}\n" for line in main.splitlines())
+    (tmp_path / "script.py").write_text(DEFINE + submit + guarded)
+    assert "outputs [20, 2, 40, 3]" in told(["script.py"], "", tmp_path, surroundings)
 
 
 def test_a_script_from_standard_input_defines_submits_runs_and_waits(

@@ -4,6 +4,7 @@ rich is loaded only where something is drawn, because it takes as long to load a
 """
 
 import os
+import select
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,11 +20,14 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.text import Text
 
-#: Below this width, uuids are shortened to a beginning that commands still accept, and states to their codes.
-NARROW_COLUMNS = 110
+#: What text that may be broken keeps at least of a line, in a table that is too wide.
+_LEAST_TEXT_COLUMNS = 16
 
-#: Width of tables that go into a file or a pipe.
-_WIDE_COLUMNS = 220
+#: Columns of the terminal between two columns of a table.
+_GAP_COLUMNS = 3
+
+#: Width of what goes into a file or a pipe, where nothing needs to be broken.
+_WIDE_COLUMNS = 1000
 
 _STYLES: Mapping[str, str] = {
     "WAITING": "grey50",
@@ -59,6 +63,8 @@ class Column:
     #: Cut long values instead of breaking them.
     cut: bool = False
     right: bool = False
+    #: What stands there instead where the table would be wider than the terminal.
+    short: Callable[[Any], Any] | None = None
 
 
 def print_json(value: Any) -> None:
@@ -69,24 +75,40 @@ def print_json(value: Any) -> None:
 
 def print_table(columns: Sequence[Column], rows: Iterable[Any], title: str | None = None) -> None:
     """Print a table."""
-    console().print(table(columns, rows, title))
+    _draw(table(columns, rows, title))
+
+
+def _draw(drawn: "RenderableType") -> None:
+    out = console()
+    with out.capture() as captured:
+        out.print(drawn, crop=False)
+    # rich fills every line up to the width of the widest one.
+    lines = captured.get().splitlines()
+    write_out("".join(f"{line if out.is_terminal else line.rstrip()}\n" for line in lines))
 
 
 def table(columns: Sequence[Column], rows: Iterable[Any], title: str | None = None) -> "RenderableType":
-    """A table, for :func:`console`."""
+    """A table, for :func:`console`; as wide as it has to be, if need be wider than the terminal."""
     from rich import box
     from rich.table import Table
 
+    rows = list(rows)
+    cells = [[_cell(column.cell(row)) for row in rows] for column in columns]
+    if _width_of(columns, cells) > width():
+        cells = [[_cell((column.short or column.cell)(row)) for row in rows] for column in columns]
+    needed = _width_of(columns, cells)
     drawn = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False, show_edge=False)
-    for column in columns:
+    drawn.width = needed if needed > width() else None
+    for column, found in zip(columns, cells, strict=True):
         drawn.add_column(
             column.header,
             justify="right" if column.right else "left",
             no_wrap=column.cut,
             overflow="ellipsis" if column.cut else "fold",
+            min_width=_least_width(column, found),
         )
-    for row in rows:
-        drawn.add_row(*(_cell(column.cell(row)) for column in columns))
+    for row in zip(*cells, strict=True):
+        drawn.add_row(*row)
     return drawn
 
 
@@ -99,14 +121,9 @@ def console() -> "Console":
 
 def width() -> int:
     """Columns of the output."""
-    if sys.stdout.isatty() or "COLUMNS" in os.environ:
+    if sys.stdout.isatty() or os.environ.get("COLUMNS"):
         return shutil.get_terminal_size().columns
     return _WIDE_COLUMNS
-
-
-def is_narrow() -> bool:
-    """Whether there is little room."""
-    return width() < NARROW_COLUMNS
 
 
 def print_fields(fields: Iterable[tuple[str, Any]]) -> None:
@@ -119,11 +136,12 @@ def print_fields(fields: Iterable[tuple[str, Any]]) -> None:
     for name, value in fields:
         if value is not None:
             grid.add_row(name, _cell(value))
-    console().print(grid)
+    _draw(grid)
 
 
 def say(text: str) -> None:
-    """Print a message for the user; it is no part of the output."""
+    """Print a message for the user; it is no part of the output, and comes after what was printed before."""
+    sys.stdout.flush()
     print(text, file=sys.stderr)
 
 
@@ -137,6 +155,13 @@ def write_out(text: str) -> None:
     """Print text as it is."""
     sys.stdout.write(text)
     sys.stdout.flush()
+
+
+def is_unread() -> bool:
+    """Whether the other end of a pipe that the output goes to was closed: ``tow events --follow | head -1``."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    return any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0))
 
 
 def state_text(state: JobState | FlowState, *, short: bool = False) -> "Text":
@@ -174,6 +199,17 @@ def size(number_of_bytes: int) -> str:
 def plural(count: int, noun: str) -> str:
     """A number with its noun: ``1 job``, ``3 jobs``."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _width_of(columns: Sequence[Column], cells: Sequence[Sequence[Any]]) -> int:
+    widths = [_least_width(column, found) for column, found in zip(columns, cells, strict=True)]
+    return sum(widths) + _GAP_COLUMNS * (len(widths) - 1)
+
+
+def _least_width(column: Column, cells: Sequence[Any]) -> int:
+    """What a column needs: text that may be broken gets along with less than its longest line."""
+    most = max((cell.cell_len for cell in cells if hasattr(cell, "cell_len")), default=0)
+    return max(len(column.header), most if column.cut else min(most, _LEAST_TEXT_COLUMNS))
 
 
 def _cell(value: Any) -> Any:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from towline.errors import InvalidRequest
-from towline.interfaces.cli.display import Column, duration, is_narrow, local_time, state_text
+from towline.interfaces.cli.display import Column, duration, local_time, state_text
 from towline.operations.job_lists import JobInfo
 
 if TYPE_CHECKING:
@@ -99,11 +99,6 @@ def changed_document(changed: "Changed") -> dict[str, Any]:
     }
 
 
-def job_id_text(job: JobInfo) -> str:
-    """uuid and index, shortened where there is little room to what commands still accept."""
-    return f"{job.uuid[:8] if is_narrow() else job.uuid} ({job.index})"
-
-
 def _seconds_running(job: JobInfo) -> str:
     return duration(job.run_time if job.run_time is not None else job.estimated_run_time)
 
@@ -111,22 +106,35 @@ def _seconds_running(job: JobInfo) -> str:
 _JOB_COLUMNS: Mapping[str, Column] = {
     "db_id": Column("DB id", lambda job: job.db_id, cut=True),
     "name": Column("Name", lambda job: job.name),
-    "state": Column("State", lambda job: state_text(job.state, short=is_narrow()), cut=True),
-    "job_id": Column("Job id (index)", job_id_text, cut=True),
+    "state": Column(
+        "State", lambda job: state_text(job.state), cut=True, short=lambda job: state_text(job.state, short=True)
+    ),
+    # The beginning of a uuid is one that commands accept.
+    "job_id": Column(
+        "Job id (index)",
+        lambda job: f"{job.uuid} ({job.index})",
+        cut=True,
+        short=lambda job: f"{job.uuid[:8]} ({job.index})",
+    ),
     "worker": Column("Worker", lambda job: job.worker, cut=True),
     "last_updated": Column("Last updated", lambda job: local_time(job.updated_on), cut=True),
     "queue_id": Column("Queue id", lambda job: job.remote.process_id, cut=True),
     "run_time": Column("Run time", _seconds_running, cut=True, right=True),
     "retry_time": Column("Retry time", lambda job: local_time(job.remote.retry_time_limit), cut=True),
-    "prev_state": Column("Previous state", lambda job: job.previous_state and state_text(job.previous_state), cut=True),
+    "prev_state": Column(
+        "Previous state",
+        lambda job: job.previous_state and state_text(job.previous_state),
+        cut=True,
+        short=lambda job: job.previous_state and state_text(job.previous_state, short=True),
+    ),
     "locked": Column("Locked", lambda job: "yes" if job.is_locked else "", cut=True),
     "lock_id": Column("Held by runner", lambda job: job.lock_id, cut=True),
     "lock_time": Column("Held since", lambda job: local_time(job.lock_time), cut=True),
     "metadata": Column("Metadata", lambda job: dict(job.metadata) or None),
-    "uuid": Column("Job id", lambda job: job.uuid, cut=True),
+    "uuid": Column("Job id", lambda job: job.uuid, cut=True, short=lambda job: job.uuid[:8]),
     "index": Column("Index", lambda job: job.index, right=True),
     "attempt": Column("Attempt", lambda job: job.attempt, right=True),
-    "flow_id": Column("Flow id", lambda job: job.flow_id, cut=True),
+    "flow_id": Column("Flow id", lambda job: job.flow_id, cut=True, short=lambda job: job.flow_id[:8]),
     "priority": Column("Priority", lambda job: job.priority, right=True),
     "created_on": Column("Created", lambda job: local_time(job.created_on), cut=True),
     "start_time": Column("Started", lambda job: local_time(job.start_time), cut=True),
@@ -193,7 +201,7 @@ def flow_columns(verbosity: int) -> list[Column]:
         Column("DB id", lambda flow: flow.db_id, cut=True),
         Column("Name", lambda flow: flow.name),
         Column("State", _flow_state, cut=True),
-        Column("Flow id", lambda flow: flow.flow_id[:8] if is_narrow() else flow.flow_id, cut=True),
+        Column("Flow id", lambda flow: flow.flow_id, cut=True, short=lambda flow: flow.flow_id[:8]),
         Column("Jobs", lambda flow: flow.job_count, right=True),
         Column("Last updated", lambda flow: local_time(flow.updated_on), cut=True),
     ]

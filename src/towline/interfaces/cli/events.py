@@ -7,7 +7,7 @@ import click
 import orjson
 
 from towline.errors import InvalidRequest
-from towline.interfaces.cli.display import local_time, write_out
+from towline.interfaces.cli.display import is_unread, local_time, write_out
 from towline.interfaces.cli.options import Json
 from towline.interfaces.cli.parameters import Option
 from towline.interfaces.cli.session import open_session
@@ -37,7 +37,14 @@ def command(
     with open_session(context) as opened:
         try:
             found = stream(
-                opened, flow=flow, job=job, on=on or ["any"], since=_time(since), follow=follow, last=max_results
+                opened,
+                flow=flow,
+                job=job,
+                on=on or ["any"],
+                since=_time(since),
+                follow=follow,
+                last=max_results,
+                given_up=is_unread,
             )
             for event in found:
                 write_out(orjson.dumps(event.document()).decode() + "\n" if as_json else _line(event))

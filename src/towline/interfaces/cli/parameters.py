@@ -140,7 +140,7 @@ def _click_option(
         settings["callback"] = _refusing(about)
     if default is not MISSING:
         # Told that the default is None, click takes a required option for given.
-        settings["default"] = default
+        settings["default"] = default.value if isinstance(default, Enum) else default
     return click.Option(
         [*about.names, name],
         is_flag=settings.pop("is_flag", plain is bool),

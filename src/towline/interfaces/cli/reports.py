@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from towline.core.states import FlowState, JobState
-from towline.interfaces.cli.display import Column, console, state_text, table
+from towline.interfaces.cli.display import Column, print_table, state_text
 from towline.interfaces.cli.parameters import Argument, Option
 from towline.operations.reports import Interval
 
@@ -40,7 +40,7 @@ def print_counts(title: str, counts: Mapping[JobState, int] | Mapping[FlowState,
         Column("Number", lambda item: item[1], right=True),
         Column("", lambda item: _bar([(item[0], item[1])], most)),
     ]
-    console().print(table(columns, counts.items(), title))
+    print_table(columns, counts.items(), title)
 
 
 def print_trends(
@@ -55,7 +55,7 @@ def print_trends(
             Column(state.value, lambda row, state=state: row[1][state] or "", right=True)  # type: ignore[misc]
         )
     columns.append(Column("", lambda row: _bar(list(row[1].items()), most)))
-    console().print(table(columns, rows, title))
+    print_table(columns, rows, title)
 
 
 def by_name(counts: Mapping[JobState, int] | Mapping[FlowState, int]) -> dict[str, int]:

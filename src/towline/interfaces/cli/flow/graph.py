@@ -6,7 +6,7 @@ from typing import Annotated
 
 import click
 
-from towline.interfaces.cli.display import console, is_narrow, print_json, say, state_text, write_out
+from towline.interfaces.cli.display import console, print_json, say, state_text, width, write_out
 from towline.interfaces.cli.options import FlowByJob, FlowId, Json
 from towline.interfaces.cli.parameters import Option
 from towline.interfaces.cli.session import open_session
@@ -65,7 +65,7 @@ def _draw(graph: FlowGraph) -> None:
         line = Text(before, style="grey50")
         if node is not None:
             line.append(f"{node.db_id} ", style="bold").append(_name(node)).append("  ")
-            line.append_text(state_text(node.state, short=is_narrow()))
+            line.append_text(state_text(node.state, short=line.cell_len + len(node.state.value) > width()))
         out.print(line, overflow="ellipsis", no_wrap=True)
 
 

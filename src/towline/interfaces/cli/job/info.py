@@ -1,6 +1,6 @@
 """`tow job info`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -23,6 +23,9 @@ from towline.interfaces.cli.session import open_session
 from towline.operations.job_documents import job_document
 from towline.operations.jobs import JobReport, job_info, job_of_process
 from towline.operations.selection import job_row
+
+#: Letters of a text in the work of a job that people are shown.
+_LONGEST_TEXT = 500
 
 
 def command(
@@ -50,7 +53,7 @@ def command(
     fields = list(_fields(report, prefix, verbosity))
     print_fields((name, "None" if value is None and show_none else value) for name, value in fields)
     if verbosity:
-        print_fields([("job", payload)])
+        print_fields([("job", _shortened(payload))])
         _print_history(report)
     if report.advice:
         suggest(f"\n{report.advice}")
@@ -109,6 +112,15 @@ def _fields(report: JobReport, prefix: str, verbosity: int) -> Iterator[tuple[st
         yield "environment", job.environment
 
 
+def _shortened(value: Any) -> Any:
+    """The same without what only programs read, such as pickled functions; --json has all of it."""
+    if isinstance(value, str) and len(value) > _LONGEST_TEXT:
+        return f"{value[:20]}… ({len(value)} letters)"
+    if isinstance(value, Mapping):
+        return {key: _shortened(item) for key, item in value.items()}
+    return [_shortened(item) for item in value] if isinstance(value, list | tuple) else value
+
+
 def _remote(report: JobReport) -> Iterator[tuple[str, Any]]:
     """What the runner knows of the job on its worker."""
     remote = report.job.remote
@@ -132,7 +144,9 @@ def _error(report: JobReport) -> str | None:
     failure = report.job.failure
     if failure is None:
         return None
-    return "\n".join(filter(None, [f"{failure.reason}: {failure.message}", (failure.details or "").rstrip()]))
+    # That an error was an error goes without saying.
+    first = failure.message if failure.reason == "error" else f"{failure.reason}: {failure.message}"
+    return "\n".join(filter(None, [first, (failure.details or "").rstrip()]))
 
 
 def _exit(report: JobReport) -> str | None:

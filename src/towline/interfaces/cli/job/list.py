@@ -10,7 +10,16 @@ import click
 
 from towline.core.states import IN_FLIGHT
 from towline.errors import InvalidRequest
-from towline.interfaces.cli.display import Column, console, plural, print_json, suggest, table, write_out
+from towline.interfaces.cli.display import (
+    Column,
+    console,
+    plural,
+    print_json,
+    print_table,
+    suggest,
+    table,
+    write_out,
+)
 from towline.interfaces.cli.documents import (
     detailed_job_document,
     job_column_names,
@@ -73,7 +82,7 @@ def command(
             _watch(opened, columns, look)
         else:
             jobs = look()
-            console().print(table(columns, jobs))
+            print_table(columns, jobs)
             _tell_of_more(opened, wanted, page, jobs)
             for note in notes(opened):
                 suggest(note)

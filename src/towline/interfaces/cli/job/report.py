@@ -2,7 +2,7 @@
 
 import click
 
-from towline.interfaces.cli.display import Column, console, print_json, state_text, table, write_out
+from towline.interfaces.cli.display import Column, print_json, print_table, state_text, write_out
 from towline.interfaces.cli.documents import job_columns, job_document
 from towline.interfaces.cli.options import Json
 from towline.interfaces.cli.reports import Span, by_name, print_counts, print_trends
@@ -22,7 +22,7 @@ def command(context: click.Context, span: Span, as_json: Json = False) -> None:
     print_trends("Ended", report.trends)
     if report.longest_running:
         names = ["db_id", "name", "worker", "run_time", "start_time"]
-        console().print(table(job_columns(names), report.longest_running, "Running longest"))
+        print_table(job_columns(names), report.longest_running, "Running longest")
     if report.workers:
         _print_workers(report)
 
@@ -37,7 +37,7 @@ def _print_workers(report: JobsReport) -> None:
         columns.append(
             Column(state_text(state).plain, lambda row, state=state: row[1].get(state, ""), right=True)  # type: ignore[misc]
         )
-    console().print(table(columns, report.workers.items(), "Workers"))
+    print_table(columns, report.workers.items(), "Workers")
 
 
 def _document(report: JobsReport) -> dict[str, object]:

@@ -11,6 +11,7 @@ from towline.interfaces.cli.runner.reports import status_document
 from towline.interfaces.cli.session import open_session
 from towline.operations.jobs import count_jobs_by_state
 from towline.operations.runners import RunnerStatus, ends_awaited, processes_of, status_of
+from towline.operations.worker_overview import WorkerReport, worker_reports
 
 
 def command(
@@ -26,6 +27,7 @@ def command(
         status, jobs = status_of(opened), count_jobs_by_state(opened)
         processes = processes_of(opened, status) if verbosity or as_json else []
         ends, now = ends_awaited(opened), opened.database.clock()
+        workers = worker_reports(opened)
     if as_json:
         counts = {state.value: count for state, count in jobs.items()}
         print_json(
@@ -50,7 +52,7 @@ def command(
             ("lease ends", local_time(status.lease_expires_at) or None),
             *(_signs(status, now) if pings else ()),
             ("log", status.log_file and str(status.log_file)),
-            *((f"worker {name}", facts) for name, facts in status.workers.items()),
+            *((f"worker {worker.name}", _worker_text(worker)) for worker in workers),
             ("attempts to end", "\n".join(ends) or None),
             ("jobs", ", ".join(f"{count} {state.value}" for state, count in jobs.items()) or "none"),
         ]
@@ -64,6 +66,10 @@ def command(
             Column("Memory", lambda item: size(item.memory_bytes), right=True),
         ]
         print_table(columns, processes)
+
+
+def _worker_text(worker: WorkerReport) -> str:
+    return f"{worker.state.value}: {worker.problem}" if worker.problem else worker.state.value
 
 
 def _signs(status: RunnerStatus, now: float) -> list[tuple[str, str]]:
