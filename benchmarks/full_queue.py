@@ -73,7 +73,7 @@ class _Rows:
     document: list[tuple[Any, ...]] = field(default_factory=list)
     edge: list[tuple[Any, ...]] = field(default_factory=list)
     flow_count: list[tuple[Any, ...]] = field(default_factory=list)
-    metadata_index: list[metadata_index.Row] = field(default_factory=list)
+    mark: list[metadata_index.Row] = field(default_factory=list)
 
 
 def fill(where: str, jobs: int, seed: int = 1) -> int:
@@ -180,7 +180,7 @@ def _add_flow(rows: _Rows, moments: random.Random, flow_id: int, ids: range, yea
     rows.flow_count.extend((flow_id, state.value, number) for state, number in counts.items())
     state = flow_state(counts, leaves_completed=states[ids[-1]] is JobState.COMPLETED and len(counts) == 1)
     about = {"label": label, "campaign": flow_id % 100}
-    rows.metadata_index += metadata_index.rows_of_new_flow(flow_id, about, held)
+    rows.mark += metadata_index.rows_of_new_flow(flow_id, about, held)
     name, document = f"{NAMES[flow_id % len(NAMES)]} flow", orjson.dumps(about)
     rows.flow.append((flow_id, flow_uuid, name, state.value, created, updated, document))
 
@@ -276,7 +276,7 @@ def _insert(transaction: Any, rows: _Rows) -> None:
     )
     transaction.executemany("INSERT INTO job_document (job_id, payload, settings) VALUES (?, ?, ?)", rows.document)
     transaction.executemany("INSERT INTO edge (parent_id, child_id) VALUES (?, ?)", rows.edge)
-    metadata_index.insert(transaction, rows.metadata_index)
+    metadata_index.insert(transaction, rows.mark)
     transaction.executemany("INSERT INTO flow_count (flow_id, state, jobs) VALUES (?, ?, ?)", rows.flow_count)
 
 

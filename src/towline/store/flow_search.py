@@ -223,8 +223,8 @@ def _resolved(database: Database, wanted: FlowFilter) -> FlowFilter:
     if wanted.query is None or wanted.query.condition(database).exact:
         return wanted
     conditions = _conditions(database, wanted)
-    found = f"SELECT flow.id, flow.uuid FROM flow WHERE flow.id > ? AND {conditions.where}"
-    query = f"{found} ORDER BY flow.id LIMIT {_DECIDED_AT_ONCE}"
+    condition = f"flow.id > ? AND {conditions.where}"
+    query = f"SELECT flow.id, flow.uuid FROM flow WHERE {condition} ORDER BY flow.id LIMIT {_DECIDED_AT_ONCE}"
     uuids: list[str] = []
     last = 0
     while rows := database.read(query, [last, *conditions.parameters]):

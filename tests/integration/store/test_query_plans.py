@@ -31,7 +31,10 @@ from towline.store.maintenance import rebuild_indexes
 from towline.testing.queue import add_flow, inconsistencies, put_in_state
 
 #: Tables with a row, or more, for each job or flow.
-_GROWING = ("job", "flow", "event", "edge", "job_document", "job_outcome", "document", "attempt", "flow_count")
+_GROWING = (
+    *("job", "flow", "event", "edge", "job_document", "metadata_index", "job_outcome", "document", "attempt"),
+    "flow_count",
+)
 _SCAN = re.compile(rf"SCAN (?:{'|'.join(_GROWING)})\b")
 #: A page of a list is the first rows of a walk along its order.
 _WALK = re.compile(r"SCAN \w+ USING (?:COVERING )?INDEX \w+_by_update|SCAN (?:job|event)$")
@@ -54,7 +57,8 @@ def ids_of() -> Callable[[OpenProject], dict[str, int]]:
 
     def make(opened: OpenProject) -> dict[str, int]:
         add_flow(opened.database, {"other": []})
-        ids = add_flow(opened.database, {"a": [], "b": ["a"], "c": ["a"], "d": ["b", "c"], "e": []}, name="main")
+        graph = {"a": [], "b": ["a"], "c": ["a"], "d": ["b", "c"], "e": []}
+        ids = add_flow(opened.database, graph, name="main", metadata={"k": 1})
         put_in_state(opened.database, ids["a"], JobState.COMPLETED, process_id="4711", lease_owner=None)
         put_in_state(opened.database, ids["e"], JobState.FAILED)
         return ids
@@ -115,6 +119,12 @@ ASKED: dict[str, Callable[[OpenProject, dict[str, int]], object]] = {
     "criteria": lambda opened, ids: jobs.list_jobs(
         opened, selection.job_filter(opened, query={"state": "COMPLETED", "priority": {"$gte": 0}}), _TWENTY
     ),
+    "metadata": lambda opened, ids: jobs.list_jobs(opened, JobFilter(metadata={"k": 1}), _TWENTY),
+    "criteria about metadata": lambda opened, ids: jobs.list_jobs(
+        opened, selection.job_filter(opened, query={"metadata.k": 1}), _TWENTY
+    ),
+    "number of jobs with metadata": lambda opened, ids: jobs.count_jobs(opened, JobFilter(metadata={"k": 1})),
+    "metadata of flows": lambda opened, ids: flows.list_flows(opened, FlowFilter(metadata={"k": 1}), _TWENTY),
     "process": lambda opened, ids: jobs.job_of_process(opened, "4711"),
     "uuid": lambda opened, ids: selection.job_row(opened, jobs.get_job(opened, ids["a"]).uuid),
     "beginning of the uuid": lambda opened, ids: selection.job_row(opened, jobs.get_job(opened, ids["a"]).uuid[:13]),
