@@ -11,6 +11,8 @@ from towline.errors import WorkerError
 from towline.operations.checks import Check, Outcome, guarded, ok
 from towline.operations.environments import MAIN_PACKAGES, Environment, differences, probe_words, read_environment
 from towline.operations.workers import python_of, queue_of, transport_of
+from towline.workers.environments.expectation import look, mismatch, own_expectation
+from towline.workers.environments.job_shell import in_job_shell
 from towline.workers.schedulers.frames import PRELUDE, Frame, read_frames
 from towline.workers.schedulers.scheduler import QueueFacts, SchedulerFacts
 from towline.workers.transports.certificates import duration_text
@@ -181,26 +183,25 @@ def _check_python(
     if config.execution_cmd is not None:
         return ok("", f"not tried: Python jobs run with execution_cmd ({config.execution_cmd})")
     python = python_of(config)
-    answer = transport.run(_python_script(python, setup))
-    seen = read_environment(answer.stdout.decode(errors="replace"))
-    remedy = "commands run without; for Python jobs put towline and jobflow there, and name that Python with `python`"
-    if seen is None:
+    seen = look(transport, python, setup)
+    wrong = None if seen.facts is None else mismatch(seen.facts, own_expectation())
+    if wrong is not None:
+        remedy = f"Python jobs wait until then; commands run. Type: tow worker deploy {transport.name}"
+        return Check("", Outcome.FAILED, f"{transport.name} {wrong}", remedy)
+    answer = transport.run(in_job_shell(setup, f"exec {shlex.join(probe_words(python, _MODULES))}"))
+    environment = read_environment(answer.stdout.decode(errors="replace"))
+    if environment is None:
+        remedy = f"commands run without; for Python jobs type: tow worker deploy {transport.name}"
         return Check("", Outcome.WARNING, f"{python} does not run Python jobs: {_reason(answer.last_words)}", remedy)
-    message = f"Python {seen.python} ({python}) with {len(seen.packages)} packages"
-    different = differences(own, seen, None if all_packages else MAIN_PACKAGES)
+    message = f"Python {environment.python} ({python}) with {len(environment.packages)} packages"
+    different = differences(own, environment, None if all_packages else MAIN_PACKAGES)
     if different:
-        remedy = "jobs may read and write other data than you do; install the same versions there"
+        remedy = (
+            "jobs may read and write other data than you do; to have the same versions there type: "
+            f"tow worker deploy {transport.name}"
+        )
         return Check("", Outcome.WARNING, f"{message}; different: {', '.join(different[:10])}", remedy)
     return ok("", message)
-
-
-def _python_script(python: str, setup: ShellSetup) -> str:
-    """The shell lines of a job around the program that looks."""
-    exports = [f"export {name}={shlex.quote(value)}" for name, value in setup.export.items()]
-    loads = [f"module load {shlex.quote(module)} || exit 1" for module in setup.modules]
-    words = probe_words(python, _MODULES)
-    lines = [*setup.pre_run, *exports, *loads, f"exec {shlex.join(words)}"]
-    return f"cd / && exec /bin/bash -c {shlex.quote(chr(10).join(lines))} </dev/null\n"
 
 
 def _reason(said: str) -> str:

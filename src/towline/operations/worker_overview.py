@@ -23,6 +23,7 @@ class WorkerState(str, Enum):
     NOT_ASKED = "not asked yet"  #: no job has needed it since the runner began
     LOGIN_NEEDED = "login needed"  #: jobs wait until a person has logged in, or renewed a key or certificate
     UNREACHABLE = "unreachable"  #: jobs wait; it is tried again and again
+    ENVIRONMENT_DIFFERS = "other versions"  #: Python jobs wait until the packages there are those of here
     TROUBLED = "in trouble"  #: it answers, but its scheduler does not
     CLOSED = "takes no jobs"  #: max_jobs is 0
     NO_RUNNER = "no runner"  #: nobody looks
@@ -78,6 +79,8 @@ def _state(facts: Mapping[str, Any] | None) -> WorkerState:
         return WorkerState.NOT_ASKED
     if not facts["connected"]:
         return WorkerState.UNREACHABLE if facts.get("problem") else WorkerState.NOT_ASKED
+    if facts.get("environment_differs"):
+        return WorkerState.ENVIRONMENT_DIFFERS
     return WorkerState.TROUBLED if facts.get("problem") else WorkerState.CONNECTED
 
 

@@ -10,6 +10,7 @@ from towline.core.ports import Worker
 from towline.errors import ConfigurationError
 from towline.workers.batch.plan import BatchPlan, expected_jobs, time_limit_of
 from towline.workers.batch.worker import BatchWorker
+from towline.workers.environments.expectation import own_expectation
 from towline.workers.local import LocalWorker
 from towline.workers.remote.folders import Site
 from towline.workers.remote.queues import Queue
@@ -64,6 +65,7 @@ def remote_worker(name: str, config: WorkerConfig) -> RemoteWorker:
         queue=queue_of(config),
         python=python_of(config),
         execution_cmd=config.execution_cmd,
+        expected=own_expectation(),
     )
     return RemoteWorker(site, transport_of(name, config), config.job_limit, description=_description(config))
 

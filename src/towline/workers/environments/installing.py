@@ -57,7 +57,7 @@ def reaches_index(transport: Transport, setup: ShellSetup, plan: EnvironmentPlan
     public = [package for package in plan.packages if package.in_index]
     if not public or not (facts["has_pip"] or facts["uv"]):
         return False
-    smallest = min(public, key=lambda package: len(package.files))
+    smallest = min(public, key=lambda package: package.size)
     pin = shlex.quote(f"{smallest.name}=={smallest.version}")
     command = f'{shlex.quote(facts["executable"])} "$towline_program" reach {pin}'
     answer = run_program(transport, setup, command, timeout_seconds=_REACH_SECONDS)

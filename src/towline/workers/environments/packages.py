@@ -1,5 +1,6 @@
 """The packages of this environment that jobs need, with the versions they have here."""
 
+import csv
 import hashlib
 import json
 import re
@@ -28,21 +29,27 @@ class Package:
     #: In small letters, with hyphens.
     name: str
     version: str
-    #: Files by their paths in a wheel, without the folder with the facts about the package.
-    files: Mapping[str, Path] = field(repr=False)
-    #: Contents of the folder with the facts about the package (``*.dist-info``), by name.
-    facts: Mapping[str, bytes] = field(repr=False)
     #: Where it runs, as wheels say it: ``py3-none-any``; empty when it says nothing.
     tags: tuple[str, ...]
+    #: Whether it has compiled parts, by the names of its files.
+    is_compiled: bool
     #: Whether an index has it in this version, as far as one can tell.
     in_index: bool
     #: What it is made of, as a hash.
     key: str
+    #: How many files it has.
+    size: int
+    distribution: metadata.Distribution = field(repr=False, compare=False)
 
-    @property
-    def is_compiled(self) -> bool:
-        """Whether it has compiled parts, by the names of its files."""
-        return any(name.endswith(_COMPILED) for name in self.files)
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """The files of a package."""
+
+    #: By their paths in a wheel, without the folder with the facts about the package.
+    files: Mapping[str, Path]
+    #: Contents of the folder with the facts about the package (``*.dist-info``), by name.
+    facts: Mapping[str, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +133,7 @@ def distributions_named(name: str) -> list[str]:
 
 
 def package_of(distribution: metadata.Distribution) -> Package:
-    """What an installed distribution is made of.
+    """What an installed distribution is.
 
     Raises
     ------
@@ -136,17 +143,57 @@ def package_of(distribution: metadata.Distribution) -> Package:
     name = canonicalize_name(distribution.metadata["Name"])
     origin = distribution.read_text("direct_url.json")
     wheel = distribution.read_text("WHEEL") or ""
-    tags = tuple(line.partition(":")[2].strip() for line in wheel.splitlines() if line.startswith("Tag:"))
-    facts = _facts(distribution)
-    editable = origin is not None and json.loads(origin).get("dir_info", {}).get("editable", False)
-    files = _editable_files(name, distribution) if editable else _installed_files(name, distribution)
-    if editable:
+    if is_editable(distribution):
         # What pip wrote down is the wheel that leads to the checkout.
-        tags = ()
-        key = _hash(facts, {path: file.read_bytes() for path, file in sorted(files.items())})
+        tags: tuple[str, ...] = ()
+        contents = contents_of(distribution)
+        names = list(contents.files)
+        key = _hash(contents.facts, {path: file.read_bytes() for path, file in contents.files.items()})
     else:
-        key = _hash(facts, {"RECORD": (distribution.read_text("RECORD") or "").encode()})
-    return Package(name, distribution.version, files, facts, tags, origin is None, key)
+        tags = tuple(line.partition(":")[2].strip() for line in wheel.splitlines() if line.startswith("Tag:"))
+        names = _recorded(name, distribution)
+        key = _hash({"RECORD": "\n".join(names).encode(), "WHEEL": wheel.encode()})
+    compiled = any(item.endswith(_COMPILED) for item in names)
+    return Package(name, distribution.version, tags, compiled, origin is None, key, len(names), distribution)
+
+
+def is_editable(distribution: metadata.Distribution) -> bool:
+    """Whether a distribution is a checkout that is used where it is."""
+    origin = distribution.read_text("direct_url.json")
+    return origin is not None and bool(json.loads(origin).get("dir_info", {}).get("editable", False))
+
+
+def contents_of(distribution: metadata.Distribution) -> Contents:
+    """The files of an installed distribution.
+
+    Raises
+    ------
+    InvalidRequest
+        They are not known, or the modules of a checkout cannot be found.
+    """
+    name = canonicalize_name(distribution.metadata["Name"])
+    root = Path(str(distribution.locate_file("")))
+    stem = f"{wheel_name(name)}-{distribution.version}"
+    # Whoever installs the wheel writes these again.
+    written = {entry.name for entry in distribution.entry_points if entry.group in ("console_scripts", "gui_scripts")}
+    facts: dict[str, bytes] = {}
+    files: dict[str, Path] = {}
+    for path in map(PurePosixPath, _recorded(name, distribution)):
+        if path.parts[0].endswith(".dist-info"):
+            inner = "/".join(path.parts[1:])
+            if inner not in _OF_THE_INSTALLER and (root / path).is_file():
+                facts[inner] = (root / path).read_bytes()
+        elif path.name not in written and (place := _place_in_wheel(path, stem)) and (root / path).is_file():
+            files[place] = root / path
+    return Contents(_editable_files(name, distribution) if is_editable(distribution) else files, facts)
+
+
+def _recorded(name: str, distribution: metadata.Distribution) -> list[str]:
+    """Paths of all files, as the installer wrote them down. Asking for `files` of all packages takes seconds."""
+    record = distribution.read_text("RECORD")
+    if record is None:
+        raise InvalidRequest(f"nobody knows which files belong to {name} here; install it again with pip")
+    return [row[0] for row in csv.reader(record.splitlines()) if row]
 
 
 def _hash(*parts: Mapping[str, bytes]) -> str:
@@ -158,39 +205,12 @@ def _hash(*parts: Mapping[str, bytes]) -> str:
     return digest.hexdigest()[:20]
 
 
-def _facts(distribution: metadata.Distribution) -> dict[str, bytes]:
-    found: dict[str, bytes] = {}
-    for file in distribution.files or ():
-        inner = PurePosixPath(*file.parts[1:])
-        if file.parts[0].endswith(".dist-info") and len(file.parts) > 1 and str(inner) not in _OF_THE_INSTALLER:
-            path = Path(str(file.locate()))
-            if path.is_file():
-                found[str(inner)] = path.read_bytes()
-    if "METADATA" not in found:
-        found["METADATA"] = (distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or "").encode()
-    return found
-
-
-def _installed_files(name: str, distribution: metadata.Distribution) -> dict[str, Path]:
-    if distribution.files is None:
-        raise InvalidRequest(f"nobody knows which files belong to {name} here; install it again with pip")
-    found = {}
-    # Whoever installs the wheel writes these again.
-    written = {entry.name for entry in distribution.entry_points if entry.group in ("console_scripts", "gui_scripts")}
-    for file in distribution.files:
-        place = None if file.name in written else _place_in_wheel(file, f"{wheel_name(name)}-{distribution.version}")
-        path = Path(str(file.locate()))
-        if place is not None and path.is_file():
-            found[place] = path
-    return found
-
-
 def _place_in_wheel(file: PurePosixPath, stem: str) -> str | None:
     """Where the wheel of that name has a file that was installed there; None for what the installer made."""
-    if file.suffix == ".pyc" or file.parts[0].endswith(".dist-info"):
+    if file.suffix == ".pyc" or file.is_absolute():
         return None
     if file.parts[0] != "..":
-        return None if file.is_absolute() else str(file)
+        return str(file)
     outside = [part for part in file.parts if part != ".."]
     if outside[0] == "bin":
         return f"{stem}{SCRIPTS}{'/'.join(outside[1:])}"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from packaging.tags import sys_tags
 
-from towline.workers.environments.packages import SCRIPTS, Package, wheel_name
+from towline.workers.environments.packages import SCRIPTS, Package, contents_of, wheel_name
 
 #: The oldest time that archives can have.
 _TIME = (1980, 1, 1, 0, 0, 0)
@@ -54,13 +54,14 @@ def write_wheel(package: Package, folder: Path) -> Path:
         *(f"Tag: {tag}" for tag in tags_of(package)),
         "",
     ]
-    contents = {**package.facts, "WHEEL": "\n".join(lines).encode()}
+    found = contents_of(package.distribution)
+    facts_there = {**found.facts, "WHEEL": "\n".join(lines).encode()}
     rows = []
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as archive:
-        for name, file in package.files.items():
+        for name, file in found.files.items():
             executable = bool(file.stat().st_mode & 0o100)
             rows.append(_put(archive, name, _content(name, file), executable=executable))
-        for name, content in contents.items():
+        for name, content in facts_there.items():
             rows.append(_put(archive, f"{facts}/{name}", content))
         rows.append((f"{facts}/RECORD", "", ""))
         text = io.StringIO()

@@ -11,6 +11,7 @@ from towline.errors import TransferFailed
 from towline.workers.folder_deletion import delete_folders
 from towline.workers.remote.board import Board
 from towline.workers.remote.cancelling import claims_script
+from towline.workers.remote.environment_gate import EnvironmentGate
 from towline.workers.remote.evidence import Evidence, Question, evidence_script, read_evidence
 from towline.workers.remote.flights import Flight, Phase
 from towline.workers.remote.folders import Site
@@ -49,6 +50,7 @@ class Errands:
         self._board = board
         self._site = site
         self._transport = transport
+        self._gate = EnvironmentGate(site, transport)
         self._judge = Judge(board, site, gone_seconds)
         self._newest = time.monotonic()
         self._next_look = 0.0
@@ -69,6 +71,10 @@ class Errands:
         self._look()
         self._delete()
         return self._wait_seconds(time.monotonic())
+
+    def look_at_once(self) -> None:
+        """Do not wait for the time of the next look."""
+        self._next_look = 0.0
 
     def _wait_seconds(self, now: float) -> float | None:
         with self._board.changed:
@@ -104,8 +110,25 @@ class Errands:
             ][:_MOST_JOBS]
         if alone:
             self._send(alone, submit=False)
+        ready = self._without_held(ready)
         if ready:
             self._send(ready, submit=True)
+
+    @property
+    def environment_problem(self) -> str | None:
+        """Why Python jobs wait for another environment."""
+        return self._gate.problem
+
+    def _without_held(self, ready: list[Flight]) -> list[Flight]:
+        """Those whose Python there is one that can read them; the others wait."""
+        held = self._gate.held(ready)
+        if not held:
+            return ready
+        with self._board.changed:
+            for flight in ready:
+                if flight.key in held:
+                    flight.reason, flight.try_again_at = held[flight.key]
+        return [flight for flight in ready if flight.key not in held]
 
     def _send(self, flights: Sequence[Flight], *, submit: bool) -> None:
         try:

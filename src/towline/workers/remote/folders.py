@@ -14,6 +14,7 @@ from towline.errors import InvalidRequest
 from towline.on_worker import command
 from towline.on_worker.command_inputs import Written, inputs
 from towline.on_worker.isolation import JOB_VARIABLE, RUN_DIR_VARIABLE
+from towline.workers.environments.expectation import Expectation
 from towline.workers.plans import python_words
 from towline.workers.remote import job_scripts
 from towline.workers.remote.queues import Queue
@@ -37,6 +38,8 @@ class Site:
     python: str
     #: Command that runs a Python job in place of `python`, for containers; ``{}`` stands for the run folder.
     execution_cmd: str | None = None
+    #: What the environment of Python jobs has to have; None to let them go there unasked.
+    expected: Expectation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,8 @@ class Prepared:
 
     tree: Tree
     submission: Submission
+    #: Of a Python job, the shell lines around it.
+    python_setup: ShellSetup | None = None
 
 
 def submission_of(assignment: Assignment) -> Submission:
@@ -85,7 +90,8 @@ def prepare(assignment: Assignment, site: Site) -> Prepared:
     files[SCRIPT_FILE] = Content(site.queue.script(batch).encode(), 0o777)
     if isinstance(site.queue, ShellQueue):
         files[site.queue.extra_file] = site.queue.keeper_file(assignment.resources)
-    return Prepared(Tree(path, files), submission)
+    python_setup = None if assignment.payload_kind == "command" else assignment.shell or ShellSetup()
+    return Prepared(Tree(path, files), submission, python_setup)
 
 
 def _without_memory_limit(package: bytes) -> bytes:

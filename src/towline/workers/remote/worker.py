@@ -133,10 +133,11 @@ class RemoteWorker:
         """Whether the worker can be reached and why not, how many jobs run and wait, and how often it was asked."""
         with self._board.changed:
             phases = [flight.phase for flight in self._board.flights.values()]
-            problem = self._problem
+            problem, other = self._problem, self._errands.environment_problem
             reasons = {flight.key: flight.reason for flight in self._board.flights.values() if flight.reason}
         facts: dict[str, Any] = {
-            "problem": str(problem) if problem is not None else self._errands.scheduler_problem,
+            "problem": str(problem) if problem is not None else other or self._errands.scheduler_problem,
+            "environment_differs": problem is None and other is not None,
             "reason": problem.reason.value if isinstance(problem, ConnectionFailed) else None,
             "login_needed": isinstance(problem, LoginNeeded),
             "running": phases.count(Phase.RUNNING),
