@@ -30,7 +30,8 @@ CLOCK = """towline_clock() {
 
 _STARTED = """towline_clock; towline_began=$towline_now
 towline_text="{\\"pid\\":$$,\\"process_started_at\\":null,\\"at\\":$towline_began,\\"host\\":\\"$HOSTNAME\\"}"
-if ! (set -C; printf '%s' "$towline_text" >@STARTED@) 2>/dev/null; then
+set -C; { printf '%s' "$towline_text" >@STARTED@; } 2>/dev/null; towline_code=$?; set +C
+if [ $towline_code != 0 ]; then
   read -r towline_other <@STARTED@
   case $towline_other in *'"pid":null'*) trap - EXIT HUP INT TERM; exit 0;; esac
   # The scheduler starts it again: what its last run said of its end is not true any more.

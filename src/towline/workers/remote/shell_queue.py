@@ -109,6 +109,7 @@ class ShellQueue:
             variables=batch.variables,
             job_name=resources.job_name or batch.name,
             verbatim=resources.qverbatim,
+            last=batch.last,
         )
 
     def keeper_file(self, resources: Mapping[str, Any]) -> bytes:

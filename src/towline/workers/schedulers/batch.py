@@ -27,17 +27,23 @@ from towline.workers.schedulers.scheduler import (
 
 #: The job tells its own id, so that also a submission that nobody saw is recorded; and of two submissions of the same
 #: attempt, however they came about, only the first one runs.
+#: Of hundreds of short jobs at a time every process counts that is started for nothing but this.
 _SELF_RECORD = """towline_own_id={own_id}
 towline_claim={folder}/towline_queue_claim
-if ! (set -C; echo "$towline_own_id" >"$towline_claim") 2>/dev/null && [ -s "$towline_claim" ]; then
-  if [ "$(cat "$towline_claim")" != "$towline_own_id" ]; then
-    echo "towline: this attempt runs already as job $(cat "$towline_claim"); job $towline_own_id ends" >&2; exit 0
+set -C; {{ echo "$towline_own_id" >"$towline_claim"; }} 2>/dev/null; towline_code=$?; set +C
+if [ $towline_code != 0 ] && [ -s "$towline_claim" ]; then
+  read -r towline_other <"$towline_claim"
+  if [ "$towline_other" != "$towline_own_id" ]; then
+    echo "towline: this attempt runs already as job $towline_other; job $towline_own_id ends" >&2; exit 0
   fi
 fi
 {record}"""
 
-_RECORD = """echo "$towline_own_id ${{EPOCHSECONDS:-$(date +%s)}}" >{path}."$towline_own_id" && \\
-  mv -f {path}."$towline_own_id" {path}"""
+_RECORD = """towline_other=; {{ read -r towline_other towline_now <{path}; }} 2>/dev/null
+if [ "$towline_other" != "$towline_own_id" ]; then
+  echo "$towline_own_id ${{EPOCHSECONDS:-$(date +%s)}}" >{path}."$towline_own_id" && \\
+    mv -f {path}."$towline_own_id" {path}
+fi"""
 
 
 class BatchScheduler(abc.ABC):
@@ -83,6 +89,7 @@ class BatchScheduler(abc.ABC):
             batch.setup,
             variables=batch.variables,
             verbatim="\n".join([*directives, self._self_record(batch.run_dir)]),
+            last=batch.last,
         )
 
     def array_script(

@@ -17,8 +17,8 @@ from typing import Any, Protocol
 from towline.core.records import ShellSetup
 from towline.core.run_folder import SCRIPT_FILE
 
-#: In the run folder: ``<id of the scheduler> <seconds since the epoch>``, written by rename in the same command that
-#: submits, and once more by the job itself when it starts.
+#: In the run folder: ``<id of the scheduler> <seconds since the epoch>``, written in one piece in the same command that
+#: submits; where the job itself does not find it there when it starts, by the job. Empty, it says nothing.
 QUEUE_ID_FILE = "towline_queue_id"
 
 #: Seconds after which a submission of which nobody knows whether it was accepted, and which the scheduler does not
@@ -195,6 +195,8 @@ class BatchScript:
     #: A name for people.
     name: str = ""
     setup: ShellSetup = field(default_factory=ShellSetup)
+    #: Lines of towline after everything else, however the command ended.
+    last: Sequence[str] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
     resources: Mapping[str, Any] = field(default_factory=dict)
 

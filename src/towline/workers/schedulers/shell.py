@@ -108,6 +108,7 @@ def script(
     variables: Mapping[str, str] | None = None,
     job_name: str | None = None,
     verbatim: str | None = None,
+    last: Sequence[str] = (),
 ) -> str:
     """The script of a job. Its exit code is that of the command, and post_run runs also after a failure.
 
@@ -121,6 +122,8 @@ def script(
         Further variables, on top of those of `setup`.
     verbatim
         Lines for the top of the script.
+    last
+        Lines after post_run; they end by themselves.
 
     Raises
     ------
@@ -134,8 +137,8 @@ def script(
         lines.append(f"# {' '.join(job_name.split())}")
     lines += [verbatim] if verbatim else []
     lines.append(f"cd -- {shlex.quote(run_dir)} || exit 1")
-    if setup.post_run:
-        lines += _finally(setup.post_run)
+    if setup.post_run or last:
+        lines += _finally(setup.post_run, last)
     lines += setup.pre_run
     lines += [f"export {name}={shlex.quote(value)}" for name, value in exports.items()]
     lines += [f"module load {shlex.quote(module)} || exit 1" for module in setup.modules]
@@ -143,15 +146,17 @@ def script(
     return "\n".join(lines) + "\n"
 
 
-def _finally(post_run: Sequence[str]) -> list[str]:
+def _finally(post_run: Sequence[str], last: Sequence[str]) -> list[str]:
     # In a subshell, because an `exit` in it must not change the exit code of the job.
+    user_lines = ["( :", *post_run, ")"] if post_run else []
     return [
         "towline_finish() {",
         "towline_exit_code=$?",
         "trap - EXIT",
-        "( :",
-        *post_run,
-        ")",
+        *user_lines,
+        # Whatever the job or the user has set.
+        "set +eu",
+        *last,
         'exit "$towline_exit_code"',
         "}",
         "trap towline_finish EXIT",

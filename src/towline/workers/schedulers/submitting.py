@@ -3,7 +3,7 @@
 In the run folder of each:
 
 ``towline_queue_id``
-    The scheduler's id, by rename. Where it stands, nothing is submitted any more.
+    The scheduler's id. Where it stands, nothing is submitted any more.
 ``towline_submit.1``, ``.2``, …
     Created exclusively before each try, so that only one of several shells makes it. A try without an id (its shell was
     killed, the scheduler did not answer) may have been accepted: the job is looked for by its mark, and only when the
@@ -38,7 +38,8 @@ towline_say() { # outcome id time code text
 }
 towline_record() { # outcome id
   towline_now=${EPOCHSECONDS:-$(date +%s)}
-  printf '%s %s\n' "$2" "$towline_now" >"RECORD.$$" && mv -f "RECORD.$$" RECORD
+  # In one piece, so that nobody reads half of it; empty, it counts for nothing.
+  printf '%s %s\n' "$2" "$towline_now" >RECORD
   towline_say "$1" "$2" "$towline_now" "" ""
 }
 towline_claim() { set -C; { true >"towline_submit.$1"; } 2>/dev/null; towline_code=$?; set +C; return $towline_code; }
@@ -121,8 +122,9 @@ def submitting_script(dialect: str, submissions: Sequence[Submission], settle_se
 
 
 def limited(program: str) -> str:
-    """A command line that is ended when it takes too long, where there is `timeout`."""
-    return f"if command -v timeout >/dev/null; then timeout -k 5 {SUBMIT_TIMEOUT_SECONDS} {program}; else {program}; fi"
+    """The end of a shell that becomes a program, which is ended when it takes too long, where there is `timeout`."""
+    patience = f"timeout -k 5 {SUBMIT_TIMEOUT_SECONDS}"
+    return f"if command -v timeout >/dev/null; then exec {patience} {program}; else exec {program}; fi"
 
 
 def read_submissions(
