@@ -75,6 +75,10 @@ class NoSuchFlow(InvalidRequest):
     """No flow has this id."""
 
 
+class NoSuchBatch(InvalidRequest):
+    """No allocation of a batch worker has this id."""
+
+
 class IllegalMove(InvalidRequest):
     """The rules forbid this change of state."""
 

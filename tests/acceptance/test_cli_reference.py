@@ -1,6 +1,6 @@
 """Everything that a user of jobflow-remote may type is known here: done, or refused with a reason.
 
-Commands of batch workers and of the web page are not in this version.
+Commands of the web page are not in this version.
 """
 
 from collections.abc import Iterator
@@ -34,6 +34,9 @@ INTERVAL = "[INTERVAL] [NUM_INTERVALS]"
 
 REFERENCE = {
     "execution run": "[RUN_DIR]",
+    "batch list": f"{MOST} {VERBOSITY} --worker/-wk --state/-s --job-id/-jid --db-id/-did",
+    "batch info": "SELECTED_ID",
+    "batch delete": f"{YES} --state/-s --process-id/-pid --batch-uid/-bid --worker/-wk",
     "flow list": f"{MORE_FLOWS} {VERBOSITY} {SORT} {MOST} --count",
     "flow delete": f"{FLOWS} {YES_OR_FORCE} {WAIT} {BREAK} {VERBOSITY} --max/-m --output/-o --files/-fi --all/-a "
     "--keep-processes/-kp",

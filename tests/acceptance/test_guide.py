@@ -220,6 +220,7 @@ def test_the_schema_admits_what_towline_reads_and_refuses_what_it_refuses() -> N
 
 CLASSES = (
     model.Project,
+    model.BatchConfig,
     model.WorkerConfig,
     model.GatewayConfig,
     model.ExecutionConfig,

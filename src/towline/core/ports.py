@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, Protocol
 
-from towline.core.records import Assignment, Observation
+from towline.core.records import Assignment, BatchRecord, Observation
 
 
 class Step(str, Enum):
@@ -58,6 +58,16 @@ class Worker(Protocol):
 
     def close(self) -> None:
         """Let go of connections. Jobs go on running."""
+
+
+class Batches(Protocol):
+    """What a worker offers besides, when its jobs run inside allocations of a scheduler."""
+
+    def batch_news(self) -> Sequence[BatchRecord]:
+        """The allocations that changed and were not stored since."""
+
+    def batch_stored(self, records: Sequence[BatchRecord]) -> None:
+        """These records of :meth:`batch_news` are stored."""
 
 
 class Outputs(Protocol):

@@ -14,6 +14,7 @@ from towline.operations.workers import make_worker
 from towline.runner.retries import RetryPolicy
 from towline.runner.setup import Place, Setup
 from towline.store.documents import SqlOutputs
+from towline.workers.batch.worker import BatchWorker
 
 
 def outputs_of(project: Project) -> Callable[[str | None], Outputs]:
@@ -62,12 +63,13 @@ def _place(project: Project, name: str, config: WorkerConfig, previous: Place | 
     is_batch = config.batch is not None
     # The resources and shell lines of a batch worker are those of its allocations, not of each job in them.
     around = replace(config, pre_run=None, post_run=None) if is_batch else config
+    worker = make_worker(project, name, config, None if previous is None else previous.worker)
     return Place(
-        worker=make_worker(project, name, config, None if previous is None else previous.worker),
+        worker=worker,
         job_limit=config.job_limit,
         work_dir=config.work_dir,
         resources={} if is_batch else config.resources or {},
         shell=functools.partial(shell_setup, project, around),
         retry=None if config.retry is None else read_policy(config.retry, f"workers.{name}.retry"),
-        is_batch=is_batch,
+        batches=worker if isinstance(worker, BatchWorker) else None,
     )

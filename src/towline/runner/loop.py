@@ -8,14 +8,14 @@ instruction leaves a state from which the next one goes on.
 
 import logging
 import select
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import orjson
 
-from towline.core.ports import Step
-from towline.core.records import Observation
+from towline.core.ports import Batches, Step
+from towline.core.records import BatchRecord, Observation
 from towline.core.states import IN_FLIGHT
 from towline.errors import CommitUnknown, LeaseLost, RunnerKilled, StoreError
 from towline.runner import cancellations, packages
@@ -25,7 +25,7 @@ from towline.runner.prefetch import Prefetch
 from towline.runner.setup import Place, Setup
 from towline.runner.signs_of_life import LEASE_SECONDS, renewal_seconds
 from towline.runner.wake import Alarm
-from towline.store import jobs, leases
+from towline.store import batches, jobs, leases
 from towline.store.database import Database, Transaction
 
 logger = logging.getLogger(__name__)
@@ -174,7 +174,7 @@ class Loop:
             if self._clocks.write is None
             else min(self._clocks.renew_lease, self._clocks.write)
         )
-        if not urgent and not self._may_claim and now < due:
+        if not urgent and not self._may_claim and now < due and not self._batch_news():
             return False
         return self._write(seen) or urgent
 
@@ -289,7 +289,12 @@ class Loop:
             for name, place in self._setup.places.items():
                 free = self._free(name, place, transaction)
                 claimed[name] = jobs.claim(transaction, name, free, self._runner_id, self._only_job_id)
+            news = self._batch_news()
+            for _, records in news:
+                batches.save(transaction, records)
             self._renew_lease(transaction)
+        for source, records in news:
+            source.batch_stored(records)
         self._undigested.clear()
         self._clocks.write = None
         self._learn(seen)
@@ -305,6 +310,11 @@ class Loop:
             if batch:
                 self._hand_over(self._setup.places[name], batch)
         return any(claimed.values())
+
+    def _batch_news(self) -> list[tuple[Batches, Sequence[BatchRecord]]]:
+        """What workers tell of their allocations."""
+        sources = [place.batches for place in self._setup.places.values() if place.batches is not None]
+        return [(source, records) for source in sources if (records := source.batch_news())]
 
     def _free(self, name: str, place: Place, transaction: Transaction) -> int:
         if place.job_limit == 0:

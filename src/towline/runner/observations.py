@@ -123,7 +123,7 @@ class Digestion:
     def _target(self, held: Held, observation: Observation) -> JobState | None:
         target = _TARGETS.get(observation.event)
         place = self._setup.places.get(held.job.worker)
-        if target is not None and place is not None and place.is_batch:
+        if target is not None and place is not None and place.batches is not None:
             return _BATCH_STATES.get(target, target)
         return target
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from towline.core.ports import Outputs, Worker
+from towline.core.ports import Batches, Outputs, Worker
 from towline.core.records import ShellSetup
 from towline.core.retry_policy import Rule
 from towline.runner.retries import RetryPolicy
@@ -26,8 +26,8 @@ class Place:
     shell: Callable[[str | Mapping[str, Any] | None], ShellSetup]
     #: When jobs without a policy of their own run again after a failure; None leaves it to the project.
     retry: Mapping[str, Rule] | None = None
-    #: Whether its jobs run inside allocations.
-    is_batch: bool = False
+    #: The same worker, when its jobs run inside allocations.
+    batches: Batches | None = None
 
 
 @dataclass(frozen=True, slots=True)

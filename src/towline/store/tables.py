@@ -288,6 +288,26 @@ runner = Table(
     sqlite_autoincrement=True,
 )
 
+#: Allocations of batch workers, as far as the runner was told of them.
+batch = Table(
+    "batch",
+    metadata,
+    Column("uid", TEXT, primary_key=True),
+    Column("worker", TEXT, nullable=False),
+    # Id of the scheduler; jobs that ran in it have the same.
+    Column("process_id", TEXT),
+    Column("state", TEXT, nullable=False),
+    Column("folder", TEXT, nullable=False),
+    Column("created_at", REAL, nullable=False),
+    Column("started_at", REAL),
+    Column("ended_at", REAL),
+    Column("pinged_at", REAL),
+    Column("reason", TEXT),
+    Column("jobs_ended", WHOLE, nullable=False, server_default=text("0")),
+    Column("updated_at", REAL, nullable=False),
+    Index("batch_by_time", "created_at"),
+)
+
 #: Documents of the SQL job store: outputs of jobs (collection "outputs") and its additional stores (one each).
 #: `uuid` is the document's own uuid or blob_uuid, and `job_index` its index, for finding it without reading the body.
 document = Table(

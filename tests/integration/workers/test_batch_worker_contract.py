@@ -61,7 +61,7 @@ class TestBatchOnSlurm(WorkerContract):
             str(tmp_path / "spool"),
             str(tmp_path / "allocations"),
             1,
-            resources={"account": ACCOUNT, "nodes": 1, "ntasks": 2, "time": "00:05:00"},
+            resources={"account": ACCOUNT, "nodes": 1, "ntasks": 2, "mem": 1500, "time": "00:05:00"},
             max_wait=20,
             grace_seconds=0.3,
         )

@@ -41,8 +41,8 @@ def test_generated_files_are_valid_and_change_no_default(home: Path, file_format
 def test_the_full_file_has_every_key_with_its_meaning(home: Path) -> None:
     text = project_text("a", "yaml", home, full=True)
     schema = project_json_schema()
-    # A project without hooks shows none of their keys.
-    parts = [schema, *(part for name, part in schema["$defs"].items() if name != "HookConfig")]
+    # A project without hooks, gateways and batch workers shows none of their keys.
+    parts = [schema, *(part for name, part in schema["$defs"].items() if name not in ("HookConfig", "BatchConfig"))]
     for part in parts:
         for key in part["properties"]:
             assert f"{key}:" in text or key == "JOB_STORE"
@@ -166,7 +166,17 @@ def test_what_is_wrong_is_said_with_its_place(home: Path, text: str, expected: s
         ("workers: {w: {type: separated_transfer}}\n", "type 'separated_transfer' is not available"),
         ("workers: {w: {scheduler_type: {'@class': X}}}\n", "a serialized scheduler is not available"),
         ("workers: {w: {scheduler_type: slum}}\n", "scheduler_type: 'slum' is not possible: did you mean slurm?"),
-        ("workers: {w: {batch: {jobs_handle_dir: /x}}}\n", "workers.w.batch: a batch worker is not available"),
+        ("workers: {w: {batch: {jobs_handle_dir: /x}}}\n", "workers.w.max_jobs: is missing; a batch worker needs it"),
+        ("workers: {w: {max_jobs: 1, batch: {work_dir: x}}}\n", "workers.w.batch.work_dir: is 'x'; give the absolute"),
+        (
+            "workers: {w: {max_jobs: 1, batch: {work_dir: /x, jobs_handle_dir: /x}}}\n",
+            "workers.w.batch.work_dir: is the same folder as jobs_handle_dir",
+        ),
+        ("workers: {w: {max_jobs: 1, batch: {max_time: 5}}}\n", "workers.w.batch.max_wait: is 60, longer than max_time"),
+        (
+            "workers: {w: {max_jobs: 1, execution: pooled, batch: {}}}\n",
+            "workers.w.execution: `pooled` is not possible on a batch worker",
+        ),
         ("workers: {w: {execution_cmd: 'podman run'}}\n", "workers.w.execution_cmd: has no {}, which stands for"),
         ("workers: {w: {execution_cmd: 'jf execution run {}', scheduler_type: slurm}}\n", "is jobflow-remote's"),
         ("workers: {w: {type: remote, work_dir: /x}}\n", "workers.w.host: is missing"),

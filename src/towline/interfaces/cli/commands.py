@@ -145,6 +145,14 @@ COMMANDS = Branch(
                 "logout": Leaf("worker.logout", "End the connection to a worker."),
             },
         ),
+        "batch": Branch(
+            "Allocations of batch workers, with many jobs in each.",
+            {
+                "list": Leaf("batch.list", "List allocations, the newest first."),
+                "info": Leaf("batch.info", "One allocation and its jobs."),
+                "delete": Leaf("batch.delete", "Forget records of allocations."),
+            },
+        ),
         "project": Branch(
             "Projects: configurations with their own queue.",
             {

@@ -10,7 +10,7 @@ from towline.errors import InvalidRequest
 
 _THE_RUNNER = "the runner does this in one transaction; Runner(project_name).run_one_job(db_id=...) runs a single job"
 _NO_LOCKS = "there are no locks: every change is one transaction. Call the action itself, such as stop_job or rerun_job"
-_NO_BATCHES = "no worker of this version is a batch worker"
+_BATCHES = "the runner keeps the records of batch processes; get_batches() and `tow batch list` show them"
 _INDEXES = "the indexes of the queue belong to its schema; get_jobstore().ensure_index(path) makes one for outputs"
 _HEARTBEAT = "a runner keeps a lease by its heartbeat; get_running_runner() and `tow runner status` show it"
 
@@ -50,12 +50,11 @@ class AbsentMethods:
     lock_job_for_update = _absent("lock_job_for_update", _NO_LOCKS)
     lock_job_flow = _absent("lock_job_flow", _NO_LOCKS)
 
-    get_batch_process_id = _absent("get_batch_process_id", _NO_BATCHES)
-    add_batch_process = _absent("add_batch_process", _NO_BATCHES)
-    update_job_in_batch = _absent("update_job_in_batch", _NO_BATCHES)
-    set_running_batch_process = _absent("set_running_batch_process", _NO_BATCHES)
-    set_finished_batch_process = _absent("set_finished_batch_process", _NO_BATCHES)
-    fix_batch_doc_jobs = _absent("fix_batch_doc_jobs", _NO_BATCHES)
+    add_batch_process = _absent("add_batch_process", _BATCHES)
+    update_job_in_batch = _absent("update_job_in_batch", _BATCHES)
+    set_running_batch_process = _absent("set_running_batch_process", _BATCHES)
+    set_finished_batch_process = _absent("set_finished_batch_process", _BATCHES)
+    fix_batch_doc_jobs = _absent("fix_batch_doc_jobs", _BATCHES)
 
     ping_running_runner = _absent("ping_running_runner", _HEARTBEAT)
     get_runner_pings = _absent("get_runner_pings", _HEARTBEAT)

@@ -103,7 +103,7 @@ class ProjectQueue:
     ) -> JobFilter:
         return selection.job_filter(
             self._opened,
-            job_ids=_pairs(job_ids),
+            job_ids=pairs_of(job_ids),
             db_ids=listed(db_ids),
             flow_ids=listed(flow_ids),
             states=states_of(JobState, states),
@@ -205,7 +205,8 @@ def projected(document: dict[str, Any], fields: Fields) -> dict[str, Any]:
     return Projection(fields)(document)
 
 
-def _pairs(value: JobIds) -> list[tuple[str, int]]:
+def pairs_of(value: JobIds) -> list[tuple[str, int]]:
+    """One ``(uuid, index)`` or several as a list."""
     if value is None:
         return []
     # One pair, or several.

@@ -1,4 +1,4 @@
-"""The runner record, batches and the database, for scripts; methods are named as in jobflow-remote."""
+"""The runner record and the database, for scripts; methods are named as in jobflow-remote."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -15,7 +15,6 @@ from towline.operations.controller.queue import (
     JobIds,
     JobStates,
     ProjectQueue,
-    Sorting,
     Texts,
     states_of,
 )
@@ -131,38 +130,6 @@ class Upkeep(ProjectQueue):
         if given and all(isinstance(state, FlowState) for state in given):
             return count_trends(self._opened, states_of(FlowState, given), span, num_intervals, interval_timezone)
         return count_trends(self._opened, states_of(JobState, given), span, num_intervals, interval_timezone)
-
-    def get_batches(
-        self,
-        process_id: Texts = None,
-        batch_uid: Texts = None,
-        worker: Texts = None,
-        batch_state: Texts = None,
-        job_ids: JobIds = None,
-        db_ids: Texts = None,
-        limit: int = 20,
-        sort: Sorting = None,
-    ) -> list[Mapping[str, Any]]:
-        """Batch processes: none, because no worker of this version is a batch worker."""
-        return []
-
-    def count_batches(
-        self,
-        process_id: Texts = None,
-        batch_uid: Texts = None,
-        worker: Texts = None,
-        batch_state: Texts = None,
-        job_ids: JobIds = None,
-        db_ids: Texts = None,
-    ) -> int:
-        """Number of batch processes: 0, because no worker of this version is a batch worker."""
-        return 0
-
-    def delete_batches(
-        self, process_id: Texts = None, batch_uid: Texts = None, worker: Texts = None, batch_state: Texts = None
-    ) -> int:
-        """Forget batch processes; return their number: 0, because there are none."""
-        return 0
 
     def backup_dump(
         self,

@@ -68,6 +68,14 @@ class Allocation:
         return f"its allocation {name} ended before it did{said}"
 
 
+class _AllocationErrands(Errands):
+    """The rounds of the allocations."""
+
+    def look_at_once(self) -> None:
+        """Do not wait for the time of the next look."""
+        self._next_look = 0.0
+
+
 class Allocations:
     """All allocations of a worker."""
 
@@ -79,7 +87,7 @@ class Allocations:
         self._batch = batch
         self._site = Site(worker, batch.allocations, batch.queue, python)
         self._board = Board()
-        self._errands = Errands(self._board, self._site, transport, 1 << 20, gone_seconds)
+        self._errands = _AllocationErrands(self._board, self._site, transport, 1 << 20, gone_seconds)
         self._by_key: dict[str, Allocation] = {}
         self._by_uid: dict[str, Allocation] = {}
         self._rest_until = 0.0
@@ -111,16 +119,17 @@ class Allocations:
         """The allocation of this uid."""
         return self._by_uid.get(uid)
 
-    def take_news(self) -> list[BatchRecord]:
-        """Records that changed since the last call."""
+    def news(self) -> list[BatchRecord]:
+        """Records that changed and were not stored since."""
         with self._board.changed:
-            news, self._news = list(self._news.values()), {}
-        return news
+            return list(self._news.values())
 
-    @property
-    def has_news(self) -> bool:
-        """Whether :meth:`take_news` would give anything."""
-        return bool(self._news)
+    def stored(self, records: Sequence[BatchRecord]) -> None:
+        """These are stored."""
+        with self._board.changed:
+            for record in records:
+                if self._news.get(record.uid) is record:
+                    del self._news[record.uid]
 
     def adopt(self, uid: str) -> Allocation:
         """Find out about an allocation that an earlier runner submitted."""
@@ -173,6 +182,11 @@ class Allocations:
             rest = self._rest_until - time.monotonic()
             wait_seconds = rest if wait_seconds is None else min(rest, wait_seconds)
         return wait_seconds
+
+    def look_now(self) -> None:
+        """Look at them, whether or not it is time for that: jobs that began in one tell that it has."""
+        self._errands.look_at_once()
+        self.round()
 
     def see_lives(self, lives: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
         """Take in signs of life."""

@@ -178,13 +178,18 @@ class BatchErrands(Errands):
 
     def _attribute(self, flights: Sequence[Flight], evidence: dict[str, Evidence]) -> None:
         """Note in which allocation jobs began."""
+        begun = [
+            (flight, found.batch.rpartition(".")[0])
+            for flight in flights
+            if (found := evidence.get(flight.key)) is not None and found.batch is not None
+        ]
+        known = {uid: self.allocations.adopt(uid) for uid in {uid for _, uid in begun}}
+        if any(item.process_id is None for item in known.values()):
+            self.allocations.look_now()
         with self._board.changed:
-            for flight in flights:
-                found = evidence.get(flight.key)
-                name = None if found is None else found.batch
-                if name is not None:
-                    flight.batch = name.rpartition(".")[0]
-                    flight.queue_id = self.allocations.adopt(flight.batch).process_id or flight.queue_id
+            for flight, uid in begun:
+                flight.batch = uid
+                flight.queue_id = known[uid].process_id or flight.queue_id
 
     def _judge_interrupted(self, flights: Sequence[Flight], evidence: dict[str, Evidence]) -> bool:
         """End jobs that began in an allocation that is over, and left no record."""

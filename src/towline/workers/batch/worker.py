@@ -41,12 +41,12 @@ class BatchWorker(RemoteWorker):
         """The number of jobs is not limited here, and that of allocations makes another worker."""
 
     def batch_news(self) -> Sequence[BatchRecord]:
-        """Allocations that changed since the last call."""
-        return self._allocations.take_news()
+        """The allocations that changed and were not stored since."""
+        return self._allocations.news()
 
-    def has_batch_news(self) -> bool:
-        """Whether :meth:`batch_news` would give anything."""
-        return self._allocations.has_news
+    def batch_stored(self, records: Sequence[BatchRecord]) -> None:
+        """These records of :meth:`batch_news` are stored."""
+        self._allocations.stored(records)
 
     def status(self) -> Mapping[str, Any]:
         """As of every remote worker, with the number of allocations."""

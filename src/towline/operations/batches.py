@@ -1,0 +1,145 @@
+"""Allocations of batch workers, as the runner was told of them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from towline.errors import InvalidRequest, NoSuchBatch
+from towline.operations.selection import job_filter
+from towline.store import batches
+from towline.store.batches import BatchFilter, StoredBatch
+
+if TYPE_CHECKING:
+    from towline.operations.compose import OpenProject
+
+
+class BatchState(str, Enum):
+    """How far an allocation is."""
+
+    SUBMITTED = "SUBMITTED"  #: waits in the queue of its scheduler
+    RUNNING = "RUNNING"
+    FINISHED = "FINISHED"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchJob:
+    """A job that ran, or runs, in an allocation."""
+
+    db_id: str
+    uuid: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchDoc:
+    """One allocation."""
+
+    batch_uid: str
+    #: Id of the scheduler.
+    process_id: str | None
+    batch_state: BatchState
+    worker: str
+    #: Jobs whose newest attempt began in it.
+    jobs: tuple[BatchJob, ...]
+    created_on: datetime
+    updated_on: datetime
+    start_time: datetime | None
+    end_time: datetime | None
+    last_ping_time: datetime | None
+    #: Its folder on the worker.
+    run_dir: str
+    #: Why it ended.
+    reason: str | None
+    #: How many jobs its pilots ran to their ends, earlier attempts included.
+    jobs_ended: int
+
+
+def batch_filter(
+    opened: "OpenProject",
+    *,
+    process_ids: Iterable[str] = (),
+    batch_uids: Iterable[str] = (),
+    workers: Iterable[str] = (),
+    states: Iterable[BatchState] = (),
+    job_ids: Iterable[str | tuple[str, int]] = (),
+    db_ids: Iterable[str] = (),
+) -> BatchFilter:
+    """A filter from ids as users type them.
+
+    Raises
+    ------
+    InvalidRequest
+        A job id is not UUID:INDEX, or a db_id is none.
+    """
+    wanted = job_filter(opened, job_ids=job_ids, db_ids=db_ids, may_be_missing=True)
+    if any(index is None for _, index in wanted.job_ids):
+        raise InvalidRequest("the index of a job is missing; write UUID:INDEX")
+    return BatchFilter(
+        uids=tuple(batch_uids),
+        process_ids=tuple(process_ids),
+        workers=tuple(workers),
+        states=tuple(state.value for state in states),
+        job_ids=tuple((uuid, int(index or 0)) for uuid, index in wanted.job_ids),
+        job_rows=tuple(wanted.db_ids),
+    )
+
+
+def list_batches(opened: "OpenProject", wanted: BatchFilter, limit: int = 20) -> list[BatchDoc]:
+    """Allocations, the newest first; 0 is all of them."""
+    found = batches.find(opened.database, wanted, limit)
+    jobs = batches.jobs_of(opened.database, found)
+    return [_document(opened, item, jobs[item.record.uid]) for item in found]
+
+
+def one_batch(opened: "OpenProject", selected_id: str) -> BatchDoc:
+    """The allocation with this id of its scheduler, or this uid or beginning of one.
+
+    Raises
+    ------
+    NoSuchBatch
+        There is none, or there are several.
+    """
+    found = batches.find(opened.database, BatchFilter(process_ids=(selected_id,))) or [
+        item for item in batches.find(opened.database, BatchFilter()) if item.record.uid.startswith(selected_id)
+    ]
+    if len(found) != 1:
+        what = "no allocation has" if not found else f"{len(found)} allocations have"
+        raise NoSuchBatch(f"{what} the id {selected_id!r}; `tow batch list` shows the newest ones")
+    jobs = batches.jobs_of(opened.database, found)
+    return _document(opened, found[0], jobs[found[0].record.uid])
+
+
+def count_batches(opened: "OpenProject", wanted: BatchFilter) -> int:
+    """How many there are."""
+    return batches.count(opened.database, wanted)
+
+
+def delete_batches(opened: "OpenProject", wanted: BatchFilter) -> int:
+    """Forget records of allocations; nothing is cancelled. Return how many."""
+    with opened.database.transaction() as transaction:
+        return batches.delete(transaction, wanted)
+
+
+def _document(opened: "OpenProject", found: StoredBatch, jobs: list[tuple[int, str, int]]) -> BatchDoc:
+    record = found.record
+    return BatchDoc(
+        batch_uid=record.uid,
+        process_id=record.process_id,
+        batch_state=BatchState(record.state),
+        worker=record.worker,
+        jobs=tuple(BatchJob(opened.db_id(number), uuid, index) for number, uuid, index in jobs),
+        created_on=datetime.fromtimestamp(record.created_at, UTC),
+        updated_on=datetime.fromtimestamp(found.updated_at, UTC),
+        start_time=_moment(record.started_at),
+        end_time=_moment(record.ended_at),
+        last_ping_time=_moment(record.pinged_at),
+        run_dir=record.folder,
+        reason=record.reason,
+        jobs_ended=record.jobs_ended,
+    )
+
+
+def _moment(at: float | None) -> datetime | None:
+    return None if at is None else datetime.fromtimestamp(at, UTC)
