@@ -4,7 +4,7 @@ import difflib
 from pathlib import Path
 
 from towline.configuration.defaults import DEFAULT_PROJECT, default_project
-from towline.configuration.files import name_in, project_paths, read_document, read_project
+from towline.configuration.files import name_in, project_paths, read_project, written_name
 from towline.configuration.model import Project
 from towline.errors import ProjectUndefined, ProjectUnreadable
 from towline.settings import Settings, load_settings
@@ -53,7 +53,7 @@ def find_project(name: str | None, settings: Settings) -> Path | None:
 
 def _find_named(name: str, paths: list[Path], home: Path) -> Path | None:
     # A file named like the project is believed first, so that no other file is read; if it is broken, say so.
-    found = [path for path in paths if path.stem == name and str(read_document(path).get("name", name)) == name]
+    found = [path for path in paths if path.stem == name and str(written_name(path) or name) == name]
     if not found:
         found = [path for path in paths if name_in(path) == name]
     if len(found) > 1:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from towline.configuration import checked
 from towline.configuration.defaults import completed
 from towline.configuration.documents import FORMATS, changed, line_of, parse, read_text, render, write_text
 from towline.configuration.model import Project
@@ -39,17 +40,6 @@ def project_paths(home: Path) -> list[Path]:
     return [path for path in paths if path.suffix in FORMATS and not path.name.startswith(hidden) and path.is_file()]
 
 
-def read_document(path: Path) -> dict[str, Any]:
-    """Keys and values of a project file, as they stand there.
-
-    Raises
-    ------
-    ProjectUnreadable
-        The file cannot be read or parsed.
-    """
-    return parse(read_text(path), path)
-
-
 def read_project(path: Path) -> Project:
     """The project in a file.
 
@@ -59,7 +49,13 @@ def read_project(path: Path) -> Project:
         The file cannot be parsed, has unknown keys or impossible values, or asks for something that this version of
         towline cannot do. The message has one line for each problem, with its place.
     """
-    return parse_project(read_text(path), path)
+    text = read_text(path)
+    project = checked.recall(path, text)
+    if project is None:
+        project = parse_project(text, path)
+        checked.remember(path, text, project)
+    object.__setattr__(project, "source", path)  # set here and in parse_project only; see the model
+    return project
 
 
 def parse_project(text: str, path: Path) -> Project:
@@ -73,7 +69,7 @@ def parse_project(text: str, path: Path) -> Project:
     project, problems = _validated(parse(text, path), path.parent)
     if project is None:
         raise ProjectUnreadable(_message(path, text, problems))
-    object.__setattr__(project, "source", path)  # the only place that sets it; see the model
+    object.__setattr__(project, "source", path)
     return project
 
 
@@ -96,10 +92,23 @@ def checked_project(document: Mapping[str, Any], home: Path) -> Project:
 def name_in(path: Path) -> str | None:
     """The name inside a project file; None when the file cannot be read or has none."""
     try:
-        name = read_document(path).get("name")
+        name = written_name(path)
     except ProjectUnreadable:
         return None
     return str(name) if isinstance(name, str | int) else None
+
+
+def written_name(path: Path) -> object:
+    """What a project file has as its name; None when it has none.
+
+    Raises
+    ------
+    ProjectUnreadable
+        The file cannot be read or parsed.
+    """
+    text = read_text(path)
+    project = checked.recall(path, text)
+    return parse(text, path).get("name") if project is None else project.name
 
 
 def scan(home: Path) -> list[ProjectFile]:

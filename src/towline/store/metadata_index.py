@@ -11,7 +11,6 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from hashlib import blake2b
 from typing import Any
 
 import orjson
@@ -166,6 +165,9 @@ def _hashed(path: str, kind: str, value: Any) -> int | None:
         if not math.isfinite(number):
             return None
         text = f"n{number + 0.0!r}"
+    # Costs milliseconds at every command, and few look for metadata.
+    from hashlib import blake2b
+
     digest = blake2b(f"{path}\0{text}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
     token = int.from_bytes(digest, "big", signed=True)
     return token if token not in (LOOK, LOOK_AT_FLOW) else 2
