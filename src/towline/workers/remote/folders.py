@@ -71,19 +71,17 @@ def prepare(assignment: Assignment, site: Site) -> Prepared:
         assignment = replace(assignment, package=_without_memory_limit(assignment.package))
     files: dict[str, Source] = {JOB_FILE: assignment.package}
     if assignment.payload_kind == "command":
-        words, variables, setup = _command(assignment, site, files)
+        words, variables, (setup, last) = _command(assignment, site, files)
     else:
-        words, variables, setup = (
-            python_words(site.python, site.execution_cmd, assignment.run_dir),
-            {},
-            _around(assignment, site, ()),
-        )
+        words, variables = python_words(site.python, site.execution_cmd, assignment.run_dir), {}
+        setup, last = _around(assignment, site, ())
     batch = BatchScript(
         run_dir=assignment.run_dir,
         mark=submission.mark,
         command=words,
         name=assignment.name,
         setup=setup,
+        last=last,
         variables={**variables, JOB_VARIABLE: assignment.key, RUN_DIR_VARIABLE: assignment.run_dir},
         resources=_without_output(assignment.resources) if site.queue.spools_output else assignment.resources,
     )
@@ -119,12 +117,12 @@ def _relative(run_dir: str, work_dir: str) -> str:
 
 def _command(
     assignment: Assignment, site: Site, files: dict[str, Source]
-) -> tuple[list[str], Mapping[str, str], ShellSetup]:
+) -> tuple[list[str], Mapping[str, str], tuple[ShellSetup, tuple[str, ...]]]:
     found = command.parse(assignment.package)
     command.check(found)
     # The others the job brings itself, from where they are on its side.
     written = [item for item in inputs(found) if isinstance(item, Written)]
-    files.update({item.name: Content(item.data, item.mode | 0o066) for item in written if item.data is not None})
+    files.update({item.name: Content(item.data, item.mode) for item in written if item.data is not None})
     empty = tuple(f"mkdir -p -- {shlex.quote(f'./{item.name}')}" for item in written if item.data is None)
     payload = found.payload
     patterns, codes = payload.get("outputs") or (), payload.get("success_exit_codes") or (0,)
@@ -132,19 +130,17 @@ def _command(
     return command.arguments(found), command.environment(found), _around(assignment, site, listing, empty)
 
 
-def _around(assignment: Assignment, site: Site, listing: tuple[str, ...], before: tuple[str, ...] = ()) -> ShellSetup:
-    """The shell lines around the job, with those of towline: first of all, and last of all."""
+def _around(
+    assignment: Assignment, site: Site, listing: tuple[str, ...], before: tuple[str, ...] = ()
+) -> tuple[ShellSetup, tuple[str, ...]]:
+    """The shell lines around the job, with those of towline: first of all, and, apart, last of all."""
     given = assignment.shell or ShellSetup()
-    user_lines = ("(", *given.post_run, ")") if given.post_run else ()
     if isinstance(site.queue, ShellQueue):
-        return replace(given, pre_run=(*before, *given.pre_run), post_run=(*user_lines, *listing))
+        return replace(given, pre_run=(*before, *given.pre_run)), listing
     printed = output_files(assignment.resources)
     tails = job_scripts.tail_lines(assignment.run_dir, *printed)
     if site.queue.spools_output:
         # Written directly, so that it can be followed, and is there when the job has ended.
         before = (f"exec >>{shlex.quote(printed[0])} 2>>{shlex.quote(printed[1])}", *before)
-    return replace(
-        given,
-        pre_run=(*job_scripts.started_lines(), *before, *given.pre_run),
-        post_run=(*user_lines, *listing, *tails, *job_scripts.exit_lines(assignment.run_dir)),
-    )
+    setup = replace(given, pre_run=(*job_scripts.started_lines(), *before, *given.pre_run))
+    return setup, (*listing, *tails, *job_scripts.exit_lines(assignment.run_dir))
