@@ -1,12 +1,15 @@
 """Watching a simulation: what its jobs do, and how far the solver has come."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from towline.core.states import JobState
-from towline.errors import InvalidRequest, WaitTimedOut
+from towline.errors import ConfigurationError, InvalidRequest, WaitTimedOut
+from towline.operations.compose import open_project
+from towline.operations.job_waits import waits_for
+from towline.operations.jobs import JobFilter, list_jobs
 from towline.operations.simulation_sweeps import SubmittedSweep
 from towline.operations.simulations import Submitted, wait_for
 from towline.operations.waiting import Waited
@@ -16,6 +19,9 @@ from towline.simulations.run_directory import METADATA, RECORD, find_files, read
 
 #: How long to wait between two looks at the logs.
 _LOOK_SECONDS = 0.5
+#: How long what a run waits for is told without asking again.
+_ASK_SECONDS = 2.0
+_AWAITING = frozenset({JobState.READY, JobState.CHECKED_OUT, JobState.UPLOADED, JobState.SUBMITTED})
 #: Of a log, so much at its end is enough to see the step.
 _TAIL_BYTES = 20_000
 
@@ -38,6 +44,8 @@ class Watched:
     states: Mapping[JobState, int]
     #: Of the runs that are under way.
     steps: tuple[Step, ...] = field(default=())
+    #: What runs wait for that could start, in sentences.
+    waits: tuple[str, ...] = field(default=())
 
 
 def follow(
@@ -53,6 +61,8 @@ def follow(
     deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
     folders = [submitted.folder] if isinstance(submitted, Submitted) else list(submitted.members)
     states: dict[JobState, int] = {}
+    waits: tuple[str, ...] = ()
+    asked = -_ASK_SECONDS
 
     def keep(found: Mapping[JobState, int]) -> None:
         states.clear()
@@ -66,17 +76,43 @@ def follow(
             if deadline is not None and time.monotonic() >= deadline:
                 raise
         steps = [step for folder in folders if (step := step_of(folder)) is not None]
-        tell(Watched(dict(states), tuple(steps)))
+        if time.monotonic() - asked >= _ASK_SECONDS:
+            waits, asked = waits_of(folders), time.monotonic()
+        tell(Watched(dict(states), tuple(steps), waits))
+
+
+def waits_of(folders: Sequence[Path]) -> tuple[str, ...]:
+    """What keeps the first of the runs that could start from it, in sentences; the others wait for the same.
+
+    The turn in a queue, with the reason that its scheduler gives, or a worker that does not answer, and why. Nothing if
+    the queue of the runs is not on this machine.
+    """
+    try:
+        with open_project(read_json(folders[0] / METADATA)["project"]) as opened:
+            for folder in folders:
+                filter_ = JobFilter(metadata={"simulation": _newest(folder).name}, states=tuple(_AWAITING))
+                for job in list_jobs(opened, filter_):
+                    waits = waits_for(opened, job)
+                    if waits:
+                        return waits
+    except ConfigurationError:
+        return ()
+    return ()
+
+
+def _newest(folder: Path) -> Path:
+    record = read_json(folder / RECORD)
+    while record.get("next_attempt"):
+        folder = folder.parent / record["next_attempt"]
+        record = read_json(folder / RECORD)
+    return folder
 
 
 def step_of(folder: Path) -> Step | None:
     """Where the newest attempt of a run is; None before its first step and after its end."""
     try:
-        record = read_json(folder / RECORD)
-        while record.get("next_attempt"):
-            folder = folder.parent / record["next_attempt"]
-            record = read_json(folder / RECORD)
-        if record.get("status") != "pending":
+        folder = _newest(folder)
+        if read_json(folder / RECORD).get("status") != "pending":
             return None
         case = read_case(read_json(folder / METADATA)["case"])
         files = find_files(folder, str(case["run_name"]))

@@ -1,5 +1,6 @@
 """Sweeps as a user asks for them: many simulations side by side, resumed, judged together."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from towline.simulations import registry
 from towline.simulations.cases import read_finding
 from towline.simulations.config_env import ConfigEnv
 from towline.simulations.moose.launching import Launch
+from towline.simulations.moose.refinement import Refinement, refined
 from towline.simulations.run_directory import (
     METADATA,
     RECORD,
@@ -64,19 +66,69 @@ def submit_sweep(
     for planned in members:
         refuse_errors(planned, force=force)
     config = configuration() if config is None else config
-    made = create(runs_folder(config), name, f"sweep_{members[0].case.physics}", datetime.now(UTC))
-    document = {
-        "sweep_id": made.run_id,
-        "physics": members[0].case.physics,
-        "asked": dict(asked or {}),
-        "created": datetime.now(UTC).isoformat(),
-        "backend_name": backend_name,
-        "sentence": sentence,
-        "attempts": attempts,
-    }
+    folder = _make_folder(
+        runs_folder(config),
+        name,
+        "sweep",
+        members[0].case.physics,
+        {"asked": dict(asked or {}), "backend_name": backend_name, "sentence": sentence, "attempts": attempts},
+    )
+    append_event(folder, "created", members=len(members))
+    return _submit_members(folder, [*members], (), config, project)
+
+
+def submit_refinement(
+    folder: Path, what: str, *, config: ConfigEnv | None = None, project: str | None = None
+) -> SubmittedSweep:
+    """Make a run once more with half the cells, or half the time steps, and judge both together: check C1.
+
+    Parameters
+    ----------
+    folder
+        Of a run that was judged.
+    what
+        ``mesh`` or ``time-step``.
+
+    Raises
+    ------
+    InvalidRequest
+        It is no run that ended, it cannot be refined, or it was made with another solver.
+    """
+    if is_sweep(folder):
+        raise InvalidRequest(f"{folder.name} is a sweep; name one of its runs to refine that")
+    found = outcome(folder)
+    if found.status != "done":
+        raise InvalidRequest(f"{found.folder.name} is {found.status}; only a run that ended well can be refined")
+    case, metadata = planned_of(found.folder)
+    application = registry.find(case.physics)
+    finer = refined(case, Refinement(what))
+    planned = Planned(application, finer, tuple(application.preflight(finer)), metadata["preset"])
+    refuse_errors(planned, force=False)
+    config = configuration() if config is None else config
+    with open_project(project_for(config, project)) as opened:
+        _, launch = place_of(planned, config, opened.project)
+    if launch.solver != found.record["solver"]:
+        raise InvalidRequest(
+            f"{found.folder.name} was made by the {found.record['solver']}, and this configuration has the "
+            f"{launch.solver}: the difference would be that of the solvers"
+        )
+    told = {"asked": {"refine": what, "run": found.folder.name}, "backend_name": metadata["backend_name"]}
+    made = _make_folder(
+        runs_folder(config),
+        str(case["run_name"]),
+        f"{what}_refined",
+        case.physics,
+        told | {"sentence": None, "attempts": 1},
+    )
+    append_event(made, "created", refined=found.folder.name, what=what)
+    return _submit_members(made, [planned], (found.folder,), config, project)
+
+
+def _make_folder(runs_dir: Path, name: str, label: str, physics: str, told: Mapping[str, Any]) -> Path:
+    made = create(runs_dir, name, f"{label}_{physics}", datetime.now(UTC))
+    document = {"sweep_id": made.run_id, "physics": physics, "created": datetime.now(UTC).isoformat(), **told}
     write_json(made.folder / SWEEP, document)
-    append_event(made.folder, "created", members=len(members))
-    return _submit_members(made.folder, [*members], (), config, project)
+    return made.folder
 
 
 def resume_sweep(folder: Path, *, config: ConfigEnv | None = None, project: str | None = None) -> SubmittedSweep:
@@ -130,7 +182,9 @@ def _submit_members(
         for planned in members:
             _, own = place_of(planned, config, opened.project)
             runs.append((planned, prepare(planned, own, folder, request, elsewhere=place.elsewhere).folder))
-        update_record(folder, {"members": [path.name for path in (*kept, *(run for _, run in runs))]}, SWEEP)
+        # A run that is refined has its directory beside that of the sweep.
+        names = [os.path.relpath(path, folder) for path in (*kept, *(run for _, run in runs))]
+        update_record(folder, {"members": names}, SWEEP)
         flow = sweep_flow(runs, kept, folder, launch, place)
         ids = submit(opened, flow, worker=place.local_worker)
         append_event(folder, "submitted", jobs=ids, members=len(runs), kept=len(kept))

@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -85,6 +88,46 @@ def config(
         runners.stop()
 
 
+class Command:
+    """`tow simulate` as a user types it, with what it has said so far."""
+
+    def __init__(self, config: ConfigEnv, said: Path) -> None:
+        keys = ("EXECUTION_BACKEND", "RUNS_DIR", *(key for key in HPC_KEYS if config.get(key)))
+        arguments = ["simulate", "--physics", "spinodal", "--params", json.dumps(SMALL), "--force", "--attempts", "1"]
+        for key in keys:
+            arguments += ["--env", f"{key}={config.get(key)}"]
+        self._said = said
+        with said.open("w") as stream:
+            self.process = subprocess.Popen(tow(*arguments), stdout=stream, stderr=subprocess.STDOUT)
+
+    @property
+    def said(self) -> str:
+        """Everything, on one line."""
+        return " ".join(self._said.read_text().split())
+
+    def says(self, text: str) -> bool:
+        """Whether it has said that; it must not have ended before."""
+        assert text in self.said or self.process.poll() is None, self.said
+        return text in self.said
+
+
+HPC_KEYS = ("HPC_SSH_ALIAS", "HPC_SCRATCH", "HPC_ACCOUNT", "HPC_QOS", "HPC_WALLTIME", "HPC_MOOSE_APP")
+
+
+def tow(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "towline.interfaces.cli.main", *arguments]
+
+
+def told(*arguments: str) -> str:
+    done = subprocess.run(tow(*arguments), capture_output=True, text=True, check=False, timeout=60)
+    return " ".join((done.stdout + done.stderr).split())
+
+
+def the_run(config: ConfigEnv) -> Path:
+    (folder,) = Path(config.get("RUNS_DIR")).iterdir()
+    return folder
+
+
 def simulated(config: ConfigEnv) -> Outcome:
     submitted = submit_simulation(plan("spinodal", SMALL), config=config, force=True, attempts=1)
     with active_runner():
@@ -157,3 +200,53 @@ def test_the_worker_of_the_project_follows_the_configuration(
     assert "scheduler_type: slurm" in text
     assert f"work_dir: {other}" in text
     assert "ssh_config:" in text
+
+
+def test_it_says_why_it_waits_for_long_and_goes_on_after_the_user_has_left(
+    config: Callable[..., ConfigEnv],
+    application: Callable[[str], str],
+    slurm_cluster: SlurmCluster,
+    tmp_path: Path,
+) -> None:
+    keys = config(HPC_MOOSE_APP=application('exec $SOLVER "$@"'))
+    slurm_cluster.administer("scontrol update NodeName=ALL State=DRAIN Reason=test")
+    try:
+        command = Command(keys, tmp_path / "said")
+        queue = "waits for its turn in the queue of slurm on the worker hpc ("
+        wait_until(lambda: command.says(queue), 90, "the reason for waiting")
+        command.process.send_signal(signal.SIGINT)
+        assert command.process.wait(30) == 130
+        assert "The simulation goes on" in command.said
+        folder = the_run(keys)
+        assert "waits for: its turn in the queue of slurm" in told("simulation", "show", str(folder))
+        assert outcome(folder).status == "pending"
+    finally:
+        slurm_cluster.administer("scontrol update NodeName=ALL State=RESUME")
+    wait_until(lambda: outcome(folder).report is not None, 120, "the report")
+    assert outcome(folder).status == "done"
+    assert "verdict: " in told("simulation", "show", str(folder))
+
+
+def test_a_lapsed_certificate_keeps_it_waiting_until_there_is_a_new_one(
+    config: Callable[..., ConfigEnv], application: Callable[[str], str], sshd: SshSite, tmp_path: Path
+) -> None:
+    own = f"Host login\n  IdentityFile {sshd.client}/certified\n  CertificateFile {sshd.client}/certified-cert.pub\n"
+    certified = sshd.client / f"config-{tmp_path.name}"
+    certified.write_text(own + sshd.config.read_text().replace(f"IdentityFile {sshd.client / 'key'}", ""))
+    keys = config(HPC_MOOSE_APP=application('exec $SOLVER "$@"'))
+    project = tmp_path / "home" / "default.yaml"
+    project.write_text(project.read_text().replace(str(sshd.config), str(certified)))
+    sshd.certify(-10800)
+    try:
+        command = Command(keys, tmp_path / "said")
+        wait_until(lambda: command.says("certificate expired 3 h ago"), 60, "the refusal")
+        assert "tow worker login hpc" in command.said
+        with open_project() as opened:
+            (run,) = [one for one in list_jobs(opened, JobFilter()) if one.name.startswith("run")]
+            assert run.state is JobState.CHECKED_OUT
+        assert "certificate expired" in told("simulation", "show", str(the_run(keys)))
+    finally:
+        sshd.certify(3600)
+    assert command.process.wait(150) in (0, 4, 5), command.said
+    assert "verdict: " in command.said
+    assert outcome(the_run(keys)).status == "done"

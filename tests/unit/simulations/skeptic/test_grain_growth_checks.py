@@ -173,7 +173,22 @@ def test_a_grain_that_vanishes_may_be_seen_once_more(grains):
     counts[104:] = np.minimum(counts[104:], counts[103])
     found = grains.judge()["G1"]
     assert found.outcome is PASS
-    assert "seen once more" in found.reason
+    assert "not seen for a moment" in found.reason
+
+
+def test_grains_that_met_and_were_parted_again_are_no_new_ones(grains):
+    counts = grains.columns["grain_tracker"]
+    counts[99:102] = [counts[98], counts[98] - 1, counts[98]]
+    counts[102:] = np.minimum(counts[102:], counts[101])
+    found = grains.judge()["G1"]
+    assert found.outcome is PASS, found.reason
+    assert found.numbers["rises"] == 1
+
+
+def test_many_grains_that_come_and_go_are_made_by_numerics(grains):
+    counts = grains.columns["grain_tracker"]
+    counts[60:140:4] -= 1
+    assert grains.outcome("G1") is FAIL
 
 
 def test_a_grain_that_the_tracker_announced_and_that_stays_is_a_new_grain(grains):

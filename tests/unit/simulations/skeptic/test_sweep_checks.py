@@ -124,7 +124,9 @@ def test_spinodal_sweeps_compare_final_domain_sizes(tmp_path):
     assert outcome(application, runs((4.0, 4.2, 4.1), rand_seed=(1, 2, 3)), "S11") is PASS
     assert outcome(application, runs((2.0, 4.2, 8.1), rand_seed=(1, 2, 3)), "S11") is FAIL
     assert outcome(application, runs((2.0, None, 8.1), rand_seed=(1, 2, 3)), "S11") is INCONCLUSIVE
-    assert outcome(application, runs((4.0, 4.1), nx=(100, 200), ny=(100, 200)), "C1") is PASS
+    # The noise of the start is another one on another mesh.
+    assert outcome(application, runs((4.0, 4.1), nx=(100, 200), ny=(100, 200)), "C1") is INCONCLUSIVE
+    assert outcome(application, runs((4.0, 4.1), growth_steps=(80, 160)), "C1") is PASS
     assert outcome(application, runs((4.0, 5.1), growth_steps=(80, 160)), "C1") is FAIL
     assert outcome(application, runs((4.0, None), growth_steps=(80, 160)), "C1") is INCONCLUSIVE
 

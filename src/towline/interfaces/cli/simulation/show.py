@@ -11,6 +11,7 @@ from towline.interfaces.cli.simulation.sweeping import print_sweep
 from towline.interfaces.cli.simulation.telling import outcome_document, print_case, print_outcome, value_text
 
 if TYPE_CHECKING:
+    from towline.operations.simulation_records import Outcome
     from towline.simulations.application import Application
 
 
@@ -99,11 +100,24 @@ def _show_run(folder: Path, *, log: bool, as_json: bool) -> None:
             print_sweep(found)
         return
     found = outcome(folder)
+    waits = _waits(found)
     if as_json:
-        print_json(outcome_document(found) | {"params": {n: v.value for n, v in case_of(found.folder).values.items()}})
+        params = {name: one.value for name, one in case_of(found.folder).values.items()}
+        print_json(outcome_document(found) | {"params": params, "waits": list(waits)})
         return
     if log:
         write_out(log_tail(found.folder))
         return
     print_case(case_of(found.folder))
     print_outcome(found)
+    for wait in waits:
+        write_out(f"waits for: {wait}\n")
+
+
+def _waits(found: "Outcome") -> tuple[str, ...]:
+    """What keeps a run from starting, if it has not started."""
+    from towline.operations.simulation_following import waits_of
+
+    if found.status != "pending":
+        return ()
+    return waits_of([found.folder])

@@ -53,7 +53,10 @@ def print_findings(planned: "Planned") -> None:
 
 
 class Progress:
-    """One line of the terminal that is written again and again; elsewhere a line for each tenth of the way."""
+    """One line of the terminal that is written again and again; elsewhere a line for each tenth of the way.
+
+    While nothing runs it says what is waited for.
+    """
 
     def __init__(self) -> None:
         self._live = sys.stderr.isatty()
@@ -69,6 +72,8 @@ class Progress:
             text += f"   step {steps[0].number}, {100 * share:.0f} % of the time"
         elif steps:
             text += "   runs at " + ", ".join(f"{100 * (one.share or 0):.0f} %" for one in steps[:8])
+        elif watched.waits:
+            text += f"   waits for {'; '.join(watched.waits)}"
         if self._live:
             room = shutil.get_terminal_size().columns - 1
             sys.stderr.write(f"\r\x1b[K{text[:room]}")
@@ -76,7 +81,7 @@ class Progress:
             self._shown = True
             return
         # For logs: what changed by a tenth.
-        tenths = f"{counted(watched.states)} {[int(10 * (one.share or 0)) for one in steps]}"
+        tenths = f"{counted(watched.states)} {[int(10 * (one.share or 0)) for one in steps]} {watched.waits}"
         if tenths != self._told:
             self._told = tenths
             say(text)

@@ -7,6 +7,8 @@ from towline.simulations.judging import Question, Range, Weight
 
 #: G2: grains that may be missing, or too many, when the starting boundaries are diffuse.
 INITIAL_COUNT_SLACK = 1
+#: G1: share of the first grains that may be lost from sight and seen again.
+SEEN_AGAIN = 0.03
 #: G3 to G5: the window begins where this share of the grains has gone,
 INITIAL_DROP = 0.2
 #: and ends where fewer are left than this.

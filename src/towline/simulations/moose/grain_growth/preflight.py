@@ -92,7 +92,7 @@ def _first_state(case: Case) -> list[Finding]:
     if case["ic_type"] != "Voronoi":
         return []
     longest = max(cell_lengths(case))
-    if case.number("int_width") < 2 * longest * (1 - 1e-6):
+    if case.number("int_width") < 2 * longest * (1 - 1e-3):
         text = f"int_width is {case.number('int_width'):g} nm, below two cells of {longest:.3g} nm"
         return [Finding("first state", Severity.WARNING, text, {"int_width": float(f"{2 * longest:.4g}")})]
     return []
@@ -128,7 +128,7 @@ def _kinetics(case: Case) -> list[Finding]:
         return []
     dimension, grains = dimension_of(case), case.number("num_grains")
     left = grains_at(reduced, grains, dimension)
-    end = case.number("end_time") / reduced * planned_reduced_time(grains, dimension)
+    end = case.number("end_time") / reduced * planned_reduced_time(dimension)
     proposal = {"end_time": float(f"{end:.4g}")}
     text = f"the reduced time at the end is {reduced:.2g}, when about {left:.0f} of {grains:g} grains are left"
     if reduced < 0.3:

@@ -119,7 +119,7 @@ def _choose_times(values: Resolution, dimension: int) -> None:
     else:
         volume = math.prod(values.number(f"{axis}max") for axis in _AXES[:dimension])
         grains = values.number("num_grains")
-        reduced = planned_reduced_time(grains, dimension)
+        reduced = planned_reduced_time(dimension)
         end = reduced * mean_radius(volume, grains, dimension) ** 2 / kinetics.kinetic_coefficient
         values.derive("end_time", end, f"reduced time {reduced:.2g}: M sigma t / R^2, R the first mean radius")
         shortest = values.number("end_time") / STEPS
@@ -137,10 +137,9 @@ def _exodus_interval(values: Resolution) -> int:
     return max(1, round(steps / 25))
 
 
-def planned_reduced_time(grains: float, dimension: int) -> float:
-    """Reduced time after which two fifths of the grains are left, or 36 of them, but not more than half of a few."""
-    left = min(max(SHARE_LEFT * grains, 36.0), grains / 2)
-    return float(f"{((grains / left) ** (2 / dimension) - 1) / BETA:.3g}")
+def planned_reduced_time(dimension: int) -> float:
+    """Reduced time after which the planned share of the grains is left."""
+    return float(f"{(SHARE_LEFT ** (-2 / dimension) - 1) / BETA:.3g}")
 
 
 def grains_at(reduced: float, grains: float, dimension: int) -> float:

@@ -1,0 +1,68 @@
+"""C1 with runs that were really made: a run, and the same one with half its time steps, or half its cells."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from towline import simulate
+from towline.operations.simulation_records import Outcome
+from towline.simulations.config_env import ConfigEnv
+
+#: Boundaries that are as wide as a coarse mesh allows: some seconds, and enough grains for a rate.
+GRAINS: dict[str, Any] = {"T": 600, "num_grains": 75, "wGB": 20, "xmax": 630, "nx": 96}
+MIXTURE: dict[str, Any] = {"c0": 0.5, "xmax": 24, "nx": 40, "end_time": 80, "growth_steps": 24}
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ConfigEnv:
+    monkeypatch.setenv("TOWLINE_HOME", str(tmp_path / "home"))
+    return ConfigEnv({"RUNS_DIR": str(tmp_path / "runs")})
+
+
+def refine(run: Outcome, what: str, expected: tuple[int, ...]) -> dict[str, Any]:
+    """`tow simulation check RUN --refine WHAT --json`."""
+    words = ["simulation", "check", str(run.folder), "--refine", what, "--json", "--env", f"RUNS_DIR={run.folder.parent}"]
+    command = [sys.executable, "-m", "towline.interfaces.cli.main", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode in expected, done.stderr
+    return dict(json.loads(done.stdout)) if done.stdout else {"said": " ".join(done.stderr.split())}
+
+
+def the_check(document: dict[str, Any]) -> dict[str, Any]:
+    (found,) = [one for one in document["checks"] if one["check"] == "C1"]
+    return dict(found)
+
+
+def test_a_run_of_grain_growth_is_refined_in_time_and_in_space(config: ConfigEnv) -> None:
+    run = simulate("grain_growth", GRAINS, config=config, attempts=1)
+    assert run.status == "done"
+    assert run.metrics["mean_area_rate"]["valid"], run.metrics["mean_area_rate"]
+    finer = refine(run, "time-step", (0,))
+    found = the_check(finer)
+    assert found["outcome"] == "pass"
+    assert 0 < found["numbers"]["largest change"] < 0.05
+    assert "finer steps" in found["reason"]
+    finer = refine(run, "mesh", (0, 4))
+    found = the_check(finer)
+    assert "finer cells" in found["reason"]
+    assert (found["outcome"] == "pass") == (found["numbers"]["largest change"] <= 0.05)
+    folder = Path(finer["run_dir"])
+    assert (folder / "report.html").is_file()
+    members = json.loads((folder / "sweep.json").read_text())["members"]
+    assert [(folder / name).resolve() == run.folder for name in members] == [True, False]
+
+
+def test_noise_is_another_one_on_another_mesh(config: ConfigEnv) -> None:
+    run = simulate("spinodal", MIXTURE, config=config, force=True, attempts=1)
+    assert "starts from noise" in refine(run, "mesh", (1,))["said"]
+    found = the_check(refine(run, "time-step", (0, 4, 5)))
+    assert "steps" in found["reason"]
+    assert found["numbers"]["pairs with results"] == 1
+    sweep = refine(run, "time-step", (0, 4, 5))["run_dir"]
+    again = simulate("spinodal", MIXTURE, config=config, force=True, attempts=1)
+    assert again.status == "done"
+    assert "is a sweep" in refine(Outcome(Path(sweep), "done", None, ""), "mesh", (1,))["said"]
