@@ -1,34 +1,31 @@
 """Allocations of batch workers in tests: ended with everything they started."""
 
 import contextlib
-import os
-import signal
 from pathlib import Path
 
 import psutil
 
 from towline.testing.waiting import wait_until
 
+_PILOT = "towline.on_worker.batch.pilot"
+
 
 def end_allocations(folder: Path) -> None:
     """Kill the processes of the allocations in a folder, which belong to a worker on a shell."""
-    for process in _processes_of(folder):
+    for process in allocation_processes(folder):
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    wait_until(lambda: not _processes_of(folder), 20, "the end of all allocations")
+    wait_until(lambda: not allocation_processes(folder), 20, "the end of all allocations")
 
 
 def pilots_of(folder: Path) -> list[int]:
-    """Process ids of the pilots that run in the allocations of a folder."""
-    return [process.pid for process in _processes_of(folder) if "towline.on_worker.batch.pilot" in _line(process)]
+    """Process ids of the pilots that run in the allocations of a folder, those that they forked left aside."""
+    found = [process for process in allocation_processes(folder) if _PILOT in _line(process)]
+    return [process.pid for process in found if _PILOT not in _line_of_parent(process)]
 
 
-def kill(pid: int) -> None:
-    """End a process at once."""
-    os.kill(pid, signal.SIGKILL)
-
-
-def _processes_of(folder: Path) -> list[psutil.Process]:
+def allocation_processes(folder: Path) -> list[psutil.Process]:
+    """Everything that belongs to the allocations in a folder, jobs included."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -47,3 +44,11 @@ def _line(process: psutil.Process) -> str:
         return " ".join(process.cmdline())
     except psutil.Error:
         return ""
+
+
+def _line_of_parent(process: psutil.Process) -> str:
+    try:
+        parent = process.parent()
+    except psutil.Error:
+        return ""
+    return "" if parent is None else _line(parent)

@@ -62,8 +62,8 @@ class BatchPilot:
         self._wake_read, self._wake_write = socket.socketpair()
         self._spool = Spool(settings.spool, name)
         cores = settings.cores[settings.node]
-        capacity = nodes.capacity(cores, settings.scheduler, os.environ)
         slots = cores if settings.parallel_jobs is None else _share(settings.parallel_jobs, settings)
+        capacity = _wide_enough(nodes.capacity(cores, settings.scheduler, os.environ), slots)
         self._crew = Crew(Path(settings.run_dir), settings, capacity)
         dispatch = BatchDispatch(
             state_dir,
@@ -80,7 +80,7 @@ class BatchPilot:
         self._seats = Seats(
             self._spool,
             dispatch,
-            Room(_wide_enough(capacity, slots), slots),
+            Room(capacity, slots),
             self._crew,
             most_jobs=most,
             gpu_variable=nodes.gpu_variable(os.environ),
