@@ -120,7 +120,7 @@ def submit_refinement(
         case.physics,
         told | {"sentence": None, "attempts": 1},
     )
-    append_event(made, "created", refined=found.folder.name, what=what)
+    append_event(made, "created", refined=found.folder.name, halved=what)
     return _submit_members(made, [planned], (found.folder,), config, project)
 
 

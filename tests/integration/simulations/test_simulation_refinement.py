@@ -25,7 +25,8 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ConfigEnv:
 
 def refine(run: Outcome, what: str, expected: tuple[int, ...]) -> dict[str, Any]:
     """`tow simulation check RUN --refine WHAT --json`."""
-    words = ["simulation", "check", str(run.folder), "--refine", what, "--json", "--env", f"RUNS_DIR={run.folder.parent}"]
+    words = ["simulation", "check", str(run.folder), "--refine", what, "--json"]
+    words += ["--env", f"RUNS_DIR={run.folder.parent}"]
     command = [sys.executable, "-m", "towline.interfaces.cli.main", *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode in expected, done.stderr

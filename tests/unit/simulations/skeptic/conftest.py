@@ -132,7 +132,8 @@ def decomposing_mixture(case):
 def grains(tmp_path):
     """A run of grain growth that nothing proves wrong."""
     # Wide boundaries: few cells, so that the Voronoi cells are counted quickly.
-    stated = {"num_grains": 300, "T": 600, "wGB": 28, "xmax": 1600, "ymax": 1600, "nx": 240, "ny": 240, "end_time": 1270}
+    mesh = {"xmax": 1600, "ymax": 1600, "nx": 240, "ny": 240}
+    stated = {"num_grains": 300, "T": 600, "wGB": 28, "end_time": 1270, **mesh}
     return KnownRun(tmp_path, grain_growth.APPLICATION, stated, growing_grains)
 
 

@@ -16,8 +16,8 @@ grains the mean size follows ⟨R⟩² − ⟨R0⟩² ∝ M σ t: in 2-D 1/N, in
 Units: nm, ns, K, eV; M0 in m⁴/(J s), σ in J/m². Sources: see :mod:`~towline.simulations.moose.grain_growth.theory`.
 
 The CSV has the columns ``grain_tracker`` (grains), ``total_energy`` (eV per nm of depth in 2-D), ``gb_length`` (nm),
-``avg_grain_volume`` (nm²), ``eta_max``, ``eta_min``, ``dt`` (ns), ``DOFs``, ``n_elements``; the files
-``<run_name>_grain_volumes_NNNN.csv`` have the grains of each step one by one.
+``avg_grain_volume`` (nm²), ``eta_max``, ``eta_min``, ``dt`` (ns), ``DOFs``, ``n_elements``. Single grains are in the
+snapshots (``unique_grains``); a ``FeatureVolumeVectorPostprocessor`` in an input writes a table of them at each step.
 """
 
 from pathlib import Path

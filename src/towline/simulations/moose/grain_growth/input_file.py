@@ -144,9 +144,6 @@ def _add_postprocessors(tree: Section) -> None:
     for name, word in (("eta_max", "max"), ("eta_min", "min")):
         extreme = postprocessors.add_section(name).add("type", "ElementExtremeValue")
         extreme.add("variable", name).add("value_type", word).add("execute_on", _ALWAYS)
-    vectors = tree.add_section("VectorPostprocessors").add_section("grain_volumes")
-    vectors.add("type", "FeatureVolumeVectorPostprocessor").add("flood_counter", "grain_tracker")
-    vectors.add("output_centroids", True).add("execute_on", _ALWAYS)
 
 
 def _add_executioner(tree: Section, case: Case) -> None:
