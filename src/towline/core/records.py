@@ -8,8 +8,8 @@ nobody on the way has to decode.
     header. Written by :func:`pack_job`.
 ``result.jsonl``
     header, then the output document (when ``has_output``), then the documents for additional stores in the order of
-    ``additional`` in the header, then the payloads of new jobs in the order replace, addition, detour. Written by
-    :func:`pack_result`.
+    ``additional`` in the header, then the payloads of new jobs in the order replace, addition, detour, and last the
+    document about the environment, if there is one. Written by :func:`pack_result`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -112,8 +112,10 @@ class Result:
     replace: tuple[NewJob, ...] = ()
     addition: tuple[NewJob, ...] = ()
     detour: tuple[NewJob, ...] = ()
-    #: Facts for provenance: versions of Python, towline, jobflow, host.
+    #: Facts for provenance: versions of Python, towline, jobflow, host, and the hash of the document below as `id`.
     environment: Mapping[str, Any] = field(default_factory=dict)
+    #: Everything that was installed there, as JSON; the same for all jobs of an environment, and kept once.
+    environment_document: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +287,8 @@ def pack_result(result: Result) -> bytes:
         lines.append(result.output)
     lines.extend(document for _, document in result.additional)
     lines.extend(job.payload for jobs in new_jobs.values() for job in jobs)
+    if result.environment_document:
+        lines.append(result.environment_document)
     lines.append(b"")
     return b"\n".join(lines)
 
@@ -306,6 +310,8 @@ def unpack_result(content: bytes) -> Result:
         replace=_new_jobs(header.get("replace", ()), rest),
         addition=_new_jobs(header.get("addition", ()), rest),
         detour=_new_jobs(header.get("detour", ()), rest),
+        # Whoever has none ends here.
+        environment_document=next(rest, b""),
     )
 
 

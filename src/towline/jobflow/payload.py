@@ -28,6 +28,7 @@ from towline.jobflow.local_modules import make_findable
 from towline.jobflow.main_module import install
 from towline.jobflow.reference_store import CapturingJobStore
 from towline.jobflow.responses import UnusableResponse, requests
+from towline.on_worker.environment_record import environment_record
 
 _logger = logging.getLogger("jobflow.core.job")
 
@@ -52,11 +53,13 @@ def run_payload(header: Mapping[str, Any], payload: bytes, references: Mapping[s
         ``{uuid: (index, output as JSON)}`` of the outputs that the job refers to, and of those that they refer to.
     """
     CURRENT_JOBDOC.job_doc = JobRecord(header)
+    # Before the job changes anything.
+    environment()
     running = _Running(header, references)
     try:
         return running.run(payload)
     except (Exception, SystemExit) as error:
-        return Result(failure=failure_of(error, running.job), environment=environment())
+        return _result(failure=failure_of(error, running.job))
     finally:
         CURRENT_JOB.reset()
         CURRENT_JOBDOC.reset()
@@ -66,6 +69,7 @@ def run_payload(header: Mapping[str, Any], payload: bytes, references: Mapping[s
 def environment() -> Mapping[str, str]:
     """Facts about this process for the provenance of its results."""
     return {
+        "id": environment_record()[0],
         "python": platform.python_version(),
         "executable": sys.executable,
         "towline": towline.__version__,
@@ -79,6 +83,11 @@ def rehearsal() -> tuple[dict[str, Any], bytes]:
     job = Job(function=operator.add, function_args=(1, 2))
     header = {"db_id": "0", "uuid": job.uuid, "index": job.index, "attempt": 1, "name": job.name}
     return header, encode({"job": JobWriter().write(job).document, "plain": True})
+
+
+def _result(**what: Any) -> Result:
+    """A result with what it came from."""
+    return Result(**what, environment=environment(), environment_document=environment_record()[1])
 
 
 class _Running:
@@ -132,10 +141,10 @@ class _Running:
                 return self._run_whole(_answering(job, answer))
             except RecursionError:  # the function has returned: it is what it returned
                 failure = output_failure(job, (), "is nested too deeply or contains itself")
-                return Result(failure=failure, environment=environment())
+                return _result(failure=failure)
         if _logger.isEnabledFor(logging.INFO):
             _logger.info("Finished job - %s (%s)", job.name, job.uuid)
-        return Result(output=output, environment=environment())
+        return _result(output=output)
 
     def _plain_output(self, job: Job, answer: Any) -> bytes | None:
         """The output document; None when the answer is not exactly JSON."""
@@ -167,15 +176,13 @@ class _Running:
         try:
             output = encode(document)
             additional = tuple((name, encode(part)) for name, part in store.additional_documents)
-            return Result(
-                output=output, additional=additional, environment=environment(), **requests(response, self.job or job)
-            )
+            return _result(output=output, additional=additional, **requests(response, self.job or job))
         except UnwritableValue as error:
             path = error.path[1:] if error.path[:1] in (("output",), ("data",)) else error.path
             failure = output_failure(self.job or job, path, error.reason)
         except UnusableResponse as error:
             failure = Failure("output", f"the response of {job.name!r} cannot be used: {error}")
-        return Result(failure=failure, environment=environment())
+        return _result(failure=failure)
 
     def _metadata(self, metadata: Mapping[str, Any]) -> Mapping[str, Any]:
         # Not in the metadata of the job: that goes on to the jobs it makes.

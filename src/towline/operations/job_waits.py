@@ -1,5 +1,6 @@
 """What a job waits for, in sentences, and what to type next."""
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -36,7 +37,7 @@ def advice(opened: "OpenProject", job: JobInfo) -> str | None:
     if job.state is JobState.READY and job.worker == PERSON:
         return f"to decide it: tow job approve {db_id}, or tow job reject {db_id} --message WHY"
     by_state = {
-        JobState.FAILED: _after_failure(job),
+        JobState.FAILED: _after_failure(opened, job),
         JobState.REMOTE_ERROR: f"to repeat what failed: tow job retry {db_id}; to start anew: tow job rerun {db_id}",
         JobState.COMPLETED: f"its result: tow job output {db_id}",
         **dict.fromkeys(HELD, f"to let it run: tow job resume {db_id}"),
@@ -72,7 +73,19 @@ _HELP = {
 }
 
 
-def _after_failure(job: JobInfo) -> str:
+#: What Python says, and what towline says, about code that is not there.
+_MISSING_MODULE = re.compile(r"No module named '(\w+)")
+
+
+def _after_failure(opened: "OpenProject", job: JobInfo) -> str:
+    missing = _MISSING_MODULE.search(job.failure.message) if job.failure else None
+    config = opened.project.workers.get(job.worker)
+    if missing is not None and config is not None and not config.runs_here and config.execution_cmd is None:
+        module = missing[1]
+        return (
+            f"the Python of the worker {job.worker} has no module {module}; if it is installed here: "
+            f"tow worker deploy {job.worker} --package {module}; then tow job rerun {job.db_id}"
+        )
     text = _HELP.get(job.failure.reason if job.failure else "", "to run it again: tow job rerun ID")
     return f"what it printed: tow job queue-out ID; {text}".replace("ID", job.db_id).replace("WORKER", job.worker)
 

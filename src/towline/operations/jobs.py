@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from towline.core.actions import Action, Refusal, decide
 from towline.core.states import IN_FLIGHT, JobState
@@ -17,6 +17,7 @@ from towline.store import actions, deletions, job_history
 from towline.store.actions import RunProperties
 from towline.store.affected import ActionResult
 from towline.store.database import Transaction
+from towline.store.environments import environment_document
 from towline.store.job_info import JobInfo
 from towline.store.job_search import JobFilter, Page, Sort
 from towline.store.reruns import rerun
@@ -99,6 +100,8 @@ class JobReport:
     made_earlier: tuple[RetiredJob, ...]
     #: What to type next.
     advice: str | None
+    #: Everything that was installed where it ran: python, executable, packages, …; None when that is not known.
+    environment: Mapping[str, Any] | None = None
 
 
 def job_of_process(opened: "OpenProject", process_id: str) -> int:
@@ -134,6 +137,7 @@ def job_info(opened: "OpenProject", row: int) -> JobReport:
         waits=waits_for(opened, job),
         made_earlier=tuple(made_earlier(database, row)),
         advice=advice(opened, job),
+        environment=environment_document(database, job.environment),
     )
 
 

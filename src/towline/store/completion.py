@@ -9,6 +9,7 @@ import orjson
 from towline.core.ports import Outputs
 from towline.core.records import ExitRecord, NewJob, Result
 from towline.core.states import NOT_STARTED, JobState
+from towline.store import environments
 from towline.store.affected import affected
 from towline.store.database import Transaction
 from towline.store.jobs import Defaults, Move, QueuedJob, apply_moves, insert_jobs, is_finished, release_children
@@ -62,6 +63,7 @@ def complete(
         "exit_record = excluded.exit_record, environment = excluded.environment",
         [_outcome(completion) for completion in completions],
     )
+    environments.keep(transaction, (completion.result for completion in completions))
     begin_continuations(
         transaction, {item.job.id: item.continuation for item in completions if item.continuation is not None}
     )

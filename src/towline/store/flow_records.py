@@ -8,7 +8,7 @@ import orjson
 from towline.core.records import PERSON
 from towline.core.states import IN_FLIGHT, JobState
 from towline.errors import IllegalMove, InvalidFlow
-from towline.store import metadata_index
+from towline.store import environments, metadata_index
 from towline.store.database import Database, Transaction
 from towline.store.readiness import count_missing, recount
 
@@ -66,6 +66,7 @@ def read_flow(database: Database, flow_row: int) -> Records:
         ),
         "retired_job": _rows(database, "retired_job", _RETIRED, "flow_id = ? ORDER BY job_id", flow_row),
     }
+    records["environment"] = _environments(database, records["job_outcome"])
     flying = [job for job in records["job"] if JobState(job["state"]) in IN_FLIGHT]
     if flying:
         named = ", ".join(f"{job['id']} ({job['state']})" for job in flying[:5])
@@ -74,6 +75,17 @@ def read_flow(database: Database, flow_row: int) -> Records:
             "(tow job stop --flow-id ID)"
         )
     return records
+
+
+def _environments(database: Database, outcomes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What the jobs with these outcomes ran with."""
+    texts = {item["environment"] for item in outcomes if item["environment"]}
+    identifiers = sorted({identifier for text in texts if (identifier := orjson.loads(text).get("id"))})
+    return [
+        row
+        for identifier in identifiers
+        for row in _rows(database, "environment", ("hash", "document"), "hash = ?", identifier)
+    ]
 
 
 def _outer_edges(database: Database, flow_row: int) -> list[dict[str, Any]]:
@@ -148,6 +160,10 @@ def write_flow(
     _insert(transaction, "job", (*_JOB, "flow_id"), jobs)
     for table, columns in (("job_document", _DOCUMENT), ("job_outcome", _OUTCOME)):
         _insert(transaction, table, columns, [{**item, "job_id": ids[item["job_id"]]} for item in records[table]])
+    # Archives of earlier versions have none.
+    environments.keep_documents(
+        transaction, {item["hash"]: item["document"].encode() for item in records.get("environment", ())}
+    )
     _index(transaction, flow_id, flow, {ids[item["job_id"]]: item["settings"] for item in records["job_document"]})
     _insert(
         transaction,
@@ -277,7 +293,7 @@ def _job(
 
 
 def _rows(
-    database: Database, table: str, columns: Sequence[str], condition: str, *parameters: int
+    database: Database, table: str, columns: Sequence[str], condition: str, *parameters: int | str
 ) -> list[dict[str, Any]]:
     rows = database.read(f"SELECT {', '.join(columns)} FROM {table} WHERE {condition}", parameters)
     return [

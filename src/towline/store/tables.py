@@ -190,6 +190,14 @@ job_outcome = Table(
     Column("environment", DOCUMENT),
 )
 
+#: What jobs ran with, once for each environment: `job_outcome.environment` has its hash as `id`.
+environment = Table(
+    "environment",
+    metadata,
+    Column("hash", TEXT, primary_key=True),
+    Column("document", DOCUMENT, nullable=False),
+)
+
 #: Earlier attempts of jobs that were rerun: nothing is overwritten.
 attempt = Table(
     "attempt",

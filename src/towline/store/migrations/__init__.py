@@ -13,4 +13,4 @@ This package loads nothing: whoever opens a database reads its version only.
 """
 
 #: Number of the newest revision: what a new database has, and what this code reads and writes.
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6

@@ -74,6 +74,7 @@ def report_document(report: JobReport, prefix: str) -> dict[str, Any]:
         "attempts_to_end": list(report.ending),
         "logs": list(report.logs),
         "advice": report.advice,
+        "ran_with": report.environment,
     }
 
 
@@ -107,9 +108,25 @@ def _fields(report: JobReport, prefix: str, verbosity: int) -> Iterator[tuple[st
     yield "stored data", job.stored_data
     yield "hosts", "\n".join(job.hosts) or None
     yield "flow", job.flow_id
+    yield "ran with", _ran_with(report)
     if verbosity:
         yield "exit record", job.exit_record
         yield "environment", job.environment
+        yield "packages", _packages(report)
+
+
+def _ran_with(report: JobReport) -> str | None:
+    """The interpreter of the job, and the versions that matter most."""
+    facts = report.job.environment
+    if not facts:
+        return None
+    versions = ", ".join(f"{name} {facts[name]}" for name in ("towline", "jobflow") if name in facts)
+    return f"Python {facts.get('python')} ({facts.get('executable')}) on {facts.get('hostname')}, {versions}"
+
+
+def _packages(report: JobReport) -> str | None:
+    packages = (report.environment or {}).get("packages", {})
+    return ", ".join(f"{name} {version}" for name, version in packages.items()) or None
 
 
 def _shortened(value: Any) -> Any:
