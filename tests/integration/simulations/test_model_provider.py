@@ -1,6 +1,9 @@
 """A model behind a real HTTP server that speaks OpenAI's protocol, as local servers of models do."""
 
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -112,3 +115,20 @@ def test_a_server_that_fails_leaves_the_rules(provider: str, tmp_path: Path, sta
     assert plan.sweep == {"T": (450.0, 600.0)}
     assert plan.model_calls[0].error
     assert "sk-of-nobody" not in plan.model_calls[0].error
+
+
+def test_the_command_line_asks_the_configured_server_and_records_its_answer(provider: str, tmp_path: Path) -> None:
+    keys = [f"LLM_BASE_URL={provider}", "LLM_PROVIDER=here", "LLM_MODEL=qwen", "LLM_API_KEY=sk-of-nobody"]
+    words = ["simulate", SENTENCE, "--dry-run", "--json", "--env", f"RUNS_DIR={tmp_path / 'runs'}"]
+    words += [word for key in keys for word in ("--env", key)]
+    command = [sys.executable, "-m", "towline.interfaces.cli.main", *words]
+    environment = {**os.environ, "TOWLINE_HOME": str(tmp_path / "home")}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["sentence"]["reader"] == "here:qwen"
+    assert [one["values"]["T"]["value"] for one in told["members"]] == [450, 600]
+    assert len(Provider.questions) == 1
+    (record,) = (tmp_path / "runs" / "model_calls" / "calls.jsonl").read_text().splitlines()
+    assert json.loads(record)["input_tokens"] == 1000
+    assert "sk-of-nobody" not in record + done.stdout + done.stderr
