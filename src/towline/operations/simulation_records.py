@@ -123,7 +123,7 @@ def find_run(text: str, runs_dir: Path) -> Path:
     if found:
         names = ", ".join(sorted(one.name for one in found)[:4])
         raise InvalidRequest(f"{len(found)} runs begin with {text!r}: {names} ...; give more of the name")
-    raise InvalidRequest(f"there is no run {text!r} in {runs_dir}; to see what there is: tow simulation list --runs")
+    raise InvalidRequest(f"there is no run {text!r} in {runs_dir}; to see what there is: tow simulation list")
 
 
 def case_of(folder: Path) -> Case:
