@@ -50,7 +50,7 @@ def runs_folder(config: ConfigEnv) -> Path:
 
 
 def outcome(folder: Path) -> Outcome:
-    """What came of a simulation, of whichever of its attempts counts.
+    """What came of a simulation, of whichever of its attempts counts: the last, unless somebody stopped it.
 
     Raises
     ------
@@ -58,11 +58,14 @@ def outcome(folder: Path) -> Outcome:
         It is no run directory.
     """
     attempts = [folder]
-    record = read_json(folder / RECORD)
-    while record.get("next_attempt"):
-        attempts.append(folder.parent / record["next_attempt"])
-        record = read_json(attempts[-1] / RECORD)
-    last = attempts[-1]
+    records = [read_json(folder / RECORD)]
+    while records[-1].get("next_attempt"):
+        attempts.append(folder.parent / records[-1]["next_attempt"])
+        records.append(read_json(attempts[-1] / RECORD))
+    while len(records) > 1 and records[-1].get("status") == "stopped" and records[-2].get("status") == "done":
+        # A correction that was given up leaves what it was to correct.
+        records.pop()
+    record, last = records[-1], attempts[len(records) - 1]
     verdict = record.get("verdict") or {}
     sentence = verdict.get("sentence") or f"no verdict: the run is {status_of(last, record)}"
     report = record.get("report")
