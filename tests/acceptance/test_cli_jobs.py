@@ -53,6 +53,12 @@ def test_a_list_shows_the_newest_first_with_the_usual_columns(project: OpenProje
     ]
 
 
+def test_no_name_is_obeyed_by_a_terminal(project: OpenProject) -> None:
+    jobs = add_flow(project.database, {"a\x1b[31m\x9b2J\nb": []})
+    assert "a\\x1b[31m\\x9b2J" in tow("job", "list").out
+    assert "a\\x1b[31m\\x9b2J" in tow("job", "info", str(*jobs.values())).out
+
+
 def test_each_v_adds_columns(project: OpenProject) -> None:
     add_flow(project.database, {"a": []}, metadata={"k": "v"})
     assert "Queue id" in tow("job", "list", "-v").out

@@ -15,6 +15,8 @@ import orjson
 import psutil
 import pytest
 
+from towline.store.database import Database
+
 TOW = Path(sys.executable).with_name("tow")
 
 SCRIPT = """
@@ -288,6 +290,25 @@ def test_a_runner_is_looked_at_restarted_and_stopped_in_every_project(tow: Comma
     assert tow("runner", "stop", "--all").stderr == "no runner is active for any project\n"
     assert orjson.loads(tow("runner", "stop", "--all", "--json").stdout) == []
     assert tow("runner", "reset", "--yes").stdout == "no runner is registered\n"
+
+
+def test_a_runner_that_hangs_is_told_ended_and_followed(tow: CommandLine, tmp_path: Path) -> None:
+    tow("runner", "start")
+    hanging = psutil.Process(tow.json("runner", "status")["pid"])
+    hanging.suspend()
+    # Half a minute without a sign of life.
+    database = Database(tmp_path / "home" / "default" / "queue.db")
+    with database.transaction() as transaction:
+        transaction.execute("UPDATE runner SET heartbeat_at = 100, expires_at = 130")
+    database.close()
+    assert tow.json("runner", "status")["is_silent"]
+    assert "hangs, or is suspended: it was last heard of" in tow("runner", "status").stdout
+    assert "does not answer; `tow runner kill` ends it" in tow("runner", "start", code=1).stderr
+    tow("runner", "kill")
+    tow("runner", "start")
+    (job,) = tow.submit("chain")[:1]
+    tow("wait", job)
+    assert not hanging.is_running()
 
 
 def test_a_runner_that_was_forgotten_ends_by_itself(tow: CommandLine) -> None:

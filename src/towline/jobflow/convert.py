@@ -100,7 +100,7 @@ def _with_all_inside(items: Iterable[object]) -> Iterator[Flow | Job]:
 def _as_flow(flow: Flow | Job | Sequence[Flow | Job]) -> Flow:
     if isinstance(flow, Flow):
         return flow
-    elements: list[Flow | Job] = [flow] if isinstance(flow, Job) else list(flow)
+    elements: list[Flow | Job] = [*flow] if isinstance(flow, Iterable) else [flow]
     strange = next((element for element in elements if not isinstance(element, Flow | Job)), None)
     if strange is not None:
         raise InvalidFlow(f"a {type(strange).__name__} is neither a Flow nor a Job; submit what @job functions return")

@@ -56,6 +56,8 @@ class RunnerStatus:
     started_at: datetime | None = None
     heartbeat_at: datetime | None = None
     lease_expires_at: datetime | None = None
+    #: Its process on this machine lives and has not renewed the lease in time: it hangs, or was suspended.
+    is_silent: bool = False
     log_file: Path | None = None
     #: Facts about each worker, as the runner told them with its last sign of life.
     workers: Mapping[str, Any] = field(default_factory=dict)
@@ -79,8 +81,8 @@ def status_of(opened: OpenProject) -> RunnerStatus:
     if record is None:
         state = RunnerState.STARTING if supervised else RunnerState.SHUT_DOWN
         return RunnerStatus(project.name, state, log_file=_log_file(project))
-    here = record.host == os.uname().nodename
-    gone = not runs(record.pid, record.process_started_at) if here else record.expires_at < opened.database.clock()
+    here, expired = record.host == os.uname().nodename, record.expires_at < opened.database.clock()
+    gone = not runs(record.pid, record.process_started_at) if here else expired
     state = RunnerState.LOST if gone else RunnerState.STOPPING if record.request else RunnerState.RUNNING
     return RunnerStatus(
         project=project.name,
@@ -92,6 +94,7 @@ def status_of(opened: OpenProject) -> RunnerStatus:
         started_at=datetime.fromtimestamp(record.started_at, UTC),
         heartbeat_at=datetime.fromtimestamp(record.heartbeat_at, UTC),
         lease_expires_at=datetime.fromtimestamp(record.expires_at, UTC),
+        is_silent=expired and not gone,
         log_file=_log_file(project),
         workers={} if record.status is None else orjson.loads(record.status),
     )
@@ -142,9 +145,10 @@ def start(project_name: str | None = None, log_level: str | None = None) -> Runn
     with open_given(project) as opened:
         present = status_of(opened)
         if present.active:
+            advice = "does not answer; `tow runner kill` ends it" if present.is_silent else "`tow runner stop` stops it"
             raise RunnerAlreadyActive(
                 f"runner {present.runner_id} (pid {present.pid} on {present.host}) runs the project {project.name} "
-                "already; `tow runner stop` stops it"
+                f"already; {advice}"
             )
         end_supervisor(project)
         start_supervisor(project, log_level)

@@ -49,6 +49,10 @@ _STYLES: Mapping[str, str] = {
 }
 
 
+#: Characters that a terminal would obey: in a name they are shown as ``\\x1b``.
+_OBEYED = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+
+
 #: Whether to say what to type next; the setting `cli_suggestions`.
 suggesting = True
 
@@ -142,7 +146,7 @@ def print_fields(fields: Iterable[tuple[str, Any]]) -> None:
 def say(text: str) -> None:
     """Print a message for the user; it is no part of the output, and comes after what was printed before."""
     sys.stdout.flush()
-    print(text, file=sys.stderr)
+    print(visible(text), file=sys.stderr)
 
 
 def suggest(text: str) -> None:
@@ -155,6 +159,11 @@ def write_out(text: str) -> None:
     """Print text as it is."""
     sys.stdout.write(text)
     sys.stdout.flush()
+
+
+def visible(text: str) -> str:
+    """Text with the characters that a terminal would obey written out; lines and tabs stay."""
+    return text.translate(_OBEYED)
 
 
 def is_unread() -> bool:
@@ -219,7 +228,7 @@ def _cell(value: Any) -> Any:
     if value is None:
         return Text("")
     if isinstance(value, str | int | float):
-        return Text(str(value))
+        return Text(visible(str(value)))
     if isinstance(value, Mapping | list | tuple):
         return Text(orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode())
     return value

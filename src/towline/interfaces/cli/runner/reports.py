@@ -15,6 +15,11 @@ def status_document(status: RunnerStatus) -> dict[str, Any]:
 def describe(status: RunnerStatus) -> str:
     """A line about a runner, and what to type next."""
     who = f"runner {status.runner_id} (pid {status.pid} on {status.host})"
+    if status.is_silent:
+        return (
+            f"{status.state.value}: {who} of the project {status.project} hangs, or is suspended: it was last heard of "
+            f"{local_time(status.heartbeat_at)}. To go on without it: tow runner kill; tow runner start"
+        )
     if status.state is RunnerState.RUNNING:
         return f"{status.state.value}: {who} runs the project {status.project} since {local_time(status.started_at)}"
     if status.state is RunnerState.STARTING:
