@@ -48,7 +48,8 @@ LARGEST_GRAIN = 0.25
 #: G12.
 FEWEST_TEMPERATURES = 4
 FEWEST_STARTS = 3
-ACTIVATION_STANDARD_ERRORS = 2.0
+#: Of the interval about the fitted energy that has to hold that of the material.
+ACTIVATION_CONFIDENCE = 0.99
 ACTIVATION_SHARE = 0.10
 #: What a finite boundary and a finite number of grains may shift, besides the scatter.
 ACTIVATION_SYSTEMATIC = 0.01
