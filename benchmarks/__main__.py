@@ -29,6 +29,7 @@ METRICS = {
     "r1": "r01_fetching",
     "r3": "r03_ssh_jobs",
     "r4": "r04_slurm_jobs",
+    "r5": "r05_batch",
     "r6": "r06_faults",
 }
 

@@ -26,7 +26,7 @@ def waits_for(opened: "OpenProject", job: JobInfo) -> tuple[str, ...]:
         return tuple(_ready(opened, job))
     if job.state in IN_FLIGHT and job.worker not in opened.project.workers:
         return (_lost(opened, job.worker),)
-    if job.state in (JobState.CHECKED_OUT, JobState.UPLOADED, JobState.SUBMITTED):
+    if job.state in (JobState.CHECKED_OUT, JobState.UPLOADED, JobState.SUBMITTED, JobState.BATCH_SUBMITTED):
         return tuple(_handed_over(opened, job))
     return tuple(_ends(opened, job))
 
@@ -67,6 +67,8 @@ _HELP = {
     "out_of_memory": "give it more memory: tow job set resources --mem 16G -did ID, then tow job rerun ID",
     "node_failure": "its machine failed: tow job rerun ID; by itself next time with the retry policy node_failure: 3",
     "preempted": "another job took its place: tow job rerun ID; by itself next time with the retry policy preempted: 3",
+    "interrupted": "its allocations end too soon for it: a longer time limit in the resources of the worker, or "
+    "checkpoints with the retry policy interrupted: {times: 10, keep: [...]}; then tow job rerun ID",
     "cancelled": "somebody ended it on the worker; to run it again: tow job rerun ID",
     "not_started": "see whether the worker is as it should be: tow worker check WORKER; then tow job rerun ID",
     "vanished": "see whether the worker is as it should be: tow worker check WORKER; then tow job rerun ID",
@@ -127,7 +129,15 @@ def _handed_over(opened: "OpenProject", job: JobInfo) -> Iterator[str]:
     config = opened.project.workers[job.worker]
     reason = _told_by_worker(opened, job).get("reasons", {}).get(f"{job.id}.{job.attempt}")
     why = f" ({reason})" if reason else ""
-    if job.state is JobState.SUBMITTED and config.scheduler_type != "shell":
+    if job.state is JobState.BATCH_SUBMITTED:
+        told = opened.database.read(
+            "SELECT count(*), sum(CASE WHEN state = 'RUNNING' THEN 1 ELSE 0 END) FROM batch "
+            "WHERE worker = ? AND state <> 'FINISHED'",
+            (job.worker,),
+        )
+        there, running = (int(number or 0) for number in told[0])
+        yield f"its turn in an allocation of the worker {job.worker}: {there} submitted, {running} of them running{why}"
+    elif job.state is JobState.SUBMITTED and config.scheduler_type != "shell":
         yield f"its turn in the queue of {config.scheduler_type} on the worker {job.worker}{why}"
     else:
         yield f"a free slot on the worker {job.worker}{why}"

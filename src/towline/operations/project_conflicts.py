@@ -7,7 +7,7 @@ from typing import Any
 
 from towline.configuration.files import scan
 from towline.configuration.job_stores import jobstore_document
-from towline.configuration.model import Project
+from towline.configuration.model import Project, WorkerConfig
 from towline.configuration.secrets import masked
 from towline.errors import ConfigurationError
 from towline.settings import load_settings
@@ -52,6 +52,10 @@ _JUDGEMENTS: Mapping[str, tuple[bool, str]] = {
         False,
         "`tow project remove` and cleaning by hand would hit both; give each worker its own work_dir",
     ),
+    "jobs of batch workers": (
+        True,
+        "the allocations of one take the jobs of the other; give each worker its own jobs_handle_dir and work_dir",
+    ),
     "job store": (False, "both write outputs there, which is fine if it is wanted"),
 }
 
@@ -63,8 +67,17 @@ def _claims(project: Project) -> Iterator[tuple[str, str]]:
     for worker in project.workers.values():
         # The same path on another host is another folder.
         yield "run folders", f"{worker.host}:{worker.work_dir}" if worker.host else str(worker.work_dir)
+        yield from (("jobs of batch workers", place) for place in _batch_folders(worker))
     for name in (None, *project.optional_jobstores):
         yield from (("job store", place) for place in _stores(project, name))
+
+
+def _batch_folders(worker: WorkerConfig) -> Iterator[str]:
+    """Those that the user named; the usual ones have the name of the project in them."""
+    if worker.batch is not None:
+        for folder in (worker.batch.jobs_handle_dir, worker.batch.work_dir):
+            if folder is not None:
+                yield f"{worker.host}:{folder}" if worker.host else str(folder)
 
 
 def _stores(project: Project, name: str | None) -> Iterator[str]:

@@ -10,7 +10,8 @@ from towline.core.records import ShellSetup
 from towline.errors import WorkerError
 from towline.operations.checks import Check, Outcome, guarded, ok
 from towline.operations.environments import MAIN_PACKAGES, Environment, differences, probe_words, read_environment
-from towline.operations.workers import python_of, queue_of, transport_of
+from towline.operations.workers import batch_plan, python_of, queue_of, transport_of
+from towline.workers.batch.plan import BatchPlan
 from towline.workers.environments.expectation import look, mismatch, own_expectation
 from towline.workers.environments.job_shell import in_job_shell
 from towline.workers.schedulers.frames import PRELUDE, Frame, read_frames
@@ -25,6 +26,13 @@ _CLOCK_TOLERANCE_SECONDS = 5.0
 _SHORT_CERTIFICATE_SECONDS = 3600.0
 #: What Python jobs import.
 _MODULES = ("jobflow", "towline.on_worker.run_job")
+
+#: Spool and folder of the allocations; says how many entries are there.
+_TRY_SPOOL = """mkdir -p -- "$1/new" "$1/claimed" "$2" && cd -- "$2" &&
+true >.towline-check.$$ && rm .towline-check.$$ && cd -- "$1" && mkdir -p claimed/check.$$ && true >.towline-check.$$ && mv .towline-check.$$ claimed/check.$$/entry &&
+[ -e claimed/check.$$/entry ] && rm -r claimed/check.$$ || exit 1
+set -- new/*; if [ -e "$1" ]; then echo $#; fi
+"""
 
 _WRITE = 'mkdir -p -- "$1" && cd -- "$1" && true >.towline-check.$$ && rm -f .towline-check.$$'
 
@@ -48,6 +56,8 @@ def remote_checks(project: Project, name: str, own: Environment, *, all_packages
     (transport,) = reached
     try:
         yield from _on_the_host(transport, subject, config)
+        if config.batch is not None:
+            yield guarded(f"{subject}: spool", lambda: _check_spool(transport, batch_plan(project, name, config)))
         for environment in (None, *project.exec_config):
             where = f"{subject}: Python" + ("" if environment is None else f" with {environment}")
             yield guarded(
@@ -131,6 +141,18 @@ def _check_work_dir(frame: Frame | None, work_dir: str) -> Check:
     said = "no answer" if frame is None else frame.text or f"exit code {frame.exit_code}"
     remedy = f"type: ssh to the worker and look at {work_dir}; or name another work_dir, for example on its scratch"
     return Check("", Outcome.FAILED, f"{work_dir} cannot be written: {said}", remedy)
+
+
+def _check_spool(transport: Transport, batch: BatchPlan) -> Check:
+    """Whether jobs can wait there: entries are put and claimed by rename."""
+    done = transport.run(_TRY_SPOOL, arguments=[batch.spool, batch.allocations])
+    if done.exit_code != 0:
+        message = f"the spool {batch.spool} cannot be used: {done.last_words or f'exit code {done.exit_code}'}"
+        remedy = "name folders on a file system that all nodes share with batch.jobs_handle_dir and batch.work_dir"
+        return Check("", Outcome.FAILED, message, remedy)
+    jobs = "one job for each processor" if batch.parallel_jobs is None else f"{batch.parallel_jobs} jobs at a time"
+    waiting = done.stdout.decode(errors="replace").strip() or "0"
+    return ok("", f"{waiting} jobs wait in {batch.spool}; up to {batch.max_allocations} allocations, {jobs} in each")
 
 
 def _check_disk(frames: Mapping[str, Frame], work_dir: str) -> Check:

@@ -65,7 +65,9 @@ def worker_reports(opened: "OpenProject") -> list[WorkerReport]:
         facts = None if told is None else told.get(name, {})
         state = WorkerState.CLOSED if config.job_limit == 0 else _state(facts)
         problem = None if facts is None else facts.get("problem")
-        details = (config.type, config.scheduler_type, config.host, state, problem, config.job_limit)
+        # What the user set; of a batch worker it is the number of allocations.
+        limit = config.job_limit if config.batch is None else config.max_jobs or 0
+        details = (config.type, config.scheduler_type, config.host, state, problem, limit)
         reports.append(WorkerReport(name, *details, counts.get(name, {})))
     return reports
 

@@ -36,5 +36,6 @@ def _where(report: WorkerReport) -> str:
 
 
 def _jobs(report: WorkerReport) -> str:
-    shown = ("READY", "CHECKED_OUT", "UPLOADED", "SUBMITTED", "RUNNING", "REMOTE_ERROR")
+    waiting = ("READY", "CHECKED_OUT", "UPLOADED", "SUBMITTED", "BATCH_SUBMITTED")
+    shown = (*waiting, "RUNNING", "BATCH_RUNNING", "REMOTE_ERROR")
     return ", ".join(f"{report.jobs[state]} {state}" for state in shown if report.jobs.get(state)) or "-"
