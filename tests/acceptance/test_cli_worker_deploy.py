@@ -55,7 +55,8 @@ def test_workers_with_their_own_python_are_refused(home: Path) -> None:
 def test_a_python_that_is_too_old_is_refused_with_what_to_do(home: Path, tmp_path: Path) -> None:
     old = tmp_path / "python 2"
     # The answers of another program: its version, and whether it is new enough.
-    old.write_text('#!/bin/sh\ncase "$2" in *exit*) exit 1;; *version_info*) echo 3.9.18;; *) echo "/old /usr";; esac\n')
+    cases = '*exit*) exit 1;; *version_info*) echo 3.9.18;; *) echo "/old /usr";;'
+    old.write_text(f'#!/bin/sh\ncase "$2" in {cases} esac\n')
     old.chmod(0o755)
     answer = tow("worker", "deploy", "cluster", "--python", str(old))
     assert answer.code == 1

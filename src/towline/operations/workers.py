@@ -48,13 +48,18 @@ def make_worker(project: Project, name: str, config: WorkerConfig, previous: Wor
             return previous
         worker = batch_worker(project, name, config, description)
     else:
-        if isinstance(previous, RemoteWorker) and previous.description == _description(config):
+        if isinstance(previous, RemoteWorker) and _still_does(previous, config):
             previous.set_slots(config.job_limit)
             return previous
         worker = remote_worker(name, config)
     if previous is not None:
         previous.close()
     return worker
+
+
+def _still_does(previous: RemoteWorker, config: WorkerConfig) -> bool:
+    # Jobs that wait for another environment have the shell lines of before; another worker gets them anew.
+    return previous.description == _description(config) and not previous.status()["environment_differs"]
 
 
 def remote_worker(name: str, config: WorkerConfig) -> RemoteWorker:

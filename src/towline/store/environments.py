@@ -23,7 +23,8 @@ def keep_documents(transaction: Transaction, documents: Mapping[str, bytes]) -> 
     """Keep documents about environments by their hashes, as far as they are not there."""
     if documents:
         transaction.executemany(
-            "INSERT INTO environment (hash, document) VALUES (?, ?) ON CONFLICT (hash) DO NOTHING", list(documents.items())
+            "INSERT INTO environment (hash, document) VALUES (?, ?) ON CONFLICT (hash) DO NOTHING",
+            list(documents.items()),
         )
 
 

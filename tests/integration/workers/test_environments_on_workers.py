@@ -92,7 +92,9 @@ def test_pure_and_compiled_packages_work_where_they_were_sent(
         say=said.append,
         progress=lambda done, total: progress.append((done, total)),
     )
-    program = "import click, orjson, sys; from importlib import metadata; print(orjson.__file__, metadata.version('click'))"
+    program = (
+        "import click, orjson; from importlib import metadata; print(orjson.__file__, metadata.version('click'))"
+    )
     where, version = run(result, "-I", "-c", program).rsplit(" ", 1)
     assert where.startswith(made.place)
     assert version == metadata.version("click")

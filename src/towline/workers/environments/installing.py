@@ -113,7 +113,7 @@ def make_environment(
         "versions": [f"{item.name}=={item.version}" for item in plan.packages],
         "modules": list(plan.modules),
     }
-    say(f"installing {len(plan.packages)} packages")
+    say(f"installing {_counted(len(plan.packages))}")
     return _install(transport, setup, plan, specification)
 
 
@@ -148,7 +148,7 @@ def _send(
     there = _present(transport, f"{plan.folder}/{_WHEELS}", list(wanted))
     trees: list[tuple[Tree, int]] = []
     if len(there) < len(wanted):
-        say(f"packing {len(wanted) - len(there)} packages")
+        say(f"packing {_counted(len(wanted) - len(there))}")
     for path, package in wanted.items():
         if path not in there:
             wheel = write_wheel(package, work_folder)
@@ -160,6 +160,10 @@ def _send(
         say(f"sending {sum(size for _, size in trees) / 1e6:.0f} MB")
     _send_in_pieces(transport, f"{plan.folder}/{_WHEELS}", trees, progress)
     return [*wanted, *(f"downloaded/{wheel.name}" for wheel in downloaded)]
+
+
+def _counted(packages: int) -> str:
+    return "1 package" if packages == 1 else f"{packages} packages"
 
 
 def _present(transport: Transport, folder: str, paths: Sequence[str]) -> set[str]:
