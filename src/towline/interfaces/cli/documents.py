@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from towline.errors import InvalidRequest
-from towline.interfaces.cli.display import Column, duration, local_time, state_text
+from towline.interfaces.cli.display import duration, local_time, state_text
+from towline.interfaces.cli.tables import Column, Painted
 from towline.operations.job_lists import JobInfo
 
 if TYPE_CHECKING:
@@ -217,7 +218,8 @@ def flow_columns(verbosity: int) -> list[Column]:
 def _flow_state(flow: "FlowInfo") -> Any:
     text = state_text(flow.state)
     # An action of the runner failed: the flow goes on, but not that job.
-    return text.append(" !", style="bold magenta") if flow.needs_attention and flow.state.value == "RUNNING" else text
+    is_stuck = flow.needs_attention and flow.state.value == "RUNNING"
+    return text + Painted(" !", "magenta", bold=True) if is_stuck else text
 
 
 def _state_counts(flow: "FlowInfo") -> str:

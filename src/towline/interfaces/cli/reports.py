@@ -1,16 +1,14 @@
 """Reports about jobs and flows: their options, and how they are drawn."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
 
 from towline.core.states import FlowState, JobState
-from towline.interfaces.cli.display import Column, print_table, state_text
+from towline.interfaces.cli.display import state_text
 from towline.interfaces.cli.parameters import Argument, Option
+from towline.interfaces.cli.tables import Column, Painted, print_table
 from towline.operations.reports import Interval
-
-if TYPE_CHECKING:
-    from rich.text import Text
 
 #: Letters of the longest bar.
 _BAR = 30
@@ -63,12 +61,10 @@ def by_name(counts: Mapping[JobState, int] | Mapping[FlowState, int]) -> dict[st
     return {state.value: number for state, number in counts.items()}
 
 
-def _bar(parts: list[tuple[JobState | FlowState, int]], most: int) -> "Text":
-    from rich.text import Text  # drawn here only
-
-    bar = Text()
+def _bar(parts: list[tuple[JobState | FlowState, int]], most: int) -> Painted:
+    bar = Painted("")
     for state, number in parts:
         # What is there at all is seen.
         length = max(1, round(number / most * _BAR)) if number else 0
-        bar.append("█" * length, style=state_text(state).style)
+        bar += replace(state_text(state), text="█" * length)
     return bar

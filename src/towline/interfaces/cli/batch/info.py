@@ -5,10 +5,11 @@ from typing import Annotated
 import click
 
 from towline.interfaces.cli.batch.options import batch_document
-from towline.interfaces.cli.display import local_time, print_fields, print_json
+from towline.interfaces.cli.display import local_time, print_json
 from towline.interfaces.cli.options import Json
 from towline.interfaces.cli.parameters import Argument
 from towline.interfaces.cli.session import open_session
+from towline.interfaces.cli.tables import print_fields
 from towline.operations.batches import one_batch
 
 

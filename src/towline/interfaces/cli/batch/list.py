@@ -5,10 +5,11 @@ from typing import Annotated
 import click
 
 from towline.interfaces.cli.batch.options import DbIds, JobIds, States, Workers, batch_document
-from towline.interfaces.cli.display import Column, local_time, plural, print_json, print_table, suggest
+from towline.interfaces.cli.display import local_time, plural, print_json, suggest
 from towline.interfaces.cli.options import Json, Verbosity
 from towline.interfaces.cli.parameters import Option
 from towline.interfaces.cli.session import open_session
+from towline.interfaces.cli.tables import Column, print_table
 from towline.operations.batches import batch_filter, count_batches, list_batches
 
 

@@ -6,13 +6,14 @@ from typing import Annotated
 import click
 
 from towline.errors import NoSuchFlow
-from towline.interfaces.cli.display import plural, print_json, print_table, say, write_out
+from towline.interfaces.cli.display import plural, print_json, say, write_out
 from towline.interfaces.cli.documents import flow_columns
 from towline.interfaces.cli.options import FlowQuery, Json, Verbosity, Yes
 from towline.interfaces.cli.parameters import Option
 from towline.interfaces.cli.progress import Bar
 from towline.interfaces.cli.selection import confirm, wanted_flows
 from towline.interfaces.cli.session import open_session
+from towline.interfaces.cli.tables import print_table
 from towline.operations.flows import clean_flows, list_flows
 
 

@@ -6,13 +6,14 @@ from typing import Annotated
 import click
 
 from towline.errors import NoSuchFlow
-from towline.interfaces.cli.display import plural, print_json, print_table, write_out
+from towline.interfaces.cli.display import plural, print_json, write_out
 from towline.interfaces.cli.documents import flow_columns
 from towline.interfaces.cli.options import Acting, FlowQuery, HiddenForce
 from towline.interfaces.cli.parameters import Option
 from towline.interfaces.cli.progress import Bar
 from towline.interfaces.cli.selection import confirm, wanted_flows
 from towline.interfaces.cli.session import open_session
+from towline.interfaces.cli.tables import print_table
 from towline.operations.flows import delete_flows, list_flows
 
 

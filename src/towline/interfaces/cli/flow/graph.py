@@ -6,10 +6,11 @@ from typing import Annotated
 
 import click
 
-from towline.interfaces.cli.display import console, print_json, say, state_text, width, write_out
+from towline.interfaces.cli.display import print_json, say, state_text, write_out
 from towline.interfaces.cli.options import FlowByJob, FlowId, Json
 from towline.interfaces.cli.parameters import Option
 from towline.interfaces.cli.session import open_session
+from towline.interfaces.cli.tables import Painted, columns_of, visible, width
 from towline.operations.flow_graphs import as_lines, as_mermaid, write_drawing
 from towline.operations.flows import FlowGraph, GraphNode, flow_graph
 from towline.operations.selection import flow_row
@@ -58,15 +59,15 @@ def command(
 
 
 def _draw(graph: FlowGraph) -> None:
-    from rich.text import Text  # drawn here only
-
-    out = console()
+    lines = []
     for before, node in as_lines(graph):
-        line = Text(before, style="grey50")
+        line = Painted(before, "bright_black")
         if node is not None:
-            line.append(f"{node.db_id} ", style="bold").append(_name(node)).append("  ")
-            line.append_text(state_text(node.state, short=line.cell_len + len(node.state.value) > width()))
-        out.print(line, overflow="ellipsis", no_wrap=True)
+            name = Painted(f"{node.db_id} ", bold=True) + Painted(f"{visible(_name(node))}  ")
+            is_long = columns_of(before + name.plain) + len(node.state.value) > width()
+            line = line + name + state_text(node.state, short=is_long)
+        lines.append(f"{line}\n")
+    write_out("".join(lines))
 
 
 def _name(node: GraphNode) -> str:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import click
 
 from towline.errors import InvalidRequest
-from towline.interfaces.cli.display import local_time, print_fields, print_json, print_table, state_text
+from towline.interfaces.cli.display import local_time, print_json, state_text
 from towline.interfaces.cli.documents import (
     detailed_job_document,
     flow_document,
@@ -18,6 +18,7 @@ from towline.interfaces.cli.options import Columns, FlowByJob, FlowId, Json, Ver
 from towline.interfaces.cli.parameters import Option
 from towline.interfaces.cli.reports import by_name, print_counts
 from towline.interfaces.cli.session import open_session
+from towline.interfaces.cli.tables import print_fields, print_table
 from towline.operations.flows import flow_info
 from towline.operations.jobs import Page, Sort
 from towline.operations.selection import flow_row

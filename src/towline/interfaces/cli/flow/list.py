@@ -4,12 +4,13 @@ from typing import Annotated
 
 import click
 
-from towline.interfaces.cli.display import plural, print_json, print_table, suggest, write_out
+from towline.interfaces.cli.display import plural, print_json, suggest, write_out
 from towline.interfaces.cli.documents import flow_columns, flow_document
 from towline.interfaces.cli.options import FlowQuery, Json, Sorting, Verbosity
 from towline.interfaces.cli.parameters import Option
 from towline.interfaces.cli.selection import page_of, wanted_flows
 from towline.interfaces.cli.session import open_session
+from towline.interfaces.cli.tables import print_table
 from towline.operations.flows import count_flows, list_flows
 
 

@@ -7,19 +7,12 @@ from typing import Annotated, Any
 import click
 
 from towline.errors import InvalidRequest
-from towline.interfaces.cli.display import (
-    duration,
-    local_time,
-    print_fields,
-    print_json,
-    state_text,
-    suggest,
-    write_out,
-)
+from towline.interfaces.cli.display import duration, local_time, print_json, state_text, suggest, write_out
 from towline.interfaces.cli.documents import detailed_job_document
 from towline.interfaces.cli.options import Json, MaybeOneJob, Verbosity
 from towline.interfaces.cli.parameters import Option
 from towline.interfaces.cli.session import open_session
+from towline.interfaces.cli.tables import print_fields
 from towline.operations.job_documents import job_document
 from towline.operations.jobs import JobReport, job_info, job_of_process
 from towline.operations.selection import job_row
@@ -148,13 +141,9 @@ def _remote(report: JobReport) -> Iterator[tuple[str, Any]]:
     yield "process id", remote.process_id
 
 
-def _parents(report: JobReport, prefix: str) -> Any:
-    from rich.text import Text  # drawn here only
-
-    lines = [Text(wait) for wait in report.waits] + [
-        Text(f"{prefix}{parent.id} {parent.name} ").append_text(state_text(parent.state)) for parent in report.blocking
-    ]
-    return Text("\n").join(lines) if lines else None
+def _parents(report: JobReport, prefix: str) -> str | None:
+    parents = [f"{prefix}{parent.id} {parent.name} {parent.state.value}" for parent in report.blocking]
+    return "\n".join([*report.waits, *parents]) or None
 
 
 def _error(report: JobReport) -> str | None:

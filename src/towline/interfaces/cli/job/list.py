@@ -10,16 +10,7 @@ import click
 
 from towline.core.states import IN_FLIGHT
 from towline.errors import InvalidRequest
-from towline.interfaces.cli.display import (
-    Column,
-    console,
-    plural,
-    print_json,
-    print_table,
-    suggest,
-    table,
-    write_out,
-)
+from towline.interfaces.cli.display import plural, print_json, suggest, write_out
 from towline.interfaces.cli.documents import (
     detailed_job_document,
     job_column_names,
@@ -31,6 +22,7 @@ from towline.interfaces.cli.options import Columns, JobQuery, Json, Sorting, Ver
 from towline.interfaces.cli.parameters import Option
 from towline.interfaces.cli.selection import page_of, wanted_jobs
 from towline.interfaces.cli.session import open_session
+from towline.interfaces.cli.tables import Column, Painted, print_table, table
 from towline.operations.job_lists import JobFilter, JobInfo, Page, count_jobs, list_jobs
 from towline.operations.worker_overview import notes
 from towline.settings import load_settings
@@ -109,34 +101,33 @@ def _wanted(
 
 def _watch(opened: "OpenProject", columns: Sequence[Column], look: Callable[[], Sequence[JobInfo]]) -> None:
     """Draw the list again whenever the database has changed, until the user interrupts."""
-    from rich.live import Live  # only who watches pays for it
+    from rich.console import Console  # only who watches pays for it
+    from rich.live import Live
+    from rich.text import Text
 
     # An exception could be raised, and lost, while an object is being deleted; a mark cannot.
     interrupted = threading.Event()
     before = signal.signal(signal.SIGINT, lambda *_: interrupted.set())
     try:
-        with Live(table(columns, look()), console=console(), auto_refresh=False) as live:
-            live.refresh()
+        with Live(console=Console(highlight=False), auto_refresh=False) as live:
+            live.update(Text.from_ansi(table(columns, look())), refresh=True)
             version = opened.database.data_version()
             while not interrupted.wait(_SECONDS_BETWEEN_LOOKS):
                 if opened.database.data_version() != version:
                     version = opened.database.data_version()
-                    live.update(table(columns, look()), refresh=True)
+                    live.update(Text.from_ansi(table(columns, look())), refresh=True)
     finally:
         signal.signal(signal.SIGINT, before)
 
 
 def _coloured(columns: Sequence[Column]) -> list[Column]:
     """The same columns, the first in a colour for each flow."""
-    from rich.text import Text  # only for --color
-
     colours: dict[str, str] = {}
     first = columns[0]
 
     def cell(job: JobInfo) -> Any:
         colour = colours.setdefault(job.flow_id, _FLOW_COLOURS[len(colours) % len(_FLOW_COLOURS)])
-        value = first.cell(job)
-        return Text(value if isinstance(value, str) else str(value), style=colour)
+        return Painted(str(first.cell(job)), colour)
 
     return [replace(first, cell=cell), *columns[1:]]
 

@@ -2,11 +2,12 @@
 
 import click
 
-from towline.interfaces.cli.display import Column, print_json, print_table, state_text, write_out
+from towline.interfaces.cli.display import print_json, state_text, write_out
 from towline.interfaces.cli.documents import job_columns, job_document
 from towline.interfaces.cli.options import Json
 from towline.interfaces.cli.reports import Span, by_name, print_counts, print_trends
 from towline.interfaces.cli.session import open_session
+from towline.interfaces.cli.tables import Column, print_table
 from towline.operations.reports import JobsReport, jobs_report
 
 

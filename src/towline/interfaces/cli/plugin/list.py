@@ -3,10 +3,11 @@
 import sys
 from typing import Annotated
 
-from towline.interfaces.cli.display import Column, print_json, print_table, say, write_out
+from towline.interfaces.cli.display import print_json, say, write_out
 from towline.interfaces.cli.options import Json
 from towline.interfaces.cli.parameters import Option
 from towline.interfaces.cli.plugins import GROUP, load_plugins
+from towline.interfaces.cli.tables import Column, print_table
 from towline.settings import load_settings
 
 

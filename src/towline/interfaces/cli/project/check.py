@@ -6,14 +6,16 @@ from typing import Annotated
 import click
 
 from towline.interfaces.cli.completions import complete_worker
-from towline.interfaces.cli.display import console, print_json, write_out
+from towline.interfaces.cli.display import print_json, write_out
 from towline.interfaces.cli.options import Json
 from towline.interfaces.cli.parameters import Option
 from towline.interfaces.cli.session import project_of
+from towline.interfaces.cli.tables import Painted
 from towline.operations.checks import Check, Outcome
 from towline.operations.project_checks import check_project, chosen_parts
 
-_STYLES = {Outcome.OK: "green", Outcome.WARNING: "yellow", Outcome.FAILED: "bold red"}
+#: Colour, and whether it is bold.
+_COLOURS = {Outcome.OK: ("green", False), Outcome.WARNING: ("yellow", False), Outcome.FAILED: ("red", True)}
 
 
 def command(
@@ -51,11 +53,8 @@ def show_checks(checks: Iterable[Check], *, errors: bool, as_json: bool) -> None
 
 
 def _print(check: Check, *, errors: bool) -> None:
-    # Each line as soon as it is known; rich is needed for the colour only.
-    from rich.text import Text
-
-    line = Text.assemble((f"{check.outcome.value:<8}", _STYLES[check.outcome]), f"{check.subject}: {check.message}")
-    console().print(line, soft_wrap=True)
+    outcome = Painted(f"{check.outcome.value:<8}", *_COLOURS[check.outcome])
+    write_out(f"{outcome}{check.subject}: {check.message}\n")
     if check.remedy is not None:
         write_out(f"{'':8}-> {check.remedy}\n")
     if errors and check.details is not None:

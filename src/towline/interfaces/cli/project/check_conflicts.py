@@ -4,8 +4,9 @@ from dataclasses import asdict
 
 import click
 
-from towline.interfaces.cli.display import Column, print_json, print_table, write_out
+from towline.interfaces.cli.display import print_json, write_out
 from towline.interfaces.cli.options import Json
+from towline.interfaces.cli.tables import Column, print_table
 from towline.operations.project_conflicts import find_conflicts
 
 

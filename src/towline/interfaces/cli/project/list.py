@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from towline.interfaces.cli.display import Column, plural, print_json, print_table, say, write_out
+from towline.interfaces.cli.display import plural, print_json, say, write_out
 from towline.interfaces.cli.options import Json
 from towline.interfaces.cli.parameters import Option
+from towline.interfaces.cli.tables import Column, print_table
 from towline.operations.projects import ProjectSummary, list_projects
 
 _COLUMNS = [

@@ -4,11 +4,12 @@ from typing import Annotated
 
 import click
 
-from towline.interfaces.cli.display import Column, duration, local_time, print_fields, print_json, print_table, size
+from towline.interfaces.cli.display import duration, local_time, print_json, size
 from towline.interfaces.cli.options import Json, Verbosity
 from towline.interfaces.cli.parameters import Option
 from towline.interfaces.cli.runner.reports import status_document
 from towline.interfaces.cli.session import open_session
+from towline.interfaces.cli.tables import Column, print_fields, print_table
 from towline.operations.jobs import count_jobs_by_state
 from towline.operations.runners import RunnerStatus, ends_awaited, processes_of, status_of
 from towline.operations.worker_overview import WorkerReport, worker_reports

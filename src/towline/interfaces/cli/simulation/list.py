@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Annotated
 
-from towline.interfaces.cli.display import Column, print_json, print_table, say
+from towline.interfaces.cli.display import print_json, say
 from towline.interfaces.cli.options import Json
 from towline.interfaces.cli.parameters import Option
 from towline.interfaces.cli.simulation.options import PlaceOptions, configuration_from
+from towline.interfaces.cli.tables import Column, print_table
 
 
 def command(

@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from towline.interfaces.cli.display import Column, print_json, print_table, write_out
+from towline.interfaces.cli.display import print_json, write_out
 from towline.interfaces.cli.options import Json
 from towline.interfaces.cli.parameters import Argument, Option
 from towline.interfaces.cli.simulation.options import PlaceOptions, complete_physics, configuration_from
 from towline.interfaces.cli.simulation.sweeping import print_sweep
 from towline.interfaces.cli.simulation.telling import outcome_document, print_case, print_outcome, value_text
+from towline.interfaces.cli.tables import Column, print_table
 
 if TYPE_CHECKING:
     from towline.operations.simulation_records import Outcome

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from towline.interfaces.cli.display import Column, plural, print_json, print_table, say, write_out
+from towline.interfaces.cli.display import plural, print_json, say, write_out
 from towline.interfaces.cli.session import project_of
 from towline.interfaces.cli.simulation.options import PlaceOptions, RunOptions, configuration_from
 from towline.interfaces.cli.simulation.telling import (
@@ -18,6 +18,7 @@ from towline.interfaces.cli.simulation.telling import (
     print_paths,
     value_text,
 )
+from towline.interfaces.cli.tables import Column, print_table
 
 if TYPE_CHECKING:
     from towline.operations.simulation_planning import Planned

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from towline.interfaces.cli.display import Column, duration, print_table, say, write_out
+from towline.interfaces.cli.display import duration, say, write_out
 from towline.interfaces.cli.progress import counted
+from towline.interfaces.cli.tables import Column, print_table
 
 if TYPE_CHECKING:
     from collections.abc import Collection

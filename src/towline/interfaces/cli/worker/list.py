@@ -4,9 +4,10 @@ from dataclasses import asdict
 
 import click
 
-from towline.interfaces.cli.display import Column, print_json, print_table, suggest
+from towline.interfaces.cli.display import print_json, suggest
 from towline.interfaces.cli.options import Json
 from towline.interfaces.cli.session import open_session
+from towline.interfaces.cli.tables import Column, print_table
 from towline.operations.worker_overview import WorkerReport, worker_reports
 
 

@@ -4,10 +4,11 @@ from dataclasses import asdict
 
 import click
 
-from towline.interfaces.cli.display import Column, local_time, print_json, print_table, say, size
+from towline.interfaces.cli.display import local_time, print_json, say, size
 from towline.interfaces.cli.options import Json, OneJob
 from towline.interfaces.cli.selection import one_job
 from towline.interfaces.cli.session import open_session
+from towline.interfaces.cli.tables import Column, print_table
 from towline.operations.job_folders import folder_of_job
 from towline.operations.jobs import get_job
 

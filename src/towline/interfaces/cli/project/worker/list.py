@@ -2,9 +2,10 @@
 
 import click
 
-from towline.interfaces.cli.display import Column, print_json, print_table
+from towline.interfaces.cli.display import print_json
 from towline.interfaces.cli.options import Json, Verbosity
 from towline.interfaces.cli.session import project_of
+from towline.interfaces.cli.tables import Column, print_table
 from towline.operations.projects import list_workers
 
 _USUAL = ("type", "scheduler_type", "execution", "max_jobs", "work_dir")
