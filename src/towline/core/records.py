@@ -94,6 +94,9 @@ class Failure:
     message: str
     #: Python traceback or the end of stderr, when there is one.
     details: str | None = None
+    #: The ends of what the job printed, where it ran in a folder.
+    queue_out: str | None = None
+    queue_err: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +229,8 @@ class Observation:
     result: bytes | None = None
     #: With `ended` where the run folder is not on this machine: the end of what the job wrote to standard error.
     tail: str | None = None
+    #: The same of standard output.
+    output_tail: str | None = None
     #: With `step_failed`: what failed.
     failure: Failure | None = None
     #: With `step_failed`: False when repeating cannot help (a wrong configuration).

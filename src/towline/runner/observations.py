@@ -12,7 +12,7 @@ from towline.core.records import Failure, Observation, Result
 from towline.core.states import IN_FLIGHT, JobState
 from towline.runner.held import Attempts, Held
 from towline.runner.job_retries import continued
-from towline.runner.results import read_result
+from towline.runner.results import read_end
 from towline.runner.setup import Setup
 from towline.store.completion import Completion, complete
 from towline.store.database import Transaction
@@ -210,7 +210,7 @@ def results_of(
         held = attempts.by_key[key]
         for end in observations:
             if end.event == "ended" and end.exit is not None:
-                result = read_result(Path(_run_dir(held, end) or ""), end.exit, end.result, end.tail)
+                result = read_end(Path(_run_dir(held, end) or ""), end)
                 outputs = outputs_of(held.job.jobstore)
                 results[key] = result if outputs.transactional else _store_outside(outputs, result)
     return results

@@ -4,8 +4,8 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 
-from towline.core.records import ExitRecord, Failure, Result, unpack_result
-from towline.core.run_folder import ERROR_FILE, RESULT_FILE
+from towline.core.records import ExitRecord, Failure, Observation, Result, unpack_result
+from towline.core.run_folder import ERROR_FILE, OUTPUT_FILE, RESULT_FILE
 
 #: Ends after which a result file, if there is one, counts for nothing.
 _ENDED_FROM_OUTSIDE = frozenset(
@@ -23,6 +23,19 @@ _SIGNS_OF_REFUSED_MEMORY = (
 
 #: How much of stderr goes into the failure of a job, from its end.
 _TAIL_BYTES = 3000
+
+
+def read_end(run_dir: Path, end: Observation) -> Result:
+    """What a job left behind that has ended; with a failure the ends of what it printed."""
+    assert end.exit is not None
+    result = read_result(run_dir, end.exit, end.result, end.tail)
+    there = end.tail is not None
+    # A pooled job has no folder.
+    if result.failure is None or (not there and run_dir == Path()):
+        return result
+    printed = (end.output_tail, end.tail) if there else (_tail(run_dir / OUTPUT_FILE), _tail(run_dir / ERROR_FILE))
+    output, error = ((text or "")[-_TAIL_BYTES:] or None for text in printed)
+    return replace(result, failure=replace(result.failure, queue_out=output, queue_err=error))
 
 
 def read_result(run_dir: Path, exit_record: ExitRecord, inline: bytes | None, tail: str | None = None) -> Result:

@@ -9,7 +9,7 @@ import orjson
 from towline.core.records import Failure
 from towline.core.states import JobState
 from towline.store.database import Database
-from towline.store.job_info import JobInfo
+from towline.store.job_info import JobInfo, RemoteInfo
 from towline.store.readiness import id_list
 
 
@@ -56,6 +56,14 @@ def parents_of(database: Database, job_ids: Iterable[int]) -> dict[int, tuple[st
     return parents
 
 
+def _detailed_remote(job: JobInfo, why: Failure | None) -> RemoteInfo:
+    if why is None:
+        return job.remote
+    if job.state is JobState.REMOTE_ERROR:
+        return replace(job.remote, error=why.message)
+    return replace(job.remote, queue_out=why.queue_out, queue_err=why.queue_err)
+
+
 def _detailed(job: JobInfo, documents: Sequence[Any] | None, parents: tuple[str, ...]) -> JobInfo:
     settings, failure, stored_data, exit_record, environment = documents or ({}, None, None, None, None)
     why = None if failure is None else Failure(**failure)
@@ -71,5 +79,5 @@ def _detailed(job: JobInfo, documents: Sequence[Any] | None, parents: tuple[str,
         next_worker=settings.get("next_worker"),
         exit_record=exit_record,
         environment=environment,
-        remote=replace(job.remote, error=why.message) if why and job.state is JobState.REMOTE_ERROR else job.remote,
+        remote=_detailed_remote(job, why),
     )

@@ -19,8 +19,13 @@ class RemoteInfo:
     process_id: str | None
     #: When the next try is due.
     retry_time_limit: datetime | None
-    #: What failed, when an action of the runner did. Loaded with the details.
+    #: What failed, when an action of the runner did. Loaded with the details, as what follows but one.
     error: str | None = None
+    #: The ends of what a job that failed had printed.
+    queue_out: str | None = None
+    queue_err: str | None = None
+    #: What its scheduler would say of it: QUEUED, RUNNING, DONE, FAILED; None before it is there.
+    queue_state: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,9 +206,26 @@ def job_info(row: Sequence[Any], prefix: str) -> JobInfo:
         missing=missing,
         lock_id=None if owner is None else str(owner),
         lock_time=None if owner is None else datetime.fromtimestamp(updated, UTC),
-        remote=RemoteInfo(step_attempts, process_id, moment(retry_at)),
+        remote=RemoteInfo(
+            step_attempts, process_id, moment(retry_at), queue_state=_queue_state(JobState(state), reason, ended)
+        ),
         id=job_id,
     )
+
+
+_IN_A_QUEUE = {
+    JobState.SUBMITTED: "QUEUED",
+    JobState.BATCH_SUBMITTED: "QUEUED",
+    JobState.RUNNING: "RUNNING",
+    JobState.BATCH_RUNNING: "RUNNING",
+}
+
+
+def _queue_state(state: JobState, reason: str | None, ended_at: float | None) -> str | None:
+    """What a scheduler would say: a job whose Python function failed is DONE there as well as one that succeeded."""
+    if ended_at is not None:
+        return "DONE" if reason in (None, "error", "output", "rejected") else "FAILED"
+    return _IN_A_QUEUE.get(state)
 
 
 def moment(seconds: float | None) -> datetime | None:

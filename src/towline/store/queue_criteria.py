@@ -5,7 +5,7 @@ field that the queue does not keep is refused: the alternative would be a wrong 
 """
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -171,6 +171,13 @@ class QueueCriteria:
         """What the database can decide."""
         return prefilter(self.criteria, _Columns(self.about, in_postgresql=database.dialect.kind == "postgresql"))
 
+    @property
+    def needs_documents(self) -> bool:
+        """Whether more than the narrow rows of lists is needed to decide."""
+        return any(
+            field.column is None or field.column.kind == "present" for field in _fields_in(self.criteria, self.about)
+        )
+
     def decide(self, items: Iterable[JobInfo] | Iterable[FlowInfo]) -> list[int]:
         """Rows of those among `items`, loaded with their details, that meet the criteria."""
         meets = matcher(self.criteria)
@@ -220,6 +227,15 @@ def _converted(criteria: Mapping[str, Any], about: str, prefix: str) -> dict[str
         else:
             whole[name] = _operand(name, _field(name, about), operand, prefix)
     return whole
+
+
+def _fields_in(criteria: Mapping[str, Any], about: str) -> Iterator[_Field]:
+    for name, operand in criteria.items():
+        if name.startswith("$"):
+            for part in operand:
+                yield from _fields_in(part, about)
+        else:
+            yield _field(name, about)
 
 
 def _field(path: str, about: str) -> _Field:
@@ -290,7 +306,7 @@ def _job_document(job: JobInfo) -> dict[str, Any]:
         "remote": {
             "process_id": job.remote.process_id,
             "step_attempts": job.remote.step_attempts,
-            "error": job.remote.error,
+            **{name: getattr(job.remote, name) for name in ("error", "queue_state", "queue_out", "queue_err")},
             **_seconds(job.remote, ("retry_time_limit",)),
         },
     }

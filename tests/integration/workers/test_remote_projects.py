@@ -62,6 +62,7 @@ def test_a_flow_runs_and_its_outputs_come_back(project: RemoteProject) -> None:
     outputs = project.outputs()
     assert outputs[ids[2]] == 13
     printed = outputs[ids[1]]
+    assert project.info(ids[1]).job.remote.queue_state == "DONE"
     assert printed["stdout_tail"] == "text of the input\n$(touch injected)\n"
     assert set(printed["files"]) == {"in.txt", "who.txt"}
     assert Path(printed["files"]["who.txt"]["path"]).read_text() == f"{JOB_USER}\n"
@@ -77,12 +78,14 @@ def test_a_hundred_jobs_take_few_round_trips(project: RemoteProject, server: Ser
 
 
 def test_what_went_wrong_is_told(project: RemoteProject) -> None:
-    raising, leaving, killed, refused, missing = project.submit(
+    printing = command("echo said; echo loud >&2; exit 3")
+    raising, leaving, killed, refused, missing, printed = project.submit(
         fail("no convergence"),
         end_process(exit_code=3),
         end_process(signal_number=11),
         command(["false"]),
         command(["true"], outputs=["result.*"]),
+        printing,
     )
     project.run()
     assert set(project.states().values()) == {"FAILED"}
@@ -96,6 +99,9 @@ def test_what_went_wrong_is_told(project: RemoteProject) -> None:
     assert told[refused] == ("exit_code", "the command ended with exit code 1")
     assert told[missing][0] == "output"
     assert "no file matches the declared output 'result.*'" in told[missing][1]
+    remote = project.info(printed).job.remote
+    assert (remote.queue_out, remote.queue_err, remote.queue_state) == ("said\n", "loud\n", "FAILED")
+    assert project.info(raising).job.remote.queue_state == "DONE"
 
 
 def test_a_limit_of_time_is_kept_and_the_policy_gives_more(project: RemoteProject) -> None:

@@ -46,6 +46,9 @@ def job_document(job: JobInfo) -> dict[str, Any]:
             "step_attempts": job.remote.step_attempts,
             "retry_time_limit": job.remote.retry_time_limit,
             "error": job.remote.error,
+            "queue_state": job.remote.queue_state,
+            "queue_out": job.remote.queue_out,
+            "queue_err": job.remote.queue_err,
         },
     }
 

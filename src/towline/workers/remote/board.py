@@ -49,13 +49,17 @@ class Board:
         if event in ("returned", "step_failed", "cancelled") and flight.phase is not Phase.ENDED:
             self.flights.pop(flight.key, None)
 
-    def end(self, flight: Flight, record: ExitRecord, result: bytes | None, tail: str) -> None:
+    def end(
+        self, flight: Flight, record: ExitRecord, result: bytes | None, tail: str, output_tail: str | None = None
+    ) -> None:
         """Tell the end of a flight, and its start if that was not told."""
         if not flight.started_told and record.started_at is not None:
             flight.started_told = True
             self.tell(flight, "started", record.started_at)
         flight.phase, flight.package, flight.prepared = Phase.ENDED, None, None
-        flight.told = Observation(flight.key, "ended", record.ended_at, exit=record, result=result, tail=tail)
+        flight.told = Observation(
+            flight.key, "ended", record.ended_at, exit=record, result=result, tail=tail, output_tail=output_tail
+        )
         flight.told_at = time.monotonic()
         self._put(flight.told)
         if flight.cancel:

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from towline.core.records import Failure
 from towline.errors import TransferFailed
 from towline.workers.folder_deletion import delete_folders
+from towline.workers.remote.background import Background
 from towline.workers.remote.board import Board
 from towline.workers.remote.cancelling import claims_script
 from towline.workers.remote.environment_gate import EnvironmentGate
@@ -27,6 +28,8 @@ _MOST_JOBS = 1000
 _SUBMIT_FOLLOWS_SECONDS = 0.1
 #: Time to the next try of a submission that is undecided, or that the scheduler did not take now.
 _UNDECIDED_SECONDS, _REFUSED_SECONDS = 5.0, 30.0
+#: Where nothing is under way yet, so many jobs go first, so that a scheduler has something to do meanwhile.
+_FIRST_JOBS = 32
 #: A job whose start was asked for shows itself within this time, or is started again.
 _SHOWS_ITSELF_SECONDS = 5.0
 _CANCEL_AGAIN_SECONDS = 15.0
@@ -37,7 +40,16 @@ _QUIET_SECONDS = 20.0
 class Errands:
     """The rounds of one worker."""
 
-    def __init__(self, board: Board, site: Site, transport: Transport, slots: int, gone_seconds: float | None) -> None:
+    def __init__(
+        self,
+        board: Board,
+        site: Site,
+        transport: Transport,
+        slots: int,
+        gone_seconds: float | None,
+        *,
+        submits_beside: bool = False,
+    ) -> None:
         self.slots = slots
         #: Set when something new is to be done.
         self.hurry = False
@@ -52,7 +64,10 @@ class Errands:
         self._transport = transport
         self._gate = EnvironmentGate(site, transport)
         self._judge = Judge(board, site, gone_seconds)
-        self._newest = time.monotonic()
+        # A scheduler takes so long for many jobs that the first ones end meanwhile.
+        self._submits_beside = submits_beside
+        self._background = Background(self._handed_in)
+        self._newest = self._looked_at = time.monotonic()
         self._next_look = 0.0
         self._next_question = 0.0
         self._seen = 0
@@ -79,19 +94,23 @@ class Errands:
     def _wait_seconds(self, now: float) -> float | None:
         with self._board.changed:
             flights = list(self._board.flights.values())
-            waits = [flight.try_again_at - now for flight in flights if flight.phase is Phase.WAITING and self._free()]
+            waiting = [flight for flight in flights if flight.phase is Phase.WAITING and not flight.sending]
+            waits = [flight.try_again_at - now for flight in waiting if self._free() and not self._background.busy]
             if any(flight.phase is Phase.UPLOADING and not flight.uploaded for flight in flights):
                 waits.append(_SUBMIT_FOLLOWS_SECONDS)
-            if any(flight.in_place for flight in flights):
+            if any(flight.in_place or flight.sending for flight in flights):
                 waits.append(self._next_look - now)
         return max(0.01, min(waits)) if waits else None
 
     def _free(self) -> int:
-        return self.slots - sum(flight.in_place for flight in self._board.flights.values())
+        return self.slots - sum(flight.in_place or flight.sending for flight in self._board.flights.values())
 
     # Submitting
 
     def _submit(self) -> None:
+        self._background.check()
+        if self._background.busy:
+            return
         now = time.monotonic()
         with self._board.changed:
             ready = [
@@ -100,7 +119,8 @@ class Errands:
                 if flight.phase is Phase.WAITING and not flight.cancel and flight.try_again_at <= now
             ]
             ready.sort(key=lambda flight: (-flight.priority, flight.job_id))
-            ready = ready[: max(0, min(self._free(), _MOST_JOBS))]
+            is_first = self._submits_beside and not any(flight.in_place for flight in self._board.flights.values())
+            ready = ready[: max(0, min(self._free(), _FIRST_JOBS if is_first else _MOST_JOBS))]
             alone = [
                 flight
                 for flight in self._board.flights.values()
@@ -111,8 +131,30 @@ class Errands:
         if alone:
             self._send(alone, submit=False)
         ready = self._without_held(ready)
-        if ready:
+        if ready and self._submits_beside:
+            self._hand_in(ready)
+        elif ready:
             self._send(ready, submit=True)
+
+    def _hand_in(self, flights: Sequence[Flight]) -> None:
+        with self._board.changed:
+            for flight in flights:
+                flight.sending = True
+        now = time.monotonic()
+        self._newest, self._next_look = now, max(self._next_look, now + look_seconds(0))
+        self._background.start(lambda: self._send(flights, submit=True), f"worker {self._site.worker}: submission")
+
+    def _handed_in(self) -> None:
+        with self._board.changed:
+            for flight in self._board.flights.values():
+                flight.sending = False
+            self.hurry = True
+            self._board.changed.notify_all()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for a submission that is under way; return whether none is any more."""
+        self._background.wait(seconds)
+        return not self._background.busy
 
     @property
     def environment_problem(self) -> str | None:
@@ -153,11 +195,11 @@ class Errands:
                     self._board.tell(flight, "step_failed", failure=Failure("error", str(error)))
 
     def _send_once(self, flights: Sequence[Flight], *, submit: bool) -> None:
-        self.asked = True
         submissions = [Submission(flight.run_dir, flight.mark) for flight in flights]
         then = self._site.queue.submit_command(submissions) if submit else ""
         trees = [flight.prepared.tree for flight in flights if flight.prepared is not None and not flight.uploaded]
         answer = self._transport.send(self._site.work_dir, trees, then=then)
+        self.asked = True
         came = self._site.queue.read_submissions(answer.stdout.decode(errors="replace"), submissions) if submit else ()
         now = time.monotonic()
         with self._board.changed:
@@ -173,6 +215,8 @@ class Errands:
 
     def _submitted(self, flight: Flight, came: Submitted, now: float) -> str | None:
         """Take in what came of a submission; return why the scheduler does not take it now."""
+        if flight.phase is not Phase.WAITING:
+            return None  # a look has seen it meanwhile
         if came.outcome is Outcome.REFUSED and came.refusal is not None:
             said = f"{self._site.queue.name}: {came.refusal.message}; {came.refusal.remedy}".rstrip("; ")
             if came.refusal.may_retry:
@@ -194,7 +238,7 @@ class Errands:
     def _look(self) -> None:
         now = time.monotonic()
         with self._board.changed:
-            flights = [flight for flight in self._board.flights.values() if flight.in_place]
+            flights = [flight for flight in self._board.flights.values() if flight.in_place or flight.sending]
             unseen = any(flight.phase is Phase.ADOPTED for flight in flights)
             asked_about = [flight for flight in flights if flight.queued_job is not None]
         if not flights or (now < self._next_look and not unseen):
@@ -216,7 +260,15 @@ class Errands:
             # What has just started may end soon; but a stream of starts and ends must not be followed one by one.
             self._newest = now
             self._next_question = min(self._next_question, now + question_seconds(0))
-        self._next_look = now + look_seconds(now - self._newest)
+        self._next_look = now + look_seconds(now - self._newest, self._last_end_seconds(flights, now))
+        self._looked_at = now
+
+    def _last_end_seconds(self, flights: Sequence[Flight], now: float) -> float:
+        """When the last job will have ended, if they go on ending as since the last look."""
+        with self._board.changed:
+            left = sum(flight.in_place for flight in self._board.flights.values())
+        ended = sum(flight.phase is Phase.ENDED for flight in flights)
+        return left * (now - self._looked_at) / ended if ended else math.inf
 
     def _start_again(self, now: float) -> None:
         with self._board.changed:
@@ -285,7 +337,8 @@ class Errands:
     def _cancel(self) -> None:
         now = time.monotonic()
         with self._board.changed:
-            asked = [flight for flight in self._board.flights.values() if flight.cancel and flight.told is None]
+            flights = [flight for flight in self._board.flights.values() if not flight.sending]
+            asked = [flight for flight in flights if flight.cancel and flight.told is None]
             for flight in [item for item in asked if not item.uploaded and item.phase in _NOT_THERE]:
                 self._board.tell(flight, "cancelled")
             due = [

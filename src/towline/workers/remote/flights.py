@@ -38,6 +38,8 @@ class Flight:
     #: What is sent; None after an adoption, and after it was sent.
     prepared: Prepared | None = None
     uploaded: bool = False
+    #: Whether its submission is under way just now.
+    sending: bool = False
     started_told: bool = False
     #: Submissions that nobody knows the outcome of are not repeated before this time.
     try_again_at: float = 0.0

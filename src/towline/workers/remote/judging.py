@@ -46,6 +46,8 @@ class Judge:
         if found.queue_id is not None:
             flight.queue_id, flight.submitted_at = found.queue_id
             flight.prepared = None
+        if flight.phase is Phase.WAITING and found.queue_id is not None:
+            self._submitted(flight, now)
         if flight.phase is Phase.ADOPTED:
             self._place(flight, found, now)
             if flight.phase is Phase.ADOPTED:
@@ -59,6 +61,14 @@ class Judge:
         if found.exit is not None:
             return self._left_record(flight, found, now) or changed
         return changed
+
+    def _submitted(self, flight: Flight, now: float) -> None:
+        """Others are being submitted with it, whose answer has not come."""
+        if not flight.uploaded:
+            flight.uploaded = True
+            self._board.tell(flight, "uploaded")
+        flight.phase, flight.since, flight.reason = Phase.QUEUED, now, None
+        self._board.tell(flight, "submitted")
 
     def _place(self, flight: Flight, found: Evidence, now: float) -> None:
         """Say how far an adopted flight is; it stays adopted only when it goes away."""
@@ -169,4 +179,4 @@ class Judge:
     def _end(self, flight: Flight, found: Evidence, status: JobStatus | None) -> None:
         record = exit_record(found, status, cancelled=flight.cancel)
         result = result_of(flight.kind, flight.run_dir, flight.package, record, found)
-        self._board.end(flight, record, result, found.error_tail)
+        self._board.end(flight, record, result, found.error_tail, found.output_tail)

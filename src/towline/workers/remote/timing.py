@@ -10,10 +10,17 @@ _SHARE, _LATE_SHARE = 0.4, 1 / 300
 _SHORTEST_QUESTION, _LONGEST_QUESTION, _QUESTION_SHARE = 1.5, 60.0, 0.1
 
 
-def look_seconds(age_seconds: float) -> float:
-    """Time to the next look when the newest job, or the newest end of one, is so old."""
+def look_seconds(age_seconds: float, last_end_seconds: float = _LONGEST) -> float:
+    """Time to the next look when the newest job, or the newest end of one, is so old.
+
+    Parameters
+    ----------
+    last_end_seconds
+        When the last job will end, if they go on ending as they do.
+    """
     early = min(_SHORT, max(_SHORTEST, _SHARE * age_seconds))
-    return min(_LONGEST, max(early, _LATE_SHARE * age_seconds))
+    usual = min(_LONGEST, max(early, _LATE_SHARE * age_seconds))
+    return min(usual, max(_SHORTEST, last_end_seconds))
 
 
 def question_seconds(age_seconds: float) -> float:

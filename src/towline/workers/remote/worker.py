@@ -62,7 +62,9 @@ class RemoteWorker:
         #: What the worker was made from; another one makes another worker.
         self.description = description
         self._board = Board()
-        self._errands: Errands = Errands(self._board, site, transport, slots, gone_seconds)
+        # A host without a scheduler starts all jobs at once.
+        beside = site.queue.name != "shell"
+        self._errands: Errands = Errands(self._board, site, transport, slots, gone_seconds, submits_beside=beside)
         self._pause = Pause()
         self._problem: WorkerError | None = None
         self._reached = False
@@ -157,7 +159,7 @@ class RemoteWorker:
             self._board.changed.notify_all()
         if self._thread is not None:
             self._thread.join(_CLOSE_SECONDS)
-        if self._thread is None or not self._thread.is_alive():
+        if (self._thread is None or not self._thread.is_alive()) and self._errands.wait(_CLOSE_SECONDS):
             self.transport.close()
             self._board.close()
 
