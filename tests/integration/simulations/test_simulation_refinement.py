@@ -15,7 +15,7 @@ from towline.simulations.config_env import ConfigEnv
 
 #: Boundaries that are as wide as a coarse mesh allows: some seconds, and just enough grains for a rate.
 GRAINS: dict[str, Any] = {"T": 600, "num_grains": 66, "wGB": 20, "xmax": 600, "nx": 90}
-MIXTURE: dict[str, Any] = {"c0": 0.5, "xmax": 24, "nx": 40, "end_time": 80, "growth_steps": 24}
+MIXTURE: dict[str, Any] = {"xmax": 32, "nx": 72, "end_time": 230}
 
 # The finer runs take four times as long as the coarse one.
 pytestmark = pytest.mark.timeout(900)
