@@ -255,6 +255,22 @@ def test_a_stream_of_events_ends_when_nobody_reads_it_any_more(tow: CommandLine)
     assert follower.wait(timeout=60) == 0
 
 
+def test_a_command_that_is_interrupted_says_so_without_a_traceback(tow: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text("import time\nprint('begun', flush=True)\ntime.sleep(600)\n")
+    slow = subprocess.Popen(
+        [TOW, "submit", tmp_path / "slow.py"],
+        env=tow.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert slow.stdout is not None
+    assert slow.stdout.readline() == "begun\n"
+    slow.send_signal(signal.SIGINT)
+    assert slow.communicate(timeout=60)[1] == "tow: interrupted\n"
+    assert slow.returncode == 130
+
+
 def test_the_log_of_the_runner_is_followed(tow: CommandLine) -> None:
     assert "no runner is active" in tow("runner", "foreground", code=1).stderr
     tow("runner", "start")

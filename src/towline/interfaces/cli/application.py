@@ -57,6 +57,14 @@ class CommandGroup(click.Group):
             )
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Carry out the command; who interrupts it gets the exit code that shells know."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            print("tow: interrupted", file=sys.stderr)
+            raise click.exceptions.Exit(130) from None
+
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The same help as without click."""
         formatter.write(help_text(self.path, self.branch) + "\n")
