@@ -29,7 +29,8 @@ _MODULES = ("jobflow", "towline.on_worker.run_job")
 
 #: Spool and folder of the allocations; says how many entries are there.
 _TRY_SPOOL = """mkdir -p -- "$1/new" "$1/claimed" "$2" && cd -- "$2" &&
-true >.towline-check.$$ && rm .towline-check.$$ && cd -- "$1" && mkdir -p claimed/check.$$ && true >.towline-check.$$ && mv .towline-check.$$ claimed/check.$$/entry &&
+true >.towline-check.$$ && rm .towline-check.$$ && cd -- "$1" && mkdir -p claimed/check.$$ &&
+true >.towline-check.$$ && mv .towline-check.$$ claimed/check.$$/entry &&
 [ -e claimed/check.$$/entry ] && rm -r claimed/check.$$ || exit 1
 set -- new/*; if [ -e "$1" ]; then echo $#; fi
 """

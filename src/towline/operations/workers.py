@@ -42,13 +42,14 @@ def make_worker(project: Project, name: str, config: WorkerConfig, previous: Wor
             previous.set_slots(config.job_limit)
             return previous
     elif config.batch is not None:
-        # The number of allocations is part of what such a worker is made from.
-        description = replace(_description(config), max_jobs=config.max_jobs, resources=config.resources)
-        if isinstance(previous, BatchWorker) and previous.description == description:
+        # What is around an allocation, and their number, are part of what such a worker is made from.
+        around = {name: getattr(config, name) for name in ("max_jobs", "resources", "pre_run", "post_run")}
+        description = replace(_description(config), **around)
+        if isinstance(previous, BatchWorker) and _still_does(previous, description):
             return previous
         worker = batch_worker(project, name, config, description)
     else:
-        if isinstance(previous, RemoteWorker) and _still_does(previous, config):
+        if isinstance(previous, RemoteWorker) and _still_does(previous, _description(config)):
             previous.set_slots(config.job_limit)
             return previous
         worker = remote_worker(name, config)
@@ -57,9 +58,9 @@ def make_worker(project: Project, name: str, config: WorkerConfig, previous: Wor
     return worker
 
 
-def _still_does(previous: RemoteWorker, config: WorkerConfig) -> bool:
+def _still_does(previous: RemoteWorker, description: WorkerConfig) -> bool:
     # Jobs that wait for another environment have the shell lines of before; another worker gets them anew.
-    return previous.description == _description(config) and not previous.status()["environment_differs"]
+    return previous.description == description and not previous.status()["environment_differs"]
 
 
 def remote_worker(name: str, config: WorkerConfig) -> RemoteWorker:
@@ -78,7 +79,14 @@ def remote_worker(name: str, config: WorkerConfig) -> RemoteWorker:
 def batch_worker(project: Project, name: str, config: WorkerConfig, description: object = None) -> BatchWorker:
     """A worker whose jobs run inside allocations."""
     batch = batch_plan(project, name, config)
-    site = Site(name, str(config.work_dir), ShellQueue(), python_of(config), config.execution_cmd)
+    site = Site(
+        worker=name,
+        work_dir=str(config.work_dir),
+        queue=ShellQueue(),
+        python=python_of(config),
+        execution_cmd=config.execution_cmd,
+        expected=own_expectation(),
+    )
     return BatchWorker(site, batch, transport_of(name, config), description=description)
 
 

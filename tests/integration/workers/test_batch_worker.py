@@ -196,10 +196,15 @@ def test_an_allocation_ends_before_its_time_limit_and_hands_back(make_driver: Ma
 
 
 def test_what_was_done_when_the_end_came_counts_as_done(make_driver: MakeDriver, tmp_path: Path) -> None:
-    driver = make_driver(time_limit=6, resources={"time_limit": 6}, grace_seconds=3)
-    job = assignment(tmp_path, 1, ["ignore_signals"], ["sleep", 5], ["return", 5])
-    end = driver.run(job)[0]
-    assert output_of(job, end) == 5
+    driver = make_driver(time_limit=12, resources={"time_limit": 12}, grace_seconds=5)
+    job = assignment(tmp_path, 1, ["ignore_signals"], ["wait_for", str(tmp_path / "go")], ["return", 5])
+    driver.hand_over(job)
+    driver.wait(
+        lambda: any("draining" in life.read_text() for life in tmp_path.glob("allocations/*/towline_node*.json")),
+        "the end of the allocation",
+    )
+    (tmp_path / "go").touch()
+    assert output_of(job, driver.wait_for(job.key, "ended")) == 5
 
 
 def test_a_pilot_that_is_killed_comes_back_and_loses_nothing(make_driver: MakeDriver, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from towline.core.records import ExitRecord
@@ -28,6 +29,15 @@ _NEWEST_SHARE = 0.1
 _LISTING_SECONDS = 0.1
 #: A job that does not fit now, and was passed over for so long, is waited for: nothing else is taken.
 _PATIENCE_SECONDS = 60.0
+
+
+class _Verdict(Enum):
+    """What came of looking at an entry."""
+
+    TAKEN = "taken"
+    GONE = "gone"  #: somebody else was first, or it can never run
+    WAITS = "waits"  #: there is no room for it now
+    NOT_HERE = "not here"  #: another node has to take it, or another allocation
 
 
 @dataclass(slots=True)
@@ -118,15 +128,15 @@ class Seats:
             entry = Entry.read(name)
             if entry is None:
                 continue
-            what = self._consider(entry, now)
-            if what is None:
+            verdict = self._consider(entry)
+            if verdict in (_Verdict.WAITS, _Verdict.NOT_HERE):
                 rest.append(name)
-                if now - self._passed_over.setdefault(name, now) > _PATIENCE_SECONDS:
-                    rest += self._listing[position + 1 :]
-                    break
-            else:
+            if verdict is not _Verdict.WAITS:
                 self._passed_over.pop(name, None)
-                taken += what
+                taken += verdict is _Verdict.TAKEN
+            elif now - self._passed_over.setdefault(name, now) > _PATIENCE_SECONDS:
+                rest += self._listing[position + 1 :]
+                break
         self._listing = rest
         if not rest:
             self._passed_over.clear()
@@ -199,20 +209,28 @@ class Seats:
             return 0
         return min(_MOST_READY, math.ceil(self._room.slots * _READY_SECONDS / max(average, 1e-4)))
 
-    def _consider(self, entry: Entry, now: float) -> int | None:
-        """Take an entry: 1 when that worked, 0 when it is gone; None when it does not fit now."""
-        refusal = self._refusal(entry.need)
+    def _consider(self, entry: Entry) -> "_Verdict":
+        """Take an entry if there is room for it."""
+        need = entry.need
+        refusal = self._refusal(need)
         if refusal is not None:
             self._spool.set_aside(entry, refusal)
-            return 0
+            return _Verdict.GONE
+        ends_too_late = self.last_moment is not None and time.time() + need.seconds > self.last_moment
+        if (need.seconds and ends_too_late) or self._room.capacity.refusal(need) is not None:
+            return _Verdict.NOT_HERE
         # Only the smallest jobs are held ready: any slot that becomes free is one for them.
-        if not self._room.fits(entry.need) and (entry.need.gpus or entry.need.cores > 1 or entry.need.memory_megabytes):
-            return None
-        if self.last_moment is not None and entry.need.seconds and time.time() + entry.need.seconds > self.last_moment:
-            return None
+        if not self._room.fits(need) and (need.gpus or need.cores > 1 or need.memory_megabytes):
+            return _Verdict.WAITS
         message = self._spool.claim(entry)
-        if message is None or message["key"] in self._held:
-            return 0
+        if message is None:
+            return _Verdict.GONE
+        known = self._held.get(message["key"])
+        if known is not None:
+            # Put there twice; or of another project, which has a spool of its own, or should have.
+            if known.entry.name != entry.name:
+                self._spool.put_back(entry)
+            return _Verdict.NOT_HERE
         held = self._held[message["key"]] = _Held(entry, message)
         if self._jobs_left is not None:
             self._jobs_left -= 1
@@ -222,7 +240,7 @@ class Seats:
         else:
             self._start(held)
             self._dispatch.start_waiting()
-        return 1
+        return _Verdict.TAKEN
 
     def _refusal(self, need: Need) -> str | None:
         if self.longest_seconds is not None and need.seconds > self.longest_seconds:

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 from uuid import UUID, uuid4
@@ -79,13 +79,11 @@ class _AllocationErrands(Errands):
 class Allocations:
     """All allocations of a worker."""
 
-    def __init__(
-        self, worker: str, batch: BatchPlan, python: str, transport: Transport, gone_seconds: float | None
-    ) -> None:
+    def __init__(self, site: Site, batch: BatchPlan, transport: Transport, gone_seconds: float | None) -> None:
         self.problem: str | None = None
-        self._worker = worker
+        self._worker = site.worker
         self._batch = batch
-        self._site = Site(worker, batch.allocations, batch.queue, python)
+        self._site = replace(site, work_dir=batch.allocations, queue=batch.queue, execution_cmd=None)
         self._board = Board()
         self._errands = _AllocationErrands(self._board, self._site, transport, 1 << 20, gone_seconds)
         self._by_key: dict[str, Allocation] = {}
@@ -114,6 +112,11 @@ class Allocations:
     def scheduler_problem(self) -> str | None:
         """Why no allocation can be had now."""
         return self.problem or self._errands.scheduler_problem
+
+    @property
+    def environment_problem(self) -> str | None:
+        """Why allocations wait for another environment on the worker."""
+        return self._errands.environment_problem
 
     def find(self, uid: str) -> Allocation | None:
         """The allocation of this uid."""

@@ -75,6 +75,11 @@ class BatchErrands(Errands):
         waits = [self._wait_seconds(time.monotonic()), allocations_due]
         return min((wait for wait in waits if wait is not None), default=None)
 
+    @property
+    def environment_problem(self) -> str | None:
+        """Why allocations wait for another environment."""
+        return self.allocations.environment_problem
+
     def _find_allocations(self) -> None:
         """After a start: those that an earlier runner submitted."""
         with self._board.changed:

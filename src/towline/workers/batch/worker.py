@@ -34,7 +34,7 @@ class BatchWorker(RemoteWorker):
     ) -> None:
         super().__init__(site, transport, 1 << 20, description=description)
         self._batch = batch
-        self._allocations = Allocations(site.worker, batch, site.python, transport, gone_seconds)
+        self._allocations = Allocations(site, batch, transport, gone_seconds)
         self._errands: BatchErrands = BatchErrands(self._board, site, transport, batch, self._allocations)
 
     def set_slots(self, slots: int) -> None:
