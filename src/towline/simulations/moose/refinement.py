@@ -1,6 +1,6 @@
 """Refinement: whether the result of a run stays when cells and time steps are halved."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 
@@ -26,7 +26,7 @@ class Refinement(StrEnum):
 
 
 #: Factors by which parameters change that are there.
-_FACTORS = {
+_FACTORS: Mapping[Refinement, Mapping[str, float]] = {
     Refinement.MESH: {"nx": 2, "ny": 2, "nz": 2},
     Refinement.TIME_STEP: {"dt_start": 0.5, "dtmax": 0.5, "dtmin": 0.5, "growth_steps": 2, "exodus_interval": 2},
 }
