@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from towline.store.queue_criteria import QueueCriteria
 
 
-#: Jobs whose documents are in memory at a time while criteria are decided on them; and how many are tried first.
+#: Jobs whose documents are in memory at a time while criteria are decided on them.
 _DECIDED_AT_ONCE = 2_000
-_DECIDED_FIRST = 200
+
+#: How many jobs are listed one after the other to find enough; 0 is all the others.
+_LOOKED_AT = (200, 2_000, 20_000, 200_000, 0)
 
 
 class Sort(str, Enum):
@@ -146,23 +148,27 @@ def _resolved(database: Database, wanted: JobFilter, page: Page) -> JobFilter:
     wanted = _with_metadata(database, wanted, page)
     if _is_exact(database, wanted):
         return wanted
-    if page.limit:
-        # Most of what is looked for is found among the newest; only if it is not, everything is looked at.
-        for number in (_DECIDED_FIRST, _DECIDED_AT_ONCE):
-            chosen, parameters = _chosen_ids(database, wanted, replace(page, limit=number, skip=0))
-            rows = database.read(chosen, parameters)
-            found = _decided(database, wanted, [row[0] for row in rows])
-            if len(found) >= page.skip + page.limit or len(rows) < number:
-                return _only(found)
-    # What the database leaves over is decided on the documents, of which a few are in memory at a time.
-    conditions = _conditions(database, wanted, None)
-    query = f"SELECT job.id FROM job WHERE job.id > ? AND {conditions.where} ORDER BY job.id LIMIT {_DECIDED_AT_ONCE}"
-    met: list[int] = []
-    last = 0
-    while rows := database.read(query, [last, *conditions.parameters]):
-        last = rows[-1][0]
-        met.extend(_decided(database, wanted, [row[0] for row in rows]))
-    return _only(met)
+    return _only(_met(database, wanted, page))
+
+
+def _met(database: Database, wanted: JobFilter, page: Page) -> list[int]:
+    """Jobs on `page` and before it that meet criteria which only documents decide.
+
+    They are decided along the order of the list, a few at a time, until there are enough: what is frequent is found at
+    once, and what is rare takes a look at every job.
+    """
+    enough, done, found = page.skip + page.limit, 0, list[int]()
+    for number in _LOOKED_AT if page.limit else (0,):
+        chosen, parameters = _chosen_ids(database, wanted, replace(page, limit=number, skip=done))
+        ids = [row[0] for row in database.read(chosen, parameters)]
+        for start in range(0, len(ids), _DECIDED_AT_ONCE):
+            found += _decided(database, wanted, ids[start : start + _DECIDED_AT_ONCE])
+            if page.limit and len(found) >= enough:
+                return found
+        done += len(ids)
+        if len(ids) < number:
+            break
+    return found
 
 
 def _is_exact(database: Database, wanted: JobFilter) -> bool:
@@ -174,7 +180,8 @@ def _decided(database: Database, wanted: JobFilter, job_ids: Sequence[int]) -> l
     """Those of some jobs that meet the criteria."""
     if wanted.query is None or not job_ids:
         return list(job_ids)
-    return wanted.query.decide(find_jobs(database, JobFilter(db_ids=tuple(job_ids)), details=True))
+    jobs = find_jobs(database, JobFilter(db_ids=tuple(job_ids)), details=wanted.query.needs_documents)
+    return wanted.query.decide(jobs)
 
 
 def _only(job_ids: Iterable[int]) -> JobFilter:

@@ -116,8 +116,8 @@ class SQLiteDialect:
             return StoreFull(f"{self.path}: no space left on the disk ({text}). Nothing was changed; free some space.")
         if "malformed" in text or "not a database" in text or "no such table" in text:
             return StoreError(
-                f"{self.path} is damaged ({text}). Move it aside and restore a copy of it "
-                f"(`sqlite3 {self.path.name} .recover` saves what can be read)."
+                f"{self.path} is damaged ({text}). Move it aside and restore a backup: "
+                f"tow backup restore FOLDER (without one, `sqlite3 {self.path.name} .recover` saves what can be read)."
             )
         if "unable to open" in text or "readonly" in text:
             return StoreError(
