@@ -172,7 +172,7 @@ def test_what_is_wrong_is_said_with_its_place(home: Path, text: str, expected: s
             "workers: {w: {max_jobs: 1, batch: {work_dir: /x, jobs_handle_dir: /x}}}\n",
             "workers.w.batch.work_dir: is the same folder as jobs_handle_dir",
         ),
-        ("workers: {w: {max_jobs: 1, batch: {max_time: 5}}}\n", "workers.w.batch.max_wait: is 60, longer than max_time"),
+        ("workers: {w: {max_jobs: 1, batch: {max_time: 5}}}\n", "workers.w.batch.max_wait: is 60, longer than"),
         (
             "workers: {w: {max_jobs: 1, execution: pooled, batch: {}}}\n",
             "workers.w.execution: `pooled` is not possible on a batch worker",

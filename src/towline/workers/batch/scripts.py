@@ -97,7 +97,7 @@ def known_script(allocations: str) -> str:
     """Tell the allocations that are not closed."""
     return (
         f"mkdir -p -- {shlex.quote(allocations)} && cd -- {shlex.quote(allocations)} && for towline_file in */; do\n"
-        f'  if [ -e "$towline_file" ] && ! [ -e "$towline_file{CLOSED_FILE}" ]; then\n'
+        f'  if [ -e "$towline_file" ] && ! [ -e "${{towline_file}}{CLOSED_FILE}" ]; then\n'
         "    printf '@towline@ spool allocation %s\\n' \"${towline_file%/}\"; fi\n"
         "done && echo '@towline@ spool seen'\n"
     )
