@@ -77,9 +77,6 @@ IN_FLIGHT = frozenset(
     }
 )
 
-#: States that count against the `max_jobs` of a worker.
-OCCUPYING = frozenset({JobState.SUBMITTED, JobState.RUNNING, JobState.BATCH_SUBMITTED, JobState.BATCH_RUNNING})
-
 #: States that a job leaves only when the user asks for it.
 FINAL = frozenset({JobState.COMPLETED, JobState.FAILED, JobState.STOPPED, JobState.USER_STOPPED})
 

@@ -8,7 +8,7 @@ from jobflow import JobStore
 
 from towline.core.documents import decode, encode
 from towline.core.output_references import uuids_in
-from towline.errors import ConfigurationError, NoSuchJob, StoreError
+from towline.errors import ConfigurationError, StoreError
 
 
 class MaggmaOutputs:
@@ -73,29 +73,6 @@ class MaggmaOutputs:
         exactly = {"$or": [{"uuid": uuid, "index": index} for uuid, index in newest.items()]}
         documents = self._store.query(exactly, properties=["uuid", "index", "output"], load=True)
         return {document["uuid"]: (document["index"], encode(document.get("output"))) for document in documents}
-
-
-def load_output(store: JobStore, uuid: str, index: int | None = None, *, load: bool = False) -> Any:
-    """The output of a job as it stands in a connected job store.
-
-    Parameters
-    ----------
-    index
-        None for the newest.
-    load
-        Whether to put parts back in that are in additional stores.
-
-    Raises
-    ------
-    NoSuchJob
-        The store has no output of this job.
-    """
-    criteria: dict[str, Any] = {"uuid": uuid} if index is None else {"uuid": uuid, "index": index}
-    document = store.query_one(criteria, properties=["output"], sort={"index": -1}, load=load)
-    if document is None:
-        which = uuid if index is None else f"{uuid} with index {index}"
-        raise NoSuchJob(f"the job store has no output of job {which}; `tow job info {uuid}` tells what became of it")
-    return document.get("output")
 
 
 @contextmanager

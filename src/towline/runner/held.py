@@ -44,7 +44,3 @@ class Attempts:
     def next_due(self) -> float | None:
         """When the next step is due."""
         return min((at for at, _, _ in self.retries), default=None)
-
-    def of_worker(self, worker: str) -> int:
-        """How many attempts a worker has."""
-        return sum(held.job.worker == worker for held in self.by_key.values())

@@ -141,20 +141,6 @@ class SqlOutputs:
             self._put(transaction, additional_collection(self._collection, name), document)
         self._put(transaction, self._collection, output)
 
-    def store_many(self, transaction: Any, outputs: Iterable[tuple[bytes, str, int, str]]) -> None:
-        """Put many output documents, ``(document, uuid, index, name)``, without looking into them.
-
-        Storing the same document again replaces it.
-        """
-        rows = {
-            (uuid, index): (document, name, self._collection, uuid, index) for document, uuid, index, name in outputs
-        }
-        if transaction.executemany(_UPDATE, rows.values()) == 0:
-            transaction.executemany(_INSERT, rows.values())
-            return
-        for row in rows.values():
-            _replace(transaction, row)
-
     @staticmethod
     def _put(transaction: Any, collection: str, document: bytes) -> None:
         try:

@@ -66,12 +66,6 @@ def made_earlier(database: Database, maker_id: int) -> list[RetiredJob]:
     return [_retired(row) for row in rows]
 
 
-def retired_job(database: Database, job_id: int) -> RetiredJob | None:
-    """A job that left the queue, by its id."""
-    rows = database.read(f"SELECT {_COLUMNS} FROM retired_job WHERE job_id = ?", (job_id,))
-    return _retired(rows[0]) if rows else None
-
-
 def _retired(row: Sequence[Any]) -> RetiredJob:
     (job_id, uuid, index, attempt, name, state, worker, run_dir, made_by, retired_at, record) = row
     return RetiredJob(

@@ -7,9 +7,9 @@ from jobflow import JobStore, OutputReference
 from maggma.stores import MemoryStore
 
 from towline.core.documents import decode, encode
-from towline.errors import ConfigurationError, NoSuchJob, StoreError
+from towline.errors import ConfigurationError, StoreError
 from towline.jobflow.convert import flow_to_records
-from towline.jobflow.outputs import MaggmaOutputs, load_output
+from towline.jobflow.outputs import MaggmaOutputs
 from towline.testing import jobflow_samples as samples
 from towline.testing.jobflow_engine import Engine
 
@@ -43,7 +43,7 @@ def test_storing_again_replaces(job_store: JobStore) -> None:
     stored(job_store, "a", 1, 1)
     stored(job_store, "a", 1, 2)
     assert job_store.count() == 1
-    assert load_output(job_store, "a") == 2
+    assert job_store.get_output("a") == 2
 
 
 def test_outputs_that_outputs_refer_to_are_loaded_too(job_store: JobStore) -> None:
@@ -61,8 +61,8 @@ def test_large_parts_go_to_their_store_and_come_back(job_store: JobStore) -> Non
         result = engine.result(job.uuid)
         assert result.output is not None
         outputs.store(None, result.output, result.additional)
-    assert load_output(job_store, jobs[0].uuid, load=True)["array"] == [1, 2, 3]
-    assert "blob_uuid" in load_output(job_store, jobs[0].uuid)["array"]
+    assert job_store.get_output(jobs[0].uuid, load=True)["array"] == [1, 2, 3]
+    assert "blob_uuid" in job_store.get_output(jobs[0].uuid)["array"]
     assert job_store.additional_stores["data"].count() == 1
     found = outputs.load(None, [job.uuid for job in jobs])
     assert {uuid: decode(output) for uuid, (_, output) in found.items()}.keys() == {job.uuid for job in jobs}
@@ -87,11 +87,3 @@ def test_errors_of_the_driver_become_ours(job_store: JobStore) -> None:
         outputs.load(None, ["a"])
     with pytest.raises(StoreError, match="cannot be written: OSError"):
         outputs.store(None, b"{}", [])
-
-
-def test_loading_an_output_by_index(job_store: JobStore) -> None:
-    stored(job_store, "a", 1, "first")
-    stored(job_store, "a", 2, "second")
-    assert (load_output(job_store, "a"), load_output(job_store, "a", 1)) == ("second", "first")
-    with pytest.raises(NoSuchJob, match="no output of job a with index 3"):
-        load_output(job_store, "a", 3)

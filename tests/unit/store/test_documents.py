@@ -101,18 +101,6 @@ def test_storing_a_document_again_replaces_it(database, outputs):
     assert load(database, outputs, "u") == {"u": (2, b"4")}
 
 
-def test_many_documents_are_stored_at_once_and_replace_earlier_ones(database, outputs):
-    def put(*rows):
-        with database.transaction() as transaction:
-            outputs.store_many(transaction, [(document(u, i, b"%d" % v, n), u, i, n) for u, i, v, n in rows])
-
-    put(("a", 1, 1, "x"), ("b", 1, 2, "x"), ("a", 1, 3, "y"))
-    put(("b", 1, 4, "z"), ("c", 1, 5, "x"))
-    put()
-    assert load(database, outputs, "a", "b", "c") == {"a": (1, b"3"), "b": (1, b"4"), "c": (1, b"5")}
-    assert database.read("SELECT uuid, name FROM document ORDER BY id") == [("a", "y"), ("b", "z"), ("c", "x")]
-
-
 def blob(uuid, data, **fields):
     return orjson.dumps({"@class": "", "@module": "", "blob_uuid": uuid, "data": data, "job_uuid": "u", **fields})
 

@@ -7,12 +7,10 @@ from typing import Any
 import pytest
 
 from towline.core.records import ShellSetup
-from towline.errors import ConfigurationError, InvalidRequest, WorkerError
+from towline.errors import InvalidRequest, WorkerError
 from towline.on_worker.attempts import Mode
 from towline.testing.worker_driver import assignment
-from towline.workers.local import LocalWorker
 from towline.workers.plans import plan
-from towline.workers.registry import worker_class
 from towline.workers.socket_place import socket_path
 
 _LINES = ShellSetup(pre_run=("module purge",))
@@ -66,9 +64,3 @@ def test_a_folder_that_is_not_ours_is_not_used(tmp_path: Path, monkeypatch: pyte
     (tmp_path / f"towline-{os.getuid()}").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(WorkerError, match="set TMPDIR"):
         socket_path(tmp_path)
-
-
-def test_the_registry_knows_the_local_worker_and_names_it_to_those_who_ask_for_others() -> None:
-    assert worker_class("local", "shell") is LocalWorker
-    with pytest.raises(ConfigurationError, match="type local with scheduler_type shell"):
-        worker_class("remote", "slurm")
