@@ -164,6 +164,8 @@ class Assignment:
     shell: "ShellSetup | None" = None
     #: True when this attempt may already have been handed over (after a crash of the runner).
     again: bool = False
+    #: Whether its run folder is known to have been on the worker, by an earlier runner.
+    placed: bool = False
 
     @property
     def key(self) -> str:

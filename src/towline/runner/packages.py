@@ -24,6 +24,7 @@ def assignment_of(job: QueuedJob, place: Place, package: bytes = b"", *, again: 
         The job names an exec_config that the project does not have.
     """
     resources = job.settings.get("resources")
+    run_dir = str(place.work_dir / run_folder(job.uuid, job.index, job.attempt))
     return Assignment(
         job_id=job.id,
         uuid=job.uuid,
@@ -32,11 +33,12 @@ def assignment_of(job: QueuedJob, place: Place, package: bytes = b"", *, again: 
         name=job.name,
         payload_kind=_kind(job),
         package=package,
-        run_dir=str(place.work_dir / run_folder(job.uuid, job.index, job.attempt)),
+        run_dir=run_dir,
         priority=job.priority,
         resources=place.resources if resources is None else resources,
         shell=place.shell(job.settings.get("exec_config")) if package else None,
         again=again,
+        placed=again and job.run_dir == run_dir,
     )
 
 

@@ -19,6 +19,7 @@ from towline.workers.remote.folders import Site
 from towline.workers.remote.judging import Judge
 from towline.workers.remote.shell_queue import ShellQueue
 from towline.workers.remote.timing import look_seconds, question_seconds
+from towline.workers.remote.work_dir import WorkDir
 from towline.workers.schedulers.scheduler import Outcome, StatusAnswer, Submission, Submitted
 from towline.workers.transports.transport import Transport
 
@@ -63,6 +64,7 @@ class Errands:
         self._site = site
         self._transport = transport
         self._gate = EnvironmentGate(site, transport)
+        self._work_dir = WorkDir(site.worker, site.work_dir)
         self._judge = Judge(board, site, gone_seconds)
         # A scheduler takes so long for many jobs that the first ones end meanwhile.
         self._submits_beside = submits_beside
@@ -109,10 +111,11 @@ class Errands:
 
     def _submit(self) -> None:
         self._background.check()
-        if self._background.busy:
-            return
         now = time.monotonic()
         with self._board.changed:
+            # Nothing is sent before it is known what became of what an earlier runner had sent.
+            if self._background.busy or any(item.phase is Phase.ADOPTED for item in self._board.flights.values()):
+                return
             ready = [
                 flight
                 for flight in self._board.flights.values()
@@ -166,6 +169,7 @@ class Errands:
         held = self._gate.held(ready)
         if not held:
             return ready
+        self.asked = True
         with self._board.changed:
             for flight in ready:
                 if flight.key in held:
@@ -196,7 +200,7 @@ class Errands:
 
     def _send_once(self, flights: Sequence[Flight], *, submit: bool) -> None:
         submissions = [Submission(flight.run_dir, flight.mark) for flight in flights]
-        then = self._site.queue.submit_command(submissions) if submit else ""
+        then = self._work_dir.marking + (self._site.queue.submit_command(submissions) if submit else "")
         trees = [flight.prepared.tree for flight in flights if flight.prepared is not None and not flight.uploaded]
         answer = self._transport.send(self._site.work_dir, trees, then=then)
         self.asked = True
@@ -303,7 +307,7 @@ class Errands:
         queue = self._site.queue
         status_jobs = [job for flight in status_of if (job := flight.queued_job) is not None]
         accounting_jobs = [job for flight in accounting_of if (job := flight.queued_job) is not None]
-        parts = [before]
+        parts = [self._work_dir.telling, before]
         if status_jobs:
             parts.append(f"({queue.status_command(status_jobs)})\n")
         if accounting_jobs:
@@ -317,7 +321,10 @@ class Errands:
             statuses = queue.read_status(said, status_jobs)
         elif accounting_jobs:
             statuses = queue.read_accounting(said, accounting_jobs)
-        return _Answer(said, read_evidence(output, questions, token) or {}, statuses)
+        evidence = read_evidence(output, questions, token) or {}
+        was_there = any(flight.phase is Phase.ADOPTED and flight.placed for flight in flights)
+        self._work_dir.check(said, found=any(one.files for one in evidence.values()), needed=was_there)
+        return _Answer(said, evidence, statuses)
 
     def _delete(self) -> None:
         with self._board.changed:
@@ -350,7 +357,7 @@ class Errands:
             queue_ids = [flight.queue_id for flight in due if flight.queue_id is not None]
         if not due:
             return
-        before = claims_script([flight.run_dir for flight in due])
+        before = self._work_dir.where_marked(claims_script([flight.run_dir for flight in due]))
         if queue_ids:
             before += f"({self._site.queue.cancel_command(queue_ids)})\n"
             if isinstance(self._site.queue, ShellQueue):

@@ -37,6 +37,8 @@ class Flight:
     package: bytes | None = None
     #: What is sent; None after an adoption, and after it was sent.
     prepared: Prepared | None = None
+    #: Whether its run folder is known to have been there, by an earlier runner.
+    placed: bool = False
     uploaded: bool = False
     #: Whether its submission is under way just now.
     sending: bool = False
@@ -81,6 +83,7 @@ class Flight:
             job_id=assignment.job_id,
             phase=phase,
             package=assignment.package or None,
+            placed=assignment.placed,
             since=now,
         )
 
