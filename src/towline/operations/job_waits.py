@@ -127,7 +127,11 @@ def _handed_over(opened: "OpenProject", job: JobInfo) -> Iterator[str]:
         yield f"the next try of a step that failed, {due.astimezone():%Y-%m-%d %H:%M:%S}"
     yield from _worker_trouble(opened, job)
     config = opened.project.workers[job.worker]
-    reason = _told_by_worker(opened, job).get("reasons", {}).get(f"{job.id}.{job.attempt}")
+    status = _told_by_worker(opened, job)
+    reason = status.get("reasons", {}).get(f"{job.id}.{job.attempt}")
+    if reason and status.get("environment_differs"):
+        yield f"packages that fit: {reason}"
+        return
     why = f" ({reason})" if reason else ""
     if job.state is JobState.BATCH_SUBMITTED:
         told = opened.database.read(
@@ -166,7 +170,8 @@ def _worker_trouble(opened: "OpenProject", job: JobInfo) -> Iterator[str]:
         yield "a runner: none is active"
         return
     status = _told_by_worker(opened, job)
-    if status.get("problem"):
+    # Jobs that need another environment say it themselves; the others run.
+    if status.get("problem") and not status.get("environment_differs"):
         yield f"the worker {job.worker}, which does not answer: {status['problem']}"
 
 

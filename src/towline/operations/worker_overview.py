@@ -77,12 +77,12 @@ def _state(facts: Mapping[str, Any] | None) -> WorkerState:
         return WorkerState.NO_RUNNER
     if facts.get("login_needed"):
         return WorkerState.LOGIN_NEEDED
+    if facts.get("environment_differs"):
+        return WorkerState.ENVIRONMENT_DIFFERS
     if "connected" not in facts:
         return WorkerState.NOT_ASKED
     if not facts["connected"]:
         return WorkerState.UNREACHABLE if facts.get("problem") else WorkerState.NOT_ASKED
-    if facts.get("environment_differs"):
-        return WorkerState.ENVIRONMENT_DIFFERS
     return WorkerState.TROUBLED if facts.get("problem") else WorkerState.CONNECTED
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ase.symbols import string2symbols
+from jobflow import Job
 
 import towline
 from towline import command
@@ -74,7 +76,7 @@ def test_jobs_wait_for_a_worker_without_towline_and_go_on_when_it_is_deployed(
     assert "far has no towline that works in /usr/bin/python3" in problem
     assert problem.endswith("type: tow worker deploy far")
     assert project.states()[python_job] in ("CHECKED_OUT", "UPLOADED")
-    assert "tow worker deploy far" in project.tow("job", "info", python_job)
+    assert "packages that fit: far has no towline" in " ".join(project.tow("job", "info", python_job).split())
     checked = project.tow("worker", "check", "far", expected=(1,))
     assert "tow worker deploy far" in checked
 
@@ -92,6 +94,17 @@ def test_jobs_wait_for_a_worker_without_towline_and_go_on_when_it_is_deployed(
     assert environment["executable"] == deployed["python"]
     assert not list(place.rglob("injected"))
     assert state_of_worker(project) == ("connected", None)
+
+
+def test_a_missing_module_is_named_with_the_command_that_brings_it(
+    project: RemoteProject, deployed: dict[str, Any], runner: None
+) -> None:
+    project.configure("far", python=deployed["python"])
+    (failed,) = project.submit(Job(function=string2symbols, function_args=("H2O",)))
+    wait_until(lambda: project.states()[failed] == "FAILED", 60, "the failure")
+    said = " ".join(project.tow("job", "info", failed).split())
+    assert "needs module ase.symbols" in said
+    assert f"tow worker deploy far --package ase; then tow job rerun {failed}" in said
 
 
 def test_the_same_is_not_deployed_twice(project: RemoteProject, place: Path, deployed: dict[str, Any]) -> None:
