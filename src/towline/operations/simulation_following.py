@@ -62,6 +62,7 @@ def follow(
     folders = [submitted.folder] if isinstance(submitted, Submitted) else list(submitted.members)
     states: dict[JobState, int] = {}
     waits: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()
     asked = -_ASK_SECONDS
 
     def keep(found: Mapping[JobState, int]) -> None:
@@ -77,8 +78,9 @@ def follow(
                 raise
         steps = [step for folder in folders if (step := step_of(folder)) is not None]
         if time.monotonic() - asked >= _ASK_SECONDS:
-            waits, asked = waits_of(folders), time.monotonic()
-        tell(Watched(dict(states), tuple(steps), waits))
+            # What was there two seconds before too; anything is on its way for a moment.
+            before, waits, asked = waits, waits_of(folders), time.monotonic()
+        tell(Watched(dict(states), tuple(steps), waits if waits == before else ()))
 
 
 def waits_of(folders: Sequence[Path]) -> tuple[str, ...]:
