@@ -1,8 +1,8 @@
 """A real Slurm for tests: munge, MariaDB, slurmdbd, slurmctld and several slurmd on this machine, in one folder.
 
 Everything listens on loopback, on ports that were free. Timers are short, so that what fails is seen soon. There is an
-account `physics`, the quality of service `premium`, the partitions `debug` (30 minutes at most) and `regular`, and two
-things that play GPUs on the last node.
+account `physics`, the quality of service `premium`, the partitions `debug` (30 minutes at most), `regular` and `spare`
+(whose jobs make room for others), and two things that play GPUs on the last node.
 """
 
 import secrets
@@ -302,6 +302,8 @@ class SlurmCluster:
             SchedulerType=sched/backfill
             SelectType=select/cons_tres
             SelectTypeParameters=CR_Core_Memory
+            PreemptType=preempt/partition_prio
+            PreemptMode=CANCEL
             KillWait=2
             CompleteWait=0
             MinJobAge=10
@@ -333,8 +335,10 @@ class SlurmCluster:
             gpus = " Feature=cpu,gpu Gres=gpu:a100:2" if name == self.nodes[-1] else " Feature=cpu"
             lines += f"NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port}{gpus}\n"
         everywhere = f"Nodes={','.join(self.nodes)} State=UP"
-        lines += f"PartitionName=debug {everywhere} Default=YES MaxTime=00:30:00 DefaultTime=00:05:00 PriorityTier=10\n"
-        lines += f"PartitionName=regular {everywhere} MaxTime=2-00:00:00 DefaultTime=01:00:00 PriorityTier=1\n"
+        kept = f"{everywhere} PreemptMode=OFF"
+        lines += f"PartitionName=debug {kept} Default=YES MaxTime=00:30:00 DefaultTime=00:05:00 PriorityTier=10\n"
+        lines += f"PartitionName=regular {kept} MaxTime=2-00:00:00 DefaultTime=01:00:00 PriorityTier=2\n"
+        lines += f"PartitionName=spare {everywhere} MaxTime=1:00:00 PriorityTier=1 PreemptMode=CANCEL GraceTime=0\n"
         return lines
 
 

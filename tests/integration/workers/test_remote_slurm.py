@@ -114,6 +114,22 @@ def test_reasons_arrive_and_policies_act_on_them(project: RemoteProject, slurm_c
     assert f"tow job rerun {cancelled}" in said
 
 
+def test_a_job_that_had_to_make_room_runs_again(project: RemoteProject) -> None:
+    folder = Path(project.document["workers"]["cluster"]["work_dir"])
+    patient = command(f"if [ -e {folder}/more ]; then echo again; else sleep 300; fi", retry={"preempted": 2})
+    urgent = command("sleep 1")
+    whole_node = {"account": ACCOUNT, "nodelist": "cn3", "exclusive": True}
+    (waiting,) = project.submit(patient, resources={**whole_node, "partition": "spare"})
+    with runner_of(project):
+        wait_until(lambda: project.states()[waiting] == "RUNNING", 60, "the start")
+        (folder / "more").touch()
+        project.submit(urgent, resources={**whole_node, "partition": "debug"})
+        wait_until(lambda: set(project.states().values()) == {"COMPLETED"}, 120, "the end of both")
+    (before,) = project.info(waiting).earlier_attempts
+    assert before.outcome["reason"] == "preempted"
+    assert project.outputs()[waiting]["stdout_tail"] == "again\n"
+
+
 def test_a_refusal_is_told_with_its_remedy(project: RemoteProject) -> None:
     (db_id,) = project.submit(command(["true"]), resources={"account": "nobody"})
     project.run(max_seconds=20)
