@@ -220,9 +220,13 @@ def index_command(uv: str | None, python: str, options: list[str]) -> list[str]:
 
 def _install_from_index(place: Path, specification: Mapping[str, Any]) -> None:
     requirements = place / "requirements.txt"
-    wheels = [str(Path(wheel).expanduser()) for wheel in specification["wheels"]]
+    # As addresses: a path may have spaces and quotes.
+    files = [Path(wheel).expanduser() for wheel in specification["wheels"]]
+    wheels = [f"{file.name.partition('-')[0]} @ {file.as_uri()}" for file in files]
     requirements.write_text("\n".join([*specification["requirements"], *wheels, ""]), encoding="utf-8")
     options = ["--quiet", "-r", str(requirements)]
+    if not specification["with_dependencies"]:
+        options.append("--no-deps")
     done = _run(index_command(shutil.which("uv"), str(place / "bin" / "python"), options))
     if done.returncode:
         raise Refused(f"the packages cannot be installed from the index of the worker: {_last_words(done)}")

@@ -16,7 +16,7 @@ from towline.errors import ConfigurationError, InvalidRequest, WorkerError
 from towline.on_worker.environment_program import OLDEST_PYTHON
 from towline.operations.environments import MAIN_PACKAGES
 from towline.operations.workers import python_of, transport_of
-from towline.workers.environments.installing import EnvironmentPlan, is_there, make_environment, reaches_index
+from towline.workers.environments.installing import EnvironmentPlan, finished_python, make_environment, reaches_index
 from towline.workers.environments.looking import Candidate, candidates
 from towline.workers.environments.packages import Package, closure, distributions_named, package_of
 from towline.workers.transports.transport import Progress, Transport
@@ -109,20 +109,19 @@ def deploy(
             place=plan.place,
             packages={item.name: item.version for item in plan.packages},
             kept=kept,
-            was_there=is_there(transport, plan),
+            was_there=(python := finished_python(transport, plan)) is not None,
         )
         if dry_run:
             return found
-        from_index = None
-        if not found.was_there:
-            from_index = not request.offline and reaches_index(transport, setup, plan)
-        with tempfile.TemporaryDirectory(prefix="towline-wheels-") as folder:
-            python = make_environment(
-                transport, setup, plan, Path(folder), from_index=bool(from_index), progress=progress, say=say
-            )
+        if python is None:
+            found = replace(found, from_index=not request.offline and reaches_index(transport, setup, plan))
+            with tempfile.TemporaryDirectory(prefix="towline-wheels-") as folder:
+                python = make_environment(
+                    transport, setup, plan, Path(folder), from_index=bool(found.from_index), progress=progress, say=say
+                )
     finally:
         transport.close()
-    return replace(found, from_index=from_index, python=python, project_file=_use(project, name, config, python))
+    return replace(found, python=python, project_file=_use(project, name, config, python))
 
 
 def _refuse_if_pointless(name: str, config: WorkerConfig) -> None:
@@ -214,7 +213,7 @@ def choose(found: Sequence[Candidate], first: str | None, worker: str) -> Candid
             "Load a module in pre_run of the worker, name another one with --python, or install one there: "
             "uv python install 3.12"
         )
-    if first is not None and able[0] is found[0]:
+    if first is not None and able[0].position == 0:
         return able[0]
     same = [item for item in able if item.minor == sys.version_info[:2]]
     return same[0] if same else max(able, key=lambda item: item.minor)

@@ -19,7 +19,7 @@ from towline.core.records import ShellSetup
 from towline.errors import InvalidRequest, WorkerError
 from towline.on_worker.environment_program import RECORD_FILE
 from towline.testing.waiting import wait_until
-from towline.workers.environments.installing import EnvironmentPlan, is_there, make_environment, reaches_index
+from towline.workers.environments.installing import EnvironmentPlan, finished_python, make_environment, reaches_index
 from towline.workers.environments.looking import Candidate, candidates
 from towline.workers.environments.packages import Package, closure, distributions_named, package_of
 from towline.workers.environments.wheels import file_name, runs_on, write_wheel
@@ -78,7 +78,7 @@ def test_pure_and_compiled_packages_work_where_they_were_sent(
     tmp_path: Path, transport: LocalTransport, python: Candidate
 ) -> None:
     made = plan(tmp_path / "it's $(touch injected) here", python, ["click", "orjson", "pydantic-core"], ["orjson"])
-    assert not is_there(transport, made)
+    assert finished_python(transport, made) is None
     said: list[str] = []
     progress: list[tuple[int, int | None]] = []
     work = tmp_path / "wheels"
@@ -99,7 +99,7 @@ def test_pure_and_compiled_packages_work_where_they_were_sent(
     assert where.startswith(made.place)
     assert version == metadata.version("click")
     assert progress[-1][0] == progress[-1][1]
-    assert is_there(transport, made)
+    assert finished_python(transport, made) == result
     assert not list(tmp_path.rglob("injected"))
     said.clear()
     assert make_environment(transport, NOTHING, made, work, from_index=False, say=said.append) == result
@@ -196,12 +196,12 @@ def test_one_that_was_killed_in_the_middle_leaves_the_others_and_the_next_one_co
     for pid in map(int, pids):
         os.kill(pid, signal.SIGKILL)
     os.waitpid(child, 0)
-    assert not is_there(transport, new)
+    assert finished_python(transport, new) is None
     assert (folder / "new" / "bin").exists()
     assert run(old, "-c", "import click; print('works')") == "works"
     gate.unlink()
     made = make_environment(transport, NOTHING, new, work, from_index=False)
-    assert is_there(transport, new)
+    assert finished_python(transport, new) == made
     assert run(made, "-c", "import slow_to_import, click; print('works')") == "works"
 
 
@@ -241,7 +241,8 @@ def test_packages_come_from_the_index_of_the_worker_where_it_has_one(
         write_wheel(package(name), index)
     own = own_distribution(tmp_path / "own", "of_my_own", "answer = 42\n")
     own = replace(own, in_index=False)
-    made = replace(plan(tmp_path / "there", python, [], ["click", "of_my_own"]), packages=(package("click"), own))
+    made = plan(tmp_path / "the \"re\" $HOME", python, [], ["click", "of_my_own"])
+    made = replace(made, packages=(package("click"), own))
     quiet = {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1", "PIP_EXTRA_INDEX_URL": "", "PIP_INDEX_URL": ""}
     nowhere = ShellSetup(export={**quiet, "PIP_FIND_LINKS": str(tmp_path / "nothing")})
     assert not reaches_index(transport, nowhere, made)
@@ -251,7 +252,7 @@ def test_packages_come_from_the_index_of_the_worker_where_it_has_one(
     work.mkdir()
     result = make_environment(transport, somewhere, made, work, from_index=True)
     assert run(result, "-I", "-c", "import click, of_my_own; print(of_my_own.answer)") == "42"
-    assert [path.name for path in (tmp_path / "there" / "wheels").rglob("*.whl")] == ["of_my_own-1.0-py3-none-any.whl"]
+    assert [path.name for path in Path(made.folder, "wheels").rglob("*.whl")] == ["of_my_own-1.0-py3-none-any.whl"]
 
 
 def test_an_environment_on_top_of_another_one_sees_its_packages(

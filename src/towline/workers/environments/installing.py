@@ -14,6 +14,7 @@ import orjson
 
 from towline.core.records import ShellSetup
 from towline.errors import InvalidRequest, WorkerError
+from towline.on_worker.environment_program import RECORD_FILE
 from towline.workers.environments.looking import Candidate, answer_of, run_program
 from towline.workers.environments.packages import Package
 from towline.workers.environments.wheels import file_name, runs_on, write_wheel
@@ -64,9 +65,11 @@ def reaches_index(transport: Transport, setup: ShellSetup, plan: EnvironmentPlan
     return bool(answer_of(transport, answer).get("reached"))
 
 
-def is_there(transport: Transport, plan: EnvironmentPlan) -> bool:
-    """Whether the environment is there and complete."""
-    return transport.run(f"test -e {path_text(f'{plan.place}/towline-environment.json')}").exit_code == 0
+def finished_python(transport: Transport, plan: EnvironmentPlan) -> str | None:
+    """Path of the Python of the environment, when that is there and complete."""
+    complete = f'test -e {RECORD_FILE} && test -x bin/python && printf %s "$PWD"'
+    answer = transport.run(f"cd -- {path_text(plan.place)} 2>/dev/null && {complete}")
+    return f"{answer.stdout.decode(errors='surrogateescape')}/bin/python" if answer.exit_code == 0 else None
 
 
 def make_environment(
@@ -79,7 +82,7 @@ def make_environment(
     progress: Progress | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> str:
-    """Make the environment, or find that it is there; return the path of its Python.
+    """Make the environment, unless it is there; return the path of its Python.
 
     Parameters
     ----------
@@ -106,6 +109,8 @@ def make_environment(
         "place": plan.place,
         "on_top": plan.on_top,
         "from_index": from_index,
+        # What there is besides is used as it is, whatever these say of it.
+        "with_dependencies": not plan.on_top,
         "wheels": [f"{plan.folder}/{_WHEELS}/{wheel}" for wheel in wheels],
         "wheels_folder": f"{plan.folder}/{_WHEELS}",
         "requirements": [f"{item.name}=={item.version}" for item in plan.packages if item not in sent],

@@ -5,7 +5,7 @@ import json
 import shlex
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,12 @@ from towline.workers.transports.transport import ScriptResult, Transport
 _CANDIDATE = "@towline candidate "
 _UV_FINDS = f">={OLDEST_PYTHON[0]}.{OLDEST_PYTHON[1]}"
 _LOOK = f"""towline_look() {{
-  towline_python=$(command -v -- "$1") || return 0
+  towline_python=$(command -v -- "$2") || return 0
   towline_version=$("$towline_python" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null) || return 0
   towline_file=$("$towline_python" -c 'import os, sys; print(os.path.realpath(sys.executable), sys.prefix)')
   case "$towline_seen" in *"<$towline_file>"*) return 0;; esac
   towline_seen="$towline_seen<$towline_file>"
-  printf '\\n{_CANDIDATE}%s %s\\n' "$towline_version" "$towline_python"
+  printf '\\n{_CANDIDATE}%s %s %s\\n' "$1" "$towline_version" "$towline_python"
   if "$towline_python" -c 'import sys; sys.exit(sys.version_info < {OLDEST_PYTHON})'; then
     "$towline_python" "$towline_program" probe
   fi
@@ -43,6 +43,8 @@ class Candidate:
     version: str
     #: What the program found out; None when this Python is too old, or cannot run the program.
     facts: Mapping[str, Any] | None
+    #: Which of the programs that were asked for it is, from 0.
+    position: int = 0
 
     @property
     def minor(self) -> tuple[int, ...]:
@@ -70,19 +72,20 @@ def candidates(transport: Transport, setup: ShellSetup, words: Sequence[str]) ->
     WorkerError
         The shell lines before a job do not work there.
     """
-    looks = "\n".join(f"towline_look {shlex.quote(word)}" for word in words)
-    find = f"if command -v uv >/dev/null; then towline_look \"$(uv python find '{_UV_FINDS}' 2>/dev/null)\"; fi"
-    answer = run_program(transport, setup, f"{_LOOK}{looks}\n{find}\necho; echo '{_CANDIDATE}'\n")
+    looks = "\n".join(f"towline_look {position} {shlex.quote(word)}" for position, word in enumerate(words))
+    find = f"towline_look {len(words)} \"$(uv python find '{_UV_FINDS}' 2>/dev/null)\""
+    finds = f"if command -v uv >/dev/null; then {find}; fi"
+    answer = run_program(transport, setup, f"{_LOOK}{looks}\n{finds}\necho; echo '{_CANDIDATE}'\n")
     found: list[Candidate] = []
     lines = answer.stdout.decode(errors="replace").splitlines()
     if not any(line.startswith(_CANDIDATE.strip()) for line in lines):
         raise WorkerError(f"{transport.name}: the shell lines before a job do not work: {answer.last_words}")
     for line in lines:
         if line.startswith(_CANDIDATE) and line != _CANDIDATE:
-            version, _, path = line.removeprefix(_CANDIDATE).partition(" ")
-            found.append(Candidate(path, version, None))
+            position, version, path = line.removeprefix(_CANDIDATE).split(" ", 2)
+            found.append(Candidate(path, version, None, int(position)))
         elif line.startswith(ANSWER) and found:
-            found[-1] = Candidate(found[-1].path, found[-1].version, json.loads(line.removeprefix(ANSWER)))
+            found[-1] = replace(found[-1], facts=json.loads(line.removeprefix(ANSWER)))
     return found
 
 
