@@ -71,6 +71,32 @@ class Conditions:
         return " AND ".join(self.texts) or "1 = 1"
 
 
+def in_order(kind: str, state: str, times: str, meets: str, order: str) -> str:
+    """A query for the jobs in a state on a worker, with their times, in the order of a list by changes.
+
+    Parameters
+    ----------
+    kind
+        Of the database.
+    state
+        As a literal; the worker is the first parameter.
+    times, meets
+        Conditions about the time of the last change, and about everything else.
+    """
+    mine = f"SELECT id, updated_at FROM job WHERE state = {state} AND worker = ? AND {times}"
+    if not meets:
+        return f"{mine} ORDER BY {order}"
+    if kind != "postgresql":
+        return f"{mine} AND {meets} ORDER BY {order}"
+    # Without the fences it would walk along all jobs, whatever their states, as if those that are meant were scattered
+    # evenly among them.
+    return (
+        f"SELECT mine.id, mine.updated_at FROM ({mine} ORDER BY {order} OFFSET 0) AS mine, "
+        f"LATERAL (SELECT 1 FROM job WHERE job.id = mine.id AND {meets} OFFSET 0) AS meets "
+        f"ORDER BY {order.replace('job.', 'mine.')}"
+    )
+
+
 def name_range(column: str, pattern: str) -> tuple[str, list[str]]:
     """Where in an index of names a pattern with ``*``, ``?`` or ``[...]`` can match: condition, and its parameters.
 

@@ -13,7 +13,7 @@ import orjson
 
 from towline.core.states import IN_FLIGHT, JobState
 from towline.store import metadata_index, metadata_search
-from towline.store.conditions import MANY_NAMES, NO_LIMIT, Conditions, name_condition, name_range
+from towline.store.conditions import MANY_NAMES, NO_LIMIT, Conditions, in_order, name_condition, name_range
 from towline.store.database import Database
 from towline.store.job_details import with_details
 from towline.store.job_info import JOB_COLUMNS, JobInfo, job_info
@@ -202,11 +202,26 @@ def _with_metadata(database: Database, wanted: JobFilter, page: Page) -> JobFilt
     found: list[tuple[float, int]] = []
     enough = page.skip + page.limit
     for candidates in metadata_search.newest_first(database, tokens):
-        found = sorted([*found, *_meeting(database, wanted, candidates.job_ids)], reverse=True)[:enough]
+        met = _newest_meeting(database, wanted, candidates.job_ids, enough)
+        found = sorted([*found, *met], reverse=True)[:enough]
         until = candidates.rest_until
         if until is None or (len(found) == enough and found[-1][0] > until):
             break
     return _only(job_id for _, job_id in found)
+
+
+def _newest_meeting(
+    database: Database, wanted: JobFilter, job_ids: Sequence[int], enough: int
+) -> list[tuple[float, int]]:
+    """What :func:`_meeting` gives, or the newest part of it if that is enough: hardly any candidate is none."""
+    if len(job_ids) > 2 * enough:
+        maybe = _conditions(database, replace(wanted, db_ids=tuple(job_ids), metadata={}, query=None), None)
+        newest = f"ORDER BY updated_at DESC, id DESC LIMIT {2 * enough:d}"
+        rows = database.read(f"SELECT id FROM job WHERE {maybe.where} {newest}", maybe.parameters)
+        found = _meeting(database, wanted, [job_id for (job_id,) in rows])
+        if len(found) >= enough or len(rows) < 2 * enough:
+            return found
+    return _meeting(database, wanted, job_ids)
 
 
 def _meeting(database: Database, wanted: JobFilter, job_ids: Sequence[int]) -> list[tuple[float, int]]:
@@ -269,26 +284,23 @@ def _chosen_ids(database: Database, wanted: JobFilter, page: Page) -> tuple[str,
         query = f"SELECT job.id FROM job WHERE {conditions.where} ORDER BY {order} {shown}"
         return query, conditions.parameters
     # The index has the order within one state of one worker only: take the first of each pair, and the first of these.
-    rest = _conditions(database, replace(wanted, states=(), workers=()), None)
-    parts = [
-        f"SELECT id, updated_at FROM job WHERE state = {_literal(state)} AND worker = ? AND {rest.where} "
-        f"ORDER BY {order} LIMIT {limit:d}"
-        for state, _ in pairs
-    ]
+    rest = _conditions(database, replace(wanted, states=(), workers=(), start_date=None, end_date=None), None)
+    times = Conditions()
+    times.add_times("job.updated_at", wanted.start_date, wanted.end_date)
+    meets = rest.where if rest.texts else ""
+    kind = database.dialect.kind
+    parts = [f"{in_order(kind, _literal(state), times.where, meets, order)} LIMIT {limit:d}" for state, _ in pairs]
     union = (
         " UNION ALL ".join(f"SELECT * FROM ({part}) AS part" for part in parts)
         or "SELECT 0 AS id, 0 AS updated_at LIMIT 0"
     )
-    parameters = [value for _, worker in pairs for value in (worker, *rest.parameters)]
+    parameters = [value for _, worker in pairs for value in (worker, *times.parameters, *rest.parameters)]
     return f"SELECT job.id FROM ({union}) AS job ORDER BY {order} {shown}", parameters
 
 
 def _pairs(database: Database, wanted: JobFilter, page: Page) -> list[tuple[str, str]] | None:
     """The (state, worker) that have jobs, when the list is best put together from them; else None."""
     if not (wanted.states or wanted.workers) or wanted.names_jobs or page.sort is not Sort.UPDATED_ON:
-        return None
-    if wanted != JobFilter(states=wanted.states, workers=wanted.workers) and _walks(database, wanted, page):
-        # Each part would have to look for what else is wanted.
         return None
     conditions = Conditions()
     _add_states_and_workers(conditions, wanted.states, wanted.workers)
