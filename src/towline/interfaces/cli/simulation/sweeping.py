@@ -81,7 +81,10 @@ def run_members(
 
 
 def show_members(members: "Sequence[Planned]", run: RunOptions, *, as_json: bool) -> None:
-    """Show what the members of a sweep have in common and in what they differ, and what the preflight found."""
+    """Show what the members of a sweep have in common and in what they differ, and what the preflight found.
+
+    A dry run ends with exit code 1 when it found errors.
+    """
     from towline.operations.simulation_planning import plan_document
 
     if as_json and run.dry_run:
@@ -95,6 +98,8 @@ def show_members(members: "Sequence[Planned]", run: RunOptions, *, as_json: bool
         print_findings(planned)
     if run.dry_run:
         say(f"dry run: nothing was run; it would be {plural(len(members), 'simulation')}")
+        if any(planned.errors for planned in members):
+            raise click.exceptions.Exit(1)
 
 
 def _print_members(members: "Sequence[Planned]") -> None:
