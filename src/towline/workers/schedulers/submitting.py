@@ -50,6 +50,10 @@ towline_age() {
   echo $((towline_now - towline_then))
 }
 towline_try() { # try script
+  # One that cannot be reached takes seconds to say so: it is asked once, and not for every job.
+  if [ -n "$towline_down" ]; then
+    rm -f "towline_submit.$1"; towline_say refused "" "" 1 "$towline_down"; return
+  fi
   towline_output=$(towline_program "$2" 2>"$towline_errors" 3>&-); towline_code=$?
   towline_id=${towline_output##*"$towline_newline"}; towline_id=${towline_id%%;*}
   if [ $towline_code = 0 ] && towline_is_id "$towline_id"; then
@@ -62,6 +66,9 @@ towline_try() { # try script
     towline_say undecided "" "" $towline_code "$towline_text"; return
   fi
   rm -f "towline_submit.$1"
+  case $towline_text in
+    *"nable to contact"*|*"onnect failure"*|*"annot connect"*|*"onnection refused"*) towline_down=$towline_text;;
+  esac
   towline_say refused "" "" $towline_code "$towline_text"
 }
 towline_again() { # mark script
@@ -118,7 +125,7 @@ def submitting_script(dialect: str, submissions: Sequence[Submission], settle_se
     count = max(1, min(_LANES, len(calls) // _JOBS_IN_A_LANE))
     lanes = [f'towline_lane={lane}\n{"".join(calls[lane::count])}rm -f "$towline_errors"\n' for lane in range(count)]
     work = lanes[0] if count == 1 else "".join(f"{{ {lane}}} &\n" for lane in lanes) + "wait\n"
-    return f"{PRELUDE}towline_newline='\n' towline_errors=\n{dialect}{body}{work}"
+    return f"{PRELUDE}towline_newline='\n' towline_errors= towline_down=\n{dialect}{body}{work}"
 
 
 def limited(program: str) -> str:
