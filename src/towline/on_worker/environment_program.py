@@ -116,8 +116,8 @@ def reaches_index(requirement: str) -> bool:
     options = ["--dry-run", "--no-deps", "--quiet", requirement]
     patience = {"PIP_RETRIES": "0", "PIP_TIMEOUT": "10", "PIP_DEFAULT_TIMEOUT": "10", "UV_HTTP_TIMEOUT": "10"}
     uv = shutil.which("uv")
-    if uv is None:
-        options.append("--ignore-installed")
+    # What is installed or cached says nothing about the index.
+    options += ["--ignore-installed"] if uv is None else ["--reinstall", "--no-cache"]
     try:
         done = _run(index_command(uv, sys.executable, options), patience, timeout_seconds=_REACH_SECONDS)
     except subprocess.TimeoutExpired:
