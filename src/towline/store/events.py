@@ -81,8 +81,8 @@ def read_events(
         # numbers.
         rows = database.read("SELECT min(id + 0) FROM event WHERE at >= ?", (since.timestamp(),))
         after = max(after, int(rows[0][0]) - 1 if rows[0][0] is not None else NO_LIMIT)
-        # The + keeps SQLite from the index of times, which does not have the order of numbers.
-        conditions.add("+event.at >= ?", since.timestamp())
+        # The + 0 keeps both databases from the index of times, which does not have the order of numbers.
+        conditions.add("event.at + 0 >= ?", since.timestamp())
     conditions.add("event.id > ?", after)
     if flow_rows:
         # Notes, and the journal of the first schema, have no flows; their jobs tell. Each part has its index.
@@ -95,13 +95,12 @@ def read_events(
         )
     conditions.add_listed("event.job_id", list(job_rows))
     order = "DESC" if newest else "ASC"
-    # In the text: PostgreSQL keeps a plan only if it knows how few rows are wanted.
-    limited = f" LIMIT {limit:d}" if limit else ""
+    limited = " LIMIT ?" if limit else ""
     rows = database.read(
         f"SELECT {_COLUMNS} FROM event LEFT JOIN job ON job.id = event.job_id "
         "LEFT JOIN flow ON flow.id = coalesce(event.flow_id, job.flow_id) "
         f"WHERE {conditions.where} ORDER BY event.id {order}{limited}",
-        conditions.parameters,
+        [*conditions.parameters, *([limit] if limit else [])],
     )
     return [_event(row, prefix) for row in (reversed(rows) if newest else rows)]
 
