@@ -12,28 +12,19 @@ from pathlib import Path
 import psutil
 import pytest
 
-from towline.testing.debian import NotPossibleHere, server_folder
-from towline.testing.sshd import ACCOUNT, SshSite, require_sshd, ssh_site
+from towline.testing.sshd import ACCOUNT, SshSite, site_or_skip
 from towline.testing.terminal import Terminal, terminal
 from towline.testing.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[SshSite]:
-    try:
-        require_sshd()
-    except NotPossibleHere as reason:
-        pytest.skip(f"no sshd for tests: {reason}")
-    folder = server_folder("run")
-    try:
-        with ssh_site(folder) as site:
-            site.add("cluster")
-            place = folder / "place"
-            place.mkdir()
-            shutil.chown(place, ACCOUNT, ACCOUNT)
-            yield site
-    finally:
-        shutil.rmtree(folder)
+    with site_or_skip("run") as site:
+        site.add("cluster")
+        place = site.folder / "place"
+        place.mkdir()
+        shutil.chown(place, ACCOUNT, ACCOUNT)
+        yield site
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,8 @@ import pytest
 
 from towline.errors import WorkerError
 from towline.operations.remote_folders import FolderThere
-from towline.testing.debian import NotPossibleHere, server_folder
 from towline.testing.flaky_proxy import FlakyProxy
-from towline.testing.sshd import ACCOUNT, SshSite, require_sshd, ssh_site
+from towline.testing.sshd import ACCOUNT, SshSite, site_or_skip
 from towline.workers.staging import STAGE_FOLDER, stage
 from towline.workers.transports.ssh import SshTransport
 from towline.workers.transports.ssh_settings import SshSettings
@@ -23,17 +22,9 @@ _SIZE = 24_000_000
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[SshSite]:
-    try:
-        require_sshd()
-    except NotPossibleHere as reason:
-        pytest.skip(f"no sshd for tests: {reason}")
-    folder = server_folder("cut")
-    try:
-        with ssh_site(folder) as site:
-            site.add("cluster")
-            yield site
-    finally:
-        shutil.rmtree(folder)
+    with site_or_skip("cut") as site:
+        site.add("cluster")
+        yield site
 
 
 @pytest.fixture

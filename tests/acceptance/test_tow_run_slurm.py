@@ -1,13 +1,12 @@
 """`tow run` on a real Slurm: resources, states, ends."""
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
 
-from towline.testing.debian import NotPossibleHere, server_folder
+from towline.testing.debian import NotPossibleHere
 from towline.testing.slurm_cluster import SlurmCluster
-from towline.testing.sshd import ACCOUNT, SshSite, require_sshd, ssh_site
+from towline.testing.sshd import ACCOUNT, SshSite, site_or_skip
 from towline.testing.terminal import Terminal, terminal
 
 pytestmark = [pytest.mark.slurm, pytest.mark.ssh]
@@ -25,17 +24,9 @@ def cluster() -> Iterator[SlurmCluster]:
 
 @pytest.fixture(scope="module")
 def site(cluster: SlurmCluster) -> Iterator[SshSite]:
-    try:
-        require_sshd()
-    except NotPossibleHere as reason:
-        pytest.skip(f"no sshd for tests: {reason}")
-    folder = server_folder("slurm-run")
-    try:
-        with ssh_site(folder) as site:
-            site.add("login", "\n".join(f"SetEnv {name}={value}" for name, value in cluster.environment.items()) + "\n")
-            yield site
-    finally:
-        shutil.rmtree(folder)
+    with site_or_skip("slurm-run") as site:
+        site.add("login", "\n".join(f"SetEnv {name}={value}" for name, value in cluster.environment.items()) + "\n")
+        yield site
 
 
 @pytest.fixture(scope="module")

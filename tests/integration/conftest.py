@@ -9,7 +9,7 @@ from towline.testing.account_python import account_python
 from towline.testing.debian import NotPossibleHere, server_folder
 from towline.testing.grid_engine import GridEngine
 from towline.testing.slurm_cluster import SlurmCluster
-from towline.testing.sshd import SshSite, require_sshd, ssh_site
+from towline.testing.sshd import SshSite, site_or_skip
 
 
 @pytest.fixture(scope="session")
@@ -37,16 +37,8 @@ def grid_engine() -> Iterator[GridEngine]:
 @pytest.fixture(scope="module")
 def sshd() -> Iterator[SshSite]:
     """A user with keys, known hosts and a configuration; servers are added by who needs them."""
-    try:
-        require_sshd()
-    except NotPossibleHere as reason:
-        pytest.skip(f"no sshd for tests: {reason}")
-    folder = server_folder("sshd")
-    try:
-        with ssh_site(folder) as site:
-            yield site
-    finally:
-        shutil.rmtree(folder)
+    with site_or_skip("sshd") as site:
+        yield site
 
 
 @pytest.fixture(scope="session")

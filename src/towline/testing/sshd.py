@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
+import pytest
 
-from towline.testing.debian import JOB_USER, ensure_user, free_ports, require
+from towline.testing.debian import JOB_USER, NotPossibleHere, ensure_user, free_ports, require, server_folder
 from towline.testing.waiting import wait_until
 from towline.workers.socket_place import private_folder
 
@@ -279,6 +280,21 @@ def ssh_site(folder: Path) -> Iterator[SshSite]:
         for service in services:
             Path("/etc/pam.d", service).unlink(missing_ok=True)
         end_masters(folder)
+
+
+@contextlib.contextmanager
+def site_or_skip(name: str) -> Iterator[SshSite]:
+    """A site in a new folder of this name, which goes with it; the test is skipped where no sshd can be had."""
+    try:
+        require_sshd()
+    except NotPossibleHere as reason:
+        pytest.skip(f"no sshd for tests: {reason}")
+    folder = server_folder(name)
+    try:
+        with ssh_site(folder) as site:
+            yield site
+    finally:
+        shutil.rmtree(folder)
 
 
 def end_masters(folder: Path) -> None:

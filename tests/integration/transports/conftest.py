@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from towline.testing.debian import NotPossibleHere, server_folder
-from towline.testing.sshd import ACCOUNT, SshSite, require_sshd, ssh_site
+from towline.testing.sshd import ACCOUNT, SshSite, site_or_skip
 from towline.workers.transports.shell_text import Shell
 from towline.workers.transports.ssh import SshTransport
 from towline.workers.transports.ssh_settings import SshSettings
@@ -18,16 +17,8 @@ Connect = Callable[..., SshTransport]
 @pytest.fixture
 def site() -> Iterator[SshSite]:
     """A user with keys, known hosts and a configuration, and no server yet."""
-    try:
-        require_sshd()
-    except NotPossibleHere as reason:
-        pytest.skip(f"no sshd for tests: {reason}")
-    folder = server_folder("sshd")
-    try:
-        with ssh_site(folder) as site:
-            yield site
-    finally:
-        shutil.rmtree(folder)
+    with site_or_skip("sshd") as site:
+        yield site
 
 
 @pytest.fixture
