@@ -228,10 +228,12 @@ def judge_again(folder: Path) -> Outcome:
         It is no run directory, or there is nothing to judge.
     """
     if is_sweep(folder):
-        for member in sweep_outcome(folder).attempts:
-            if member.is_dir():
-                _judge_one(outcome(member).folder)
-        analyse_members(folder, [outcome(one).folder for one in sweep_outcome(folder).attempts if one.is_dir()])
+        members = [outcome(one) for one in sweep_outcome(folder).attempts if one.is_dir()]
+        for member in members:
+            # What is under way is judged when it has ended.
+            if member.status in ("done", "failed"):
+                _judge_one(member.folder)
+        analyse_members(folder, [member.folder for member in members])
         return sweep_outcome(folder)
     _judge_one(folder)
     return outcome(folder)
