@@ -29,6 +29,8 @@ _MOST_JOBS = 1000
 _SUBMIT_FOLLOWS_SECONDS = 0.1
 #: Time to the next try of a submission that is undecided, or that the scheduler did not take now.
 _UNDECIDED_SECONDS, _REFUSED_SECONDS = 5.0, 30.0
+#: Between two looks while many jobs are being submitted.
+_BESIDE_SECONDS = 1.5
 #: Where nothing is under way yet, so many jobs go first, so that a scheduler has something to do meanwhile.
 _FIRST_JOBS = 32
 #: A job whose start was asked for shows itself within this time, or is started again.
@@ -144,7 +146,7 @@ class Errands:
             for flight in flights:
                 flight.sending = True
         now = time.monotonic()
-        self._newest, self._next_look = now, max(self._next_look, now + look_seconds(0))
+        self._newest, self._next_look = now, max(self._next_look, now + _BESIDE_SECONDS)
         self._background.start(lambda: self._send(flights, submit=True), f"worker {self._site.worker}: submission")
 
     def _handed_in(self) -> None:
@@ -264,7 +266,9 @@ class Errands:
             # What has just started may end soon; but a stream of starts and ends must not be followed one by one.
             self._newest = now
             self._next_question = min(self._next_question, now + question_seconds(0))
-        self._next_look = now + look_seconds(now - self._newest, self._last_end_seconds(flights, now))
+        wait_seconds = look_seconds(now - self._newest, self._last_end_seconds(flights, now))
+        # It takes the longer the more jobs are submitted, and the looks would grow with their number.
+        self._next_look = now + (max(wait_seconds, _BESIDE_SECONDS) if self._background.busy else wait_seconds)
         self._looked_at = now
 
     def _last_end_seconds(self, flights: Sequence[Flight], now: float) -> float:
