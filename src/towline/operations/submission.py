@@ -86,8 +86,8 @@ def submit(
     # jobflow takes most of a second to load; whoever has a flow has it loaded already.
     from towline.jobflow.convert import flow_to_records, unchanged_when_refused
 
-    with unchanged_when_refused(flow):
-        records = flow_to_records(flow, allow_external_references=allow_external_references, jobstore=jobstore)
+    with unchanged_when_refused(flow) as given:
+        records = flow_to_records(given, allow_external_references=allow_external_references, jobstore=jobstore)
         return submit_records(
             opened, records, worker=worker, exec_config=exec_config, resources=resources, priority=priority
         )

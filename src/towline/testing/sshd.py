@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
-import pytest
 
 from towline.testing.debian import JOB_USER, NotPossibleHere, ensure_user, free_ports, require, server_folder
 from towline.testing.waiting import wait_until
@@ -285,6 +284,8 @@ def ssh_site(folder: Path) -> Iterator[SshSite]:
 @contextlib.contextmanager
 def site_or_skip(name: str) -> Iterator[SshSite]:
     """A site in a new folder of this name, which goes with it; the test is skipped where no sshd can be had."""
+    import pytest  # benchmarks have sites too, and need no tests
+
     try:
         require_sshd()
     except NotPossibleHere as reason:

@@ -8,7 +8,7 @@ import pytest
 from jobflow import Flow
 
 import towline
-from towline.errors import ConfigurationError, RunnerAlreadyActive
+from towline.errors import ConfigurationError, InvalidFlow, RunnerAlreadyActive
 from towline.operations import runners
 from towline.operations.compose import open_project
 from towline.testing import jobs
@@ -208,6 +208,14 @@ def test_a_refused_job_can_be_submitted_again(engine):
     with pytest.raises(ConfigurationError):
         engine.submit(job, worker="nowhere")
     assert len(engine.submit(job)) == 1
+
+
+def test_jobs_may_come_one_by_one_and_what_is_none_is_refused_by_name(engine):
+    assert len(engine.submit(jobs.add(number, 1) for number in range(3))) == 3
+    with pytest.raises(InvalidFlow, match="a int is neither a Flow nor a Job"):
+        engine.submit(5)
+    (db_id,) = engine.submit(jobs.add(1, 1))
+    assert tow("flow", "info", db_id, "--json").json["name"] == "add"
 
 
 def test_python_jobs_run_through_the_line_of_the_worker_and_commands_without_it(engine):
