@@ -7,6 +7,7 @@ from towline.configuration.choice import load_project
 from towline.configuration.model import RunnerOptions
 from towline.core.states import FINAL, JobState
 from towline.errors import InvalidRequest, NoSuchJob, WaitTimedOut
+from towline.operations.batches import BatchState, batch_filter, count_batches
 from towline.operations.compose import OpenProject, open_given
 from towline.operations.runner_process import running
 
@@ -70,7 +71,12 @@ class Runner:
         return self.project.runner
 
     def run_all_jobs(self, max_seconds: float | None = None, wait_for_batches: bool = False) -> None:
-        """Work until nothing can run any more. `wait_for_batches` has no meaning: no worker is a batch worker.
+        """Work until nothing can run any more.
+
+        Parameters
+        ----------
+        wait_for_batches
+            Wait also until the allocations of batch workers have ended.
 
         Raises
         ------
@@ -78,7 +84,12 @@ class Runner:
             `max_seconds` are over before that.
         """
         with running(self.project) as loop:
-            loop.run(_limited(lambda: loop.idle, max_seconds))
+            if not wait_for_batches:
+                loop.run(_limited(lambda: loop.idle, max_seconds))
+                return
+            with open_given(self.project) as opened:
+                active = batch_filter(opened, states=[BatchState.SUBMITTED, BatchState.RUNNING])
+                loop.run(_limited(lambda: loop.idle and not count_batches(opened, active), max_seconds))
 
     def run_one_job(
         self,

@@ -141,6 +141,7 @@ class Allocations:
             return known
         assignment = self._assignment(uid, b"")
         found = self._remember(uid, assignment.key)
+        self._tell(found)
         with self._board.changed:
             flight = Flight.of(assignment, Phase.ADOPTED, time.monotonic())
             self._board.flights[flight.key] = flight
@@ -217,13 +218,15 @@ class Allocations:
         self._board.close()
 
     def _remember(self, uid: str, key: str) -> Allocation:
+        # Nobody is told of one that is only meant to be submitted: it might never be.
         found = Allocation(uid, key, created_at=time.time())
         self._by_uid[uid] = self._by_key[key] = found
-        self._tell(found)
         return found
 
     def _observe(self, allocation: Allocation, observation: Observation) -> None:
         event = observation.event
+        if event == "uploaded":
+            return
         if observation.process_id is not None:
             allocation.process_id = observation.process_id
         if event == "started":
