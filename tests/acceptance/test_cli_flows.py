@@ -96,7 +96,9 @@ def test_a_flow_is_resumed_as_a_whole(project: OpenProject) -> None:
     jobs = add_flow(project.database, CHAIN)
     answer = tow("flow", "resume", "1")
     assert (answer.code, answer.out) == (1, "")
+    (flow,) = tow("flow", "list", "--json").json
     assert "no job of the flow is held (PAUSED, STOPPED, USER_STOPPED)" in answer.err
+    assert answer.err.endswith(f"tow flow info {flow['flow_id']}\n")
     tow("job", "stop", "-fid", "1")
     assert tow("flow", "resume", "1").out == "3 jobs resumed\n"
     assert states(project.database, jobs) == {"relax": "READY", "static": "WAITING", "bands": "WAITING"}

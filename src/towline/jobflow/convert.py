@@ -77,8 +77,8 @@ def flow_to_records(
 def unchanged_when_refused(flow: Flow | Job | Iterable[Flow | Job]) -> Iterator[Flow | Job | list[Flow | Job]]:
     """Give jobs back as they came when the block fails, so that they can be submitted again.
 
-    Jobs that are submitted without a flow get one, and jobflow lets a job belong to one flow only. The block gets a list
-    where jobs come one by one, as from a generator.
+    Jobs that are submitted without a flow get one, and jobflow lets a job belong to one flow only. The block gets a
+    list where jobs come one by one, as from a generator.
     """
     given = list(flow) if isinstance(flow, Iterable) and not isinstance(flow, Flow | Job) else flow
     loose = [] if isinstance(given, Flow) else given if isinstance(given, list) else [given]

@@ -129,9 +129,10 @@ def resume_flow(opened: "OpenProject", row: int) -> int:
     """
     with opened.database.transaction() as transaction:
         result = actions.resume_flow(transaction, row)
-        if not result.changed:
-            held = ", ".join(state.value for state in JobState if state in HELD)
-            raise IllegalMove(f"no job of the flow is held ({held}); to look at it: tow flow info")
+    if not result.changed:
+        held = ", ".join(state.value for state in JobState if state in HELD)
+        told = f"no job of the flow is held ({held}); to look at it: tow flow info {flow_uuid(opened, row)}"
+        raise IllegalMove(told)
     opened.wake_runner()
     return len(result.changed)
 
