@@ -29,6 +29,14 @@ class UnpicklableMain(InvalidRequest):
     """Something that the script defines cannot be sent to another process."""
 
 
+class OtherPython(InvalidRequest):
+    """What the script defines was written by another Python, and would break this one."""
+
+
+#: Compiled functions are of one version of Python alone.
+_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
 #: Where the objects are that know the job that runs.
 _CURRENT = {id(CURRENT_JOB): ("jobflow", "CURRENT_JOB"), id(CURRENT_JOBDOC): ("towline", "CURRENT_JOBDOC")}
 
@@ -94,7 +102,8 @@ class MainObjects:
         key = tuple(sorted((name, id(value)) for name, value in objects.items()))
         if key not in self._pickled:
             # The objects are kept, so that no other one gets the same id.
-            self._pickled[key] = (dict(objects), base64.b64encode(_dumps_or_explain(objects)).decode())
+            text = base64.b64encode(_dumps_or_explain(objects)).decode()
+            self._pickled[key] = (dict(objects), f"{_PYTHON}:{text}")
         return self._pickled[key][1]
 
 
@@ -135,10 +144,24 @@ _installed: dict[str, Any] = {"text": None, "module": None, "original": None}
 
 
 def install(text: str) -> None:
-    """Make the objects of :meth:`MainObjects.encoded` the content of ``__main__`` in this process."""
+    """Make the objects of :meth:`MainObjects.encoded` the content of ``__main__`` in this process.
+
+    Raises
+    ------
+    OtherPython
+        They were encoded by another version of Python.
+    """
     if text == _installed["text"] and sys.modules.get(MAIN) is _installed["module"]:
         return
-    objects = pickle.loads(base64.b64decode(text))
+    # Flows of earlier versions of towline say nothing of their Python.
+    python, _, pickled = text.rpartition(":")
+    if python not in ("", _PYTHON):
+        raise OtherPython(
+            f"the functions of your script were sent from Python {python}, and {sys.executable} is {_PYTHON}, which "
+            f"cannot run them; take the same one there (tow worker deploy WORKER --python {python}), or move the "
+            "functions into a module that is installed on both sides"
+        )
+    objects = pickle.loads(base64.b64decode(pickled))
     # A module of its own: the objects may have the names of what runs this process.
     module = ModuleType(MAIN)
     vars(module).update(objects)
