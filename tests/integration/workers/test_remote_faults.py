@@ -1,4 +1,4 @@
-"""Connections that are cut in every phase, hosts that fall silent, runners that are killed: every job runs once."""
+"""Connections that are cut anywhere, hosts that fall silent, keepers that are killed: every job runs once."""
 
 import os
 import random
@@ -14,7 +14,6 @@ import pytest
 from towline import command
 from towline.testing.debian import JOB_USER
 from towline.testing.flaky_proxy import FlakyProxy, flaky_proxy
-from towline.testing.jobs import add
 from towline.testing.remote_project import RemoteProject
 from towline.testing.sshd import SshSite
 from towline.testing.waiting import wait_until
@@ -69,9 +68,9 @@ def assert_each_ran_once(project: RemoteProject, trace: Path) -> None:
     assert sorted(map(int, lines_of(trace))) == list(range(_JOBS))
 
 
-@pytest.mark.parametrize("spacing_bytes", [1500, 4000, 9000, 20000])
+@pytest.mark.parametrize(("spacing_bytes", "most_cuts"), [(1500, 2), (6000, 3)])
 def test_cuts_anywhere_lose_nothing_and_repeat_nothing(
-    project: RemoteProject, proxy: FlakyProxy, trace: Path, spacing_bytes: int
+    project: RemoteProject, proxy: FlakyProxy, trace: Path, spacing_bytes: int, most_cuts: int
 ) -> None:
     submit_all(project, trace)
     chance = random.Random(spacing_bytes)
@@ -80,7 +79,7 @@ def test_cuts_anywhere_lose_nothing_and_repeat_nothing(
         proxy.cut_after(spacing_bytes)
         deadline = time.monotonic() + 60
         cuts = 0
-        while cuts < 6 and time.monotonic() < deadline and set(project.states().values()) != {"COMPLETED"}:
+        while cuts < most_cuts and time.monotonic() < deadline and set(project.states().values()) != {"COMPLETED"}:
             if not proxy.cut_is_due:
                 cuts += 1
                 proxy.cut_after(chance.randrange(spacing_bytes // 2, 2 * spacing_bytes))
@@ -110,29 +109,17 @@ def test_a_silent_network_is_noticed_and_jobs_go_on(project: RemoteProject, prox
     assert_each_ran_once(project, trace)
 
 
-def test_runners_killed_at_any_moment(project: RemoteProject, trace: Path) -> None:
-    submit_all(project, trace)
-    for number in range(8):
-        runner = project.start_runner()
-        # The moment is what is varied, so it is a time and no condition.
-        time.sleep(0.5 + 0.12 * number)
-        runner.send_signal(signal.SIGKILL)
-        runner.wait()
-    project.run(max_seconds=90)
-    assert_each_ran_once(project, trace)
-
-
 def test_a_keeper_that_is_killed_leaves_its_job_and_the_job_is_judged_by_its_result(project: RemoteProject) -> None:
     work_dir = Path(project.document["workers"]["far"]["work_dir"])
     (db_id,) = project.submit(command("echo $PPID $$; sleep 300"))
-    (other,) = project.submit(add(1, 2))
+    (other,) = project.submit(command("true"))
     runner = project.start_runner()
     try:
         wait_until(lambda: project.states() == {db_id: "RUNNING", other: "COMPLETED"}, 60, "the start")
         keeper = int(str(project.info(db_id).job.remote.process_id).split(".")[0])
         os.kill(keeper, signal.SIGKILL)
         # Long enough for several looks.
-        time.sleep(4)
+        time.sleep(2.5)
         assert project.states()[db_id] == "RUNNING"
         project.tow("job", "stop", db_id)
         wait_until(lambda: not project.info(db_id).ending, 60, "the confirmation")
