@@ -59,12 +59,12 @@ def command(
 
 
 def _draw(graph: FlowGraph) -> None:
-    lines = []
+    lines, room = [], width()
     for before, node in as_lines(graph):
         line = Painted(before, "bright_black")
         if node is not None:
             name = Painted(f"{node.db_id} ", bold=True) + Painted(f"{visible(_name(node))}  ")
-            is_long = columns_of(before + name.plain) + len(node.state.value) > width()
+            is_long = columns_of(before + name.plain) + len(node.state.value) > room
             line = line + name + state_text(node.state, short=is_long)
         lines.append(f"{line}\n")
     write_out("".join(lines))
