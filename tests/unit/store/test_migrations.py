@@ -18,7 +18,7 @@ from towline.store import jobs
 from towline.store.database import Database
 from towline.store.documents import SqlOutputs
 from towline.store.migrations import SCHEMA_VERSION, upgrade
-from towline.testing.queue import inconsistencies
+from towline.testing.queue import add_flow, inconsistencies
 
 DUMP = Path(__file__).parents[2] / "data" / "schema_1.sql"
 
@@ -234,4 +234,20 @@ def test_a_revision_that_fails_changes_nothing(queue_place, later_revision):
         upgrade.upgrade(database, target=SCHEMA_VERSION + 1)
     assert database.schema_version() == SCHEMA_VERSION
     assert not database.dialect.has_table(database.connection, "half")
+    database.close()
+
+
+def test_jobs_that_were_there_are_found_by_their_metadata_as_new_ones_are(queue_place):
+    database = Database(queue_place)
+    odd = {"text": "x" * 300, "list": [1, "a", True], "deep": {"b": {"c": 2.5}}, "none": None, "é\0": "\0"}
+    add_flow(database, {"a": [], "b": []}, metadata=odd, flow_metadata={"campaign": 7, "k": [{"nested": 1}]})
+    add_flow(database, {"many": []}, metadata={str(number): number for number in range(100)})
+    add_flow(database, {"nothing": []})
+    rows = "SELECT token, flow_id, job_id FROM metadata_index ORDER BY token, flow_id, job_id"
+    written = database.read(rows)
+    database.connection.execute("DROP TABLE metadata_index")
+    with alchemy(database) as connection, Operations.context(MigrationContext.configure(connection)):
+        next(script for script in upgrade.revisions() if script.revision == "0004").module.upgrade()
+    assert len(written) > 8
+    assert database.read(rows) == written
     database.close()
