@@ -1,6 +1,8 @@
 """Jobs inside allocations that are processes of this machine: order, places, limits, ends of all kinds."""
 
+import contextlib
 import os
+import random
 import signal
 import sys
 import time
@@ -47,7 +49,8 @@ def make_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mak
 
 
 def allocations(folder: Path) -> list[Path]:
-    return sorted((folder / "allocations").iterdir(), key=lambda path: path.stat().st_mtime)
+    found = [path for path in (folder / "allocations").iterdir() if not path.name.startswith(".")]
+    return sorted(found, key=lambda path: path.stat().st_mtime)
 
 
 def records(driver: WorkerDriver) -> dict[str, str]:
@@ -299,6 +302,49 @@ def test_runners_come_and_go_without_a_storm_of_allocations(make_driver: MakeDri
             driver.wait_for(job.key, "ended")
     assert sorted(map(int, lines_of(evidence))) == list(range(1, 41))
     assert len(allocations(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_in_a_storm_no_job_is_lost_and_none_runs_twice(make_driver: MakeDriver, tmp_path: Path, seed: int) -> None:
+    chance, evidence = random.Random(seed), tmp_path / "evidence"
+    jobs = {
+        job.key: job
+        for number in range(1, 61)
+        if (job := assignment(tmp_path, number, ["append", str(evidence), str(number)], ["sleep", 0.1]))
+    }
+    driver, told = make_driver(max_allocations=2), {}
+    driver.hand_over(*jobs.values())
+    for _ in range(6):
+        deadline = time.monotonic() + chance.uniform(0.2, 2.5)
+        while time.monotonic() < deadline:
+            driver.look(0.05)
+        what = chance.choice(["pilot", "allocations", "signal", "runner", "runner"])
+        if what == "pilot":
+            for pid in pilots_of(tmp_path / "allocations"):
+                os.kill(pid, signal.SIGKILL)
+        elif what == "allocations":
+            kill_all(tmp_path / "allocations")
+        elif what == "signal":
+            for process in allocation_processes(tmp_path / "allocations"):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.terminate()
+        else:
+            told |= {key: end for key in jobs if (end := driver.find(key, "ended")) is not None}
+            driver.worker.close()
+            driver = make_driver(max_allocations=2)
+            driver.worker.adopt([job for key, job in jobs.items() if key not in told])
+    left = [key for key in jobs if key not in told]
+    for key in left:
+        driver.wait(lambda key=key: driver.find(key, "ended") or driver.find(key, "returned"), key)  # type: ignore[misc]
+        if driver.find(key, "ended") is None:
+            driver.hand_over(jobs[key])
+        told[key] = driver.wait_for(key, "ended")
+    ran = lines_of(evidence)
+    assert len(ran) == len(set(ran))
+    reasons = {key: end.exit.reason for key, end in told.items() if end.exit is not None}
+    assert set(reasons.values()) <= {"exited", "interrupted", "vanished", "signal"}
+    assert all(str(jobs[key].job_id) in ran for key, reason in reasons.items() if reason == "exited")
+    assert len(reasons) == 60
 
 
 def test_a_python_without_towline_is_a_problem_of_the_worker(

@@ -64,9 +64,9 @@ class BatchErrands(Errands):
     def round(self) -> float | None:
         """Do everything that is due; return the seconds until something is due again."""
         self.hurry, self.asked = False, False
-        self._find_allocations()
         self._cancel()
         self._submit()
+        self._find_allocations()
         self._look()
         allocations_due = self._follow_allocations()
         self._delete()
@@ -87,7 +87,9 @@ class BatchErrands(Errands):
         if self._knows_allocations or not anything:
             return
         self.asked = True
-        state = read_state(self._transport.run(known_script(self._batch.allocations)).stdout.decode(errors="replace"))
+        # In a folder that is not mounted there are none, which says nothing.
+        script = self._work_dir.where_marked(known_script(self._batch.allocations))
+        state = read_state(self._transport.run(script).stdout.decode(errors="replace"))
         if state is not None:
             self._knows_allocations = True
             for uid in state.allocations:
@@ -123,7 +125,8 @@ class BatchErrands(Errands):
 
     def _send_once(self, flights: Sequence[Flight], *, submit: bool) -> None:
         self.asked = True
-        then = put_script(self._batch.spool, [flight.run_dir for flight in flights]) if submit else ""
+        entries = put_script(self._batch.spool, [flight.run_dir for flight in flights]) if submit else ""
+        then = self._work_dir.marking + entries
         trees = [flight.prepared.tree for flight in flights if flight.prepared is not None and not flight.uploaded]
         answer = self._transport.send(self._site.work_dir, trees, then=then)
         put = submit and was_put(answer.stdout.decode(errors="replace"))
@@ -173,7 +176,8 @@ class BatchErrands(Errands):
         now = time.monotonic()
         if changed and now - self._newest > _QUIET_SECONDS:
             self._newest = now
-        self._next_look = now + look_seconds(now - self._newest)
+        self._next_look = now + look_seconds(now - self._newest, self._last_end_seconds(flights, now))
+        self._looked_at = now
 
     def _wait_seconds(self, now: float) -> float | None:
         wait = super()._wait_seconds(now)
