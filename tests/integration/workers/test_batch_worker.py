@@ -257,7 +257,8 @@ def test_a_signal_to_everybody_is_no_failure_of_the_jobs(make_driver: MakeDriver
     driver.wait_for(job.key, "started")
     # As a scheduler does it: the job may be gone before the pilot has heard of anything.
     for process in reversed(allocation_processes(tmp_path / "allocations")):
-        os.kill(process.pid, signal.SIGTERM)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.terminate()
     end = driver.wait_for(job.key, "ended")
     assert end.exit is not None
     assert end.exit.reason == "interrupted"
@@ -321,7 +322,8 @@ def test_in_a_storm_no_job_is_lost_and_none_runs_twice(make_driver: MakeDriver, 
         what = chance.choice(["pilot", "allocations", "signal", "runner", "runner"])
         if what == "pilot":
             for pid in pilots_of(tmp_path / "allocations"):
-                os.kill(pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         elif what == "allocations":
             kill_all(tmp_path / "allocations")
         elif what == "signal":
@@ -362,8 +364,8 @@ def test_a_python_without_towline_is_a_problem_of_the_worker(
 def kill_all(folder: Path) -> None:
     """As when a node loses its power."""
     processes = allocation_processes(folder)
-    for process in processes:
-        process.suspend()
-    for process in processes:
-        process.kill()
+    for act in (psutil.Process.suspend, psutil.Process.kill):
+        for process in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                act(process)
     psutil.wait_procs(processes, 10)
