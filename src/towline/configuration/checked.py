@@ -9,6 +9,7 @@ import os
 import sys
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,14 @@ def remember(path: Path, text: str, project: Project) -> None:
             write_text(_place(path), f"{_key(path, text)}\n{zlib.crc32(body.encode())}\n{body}")
     except (TypeError, ValueError, RecursionError, ProjectUnreadable):
         return  # a folder that cannot be written, or a value that JSON does not give back
+
+
+def forget(path: Path) -> None:
+    """Delete what was made of `path`, and the folder when nothing is left in it."""
+    place = _place(path)
+    place.unlink(missing_ok=True)
+    with suppress(OSError):
+        place.parent.rmdir()
 
 
 def _place(path: Path) -> Path:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from towline.configuration.checked import forget
 from towline.configuration.choice import find_project, load_project
 from towline.configuration.defaults import DEFAULT_PROJECT, default_project
 from towline.configuration.files import back_up, change_project, checked_project, scan, write_document
@@ -275,6 +276,7 @@ def remove(removal: Removal) -> None:
             else:
                 shutil.rmtree(path)
         if removal.file is not None:
+            forget(removal.file)
             removal.file.unlink(missing_ok=True)
     except OSError as error:
         raise ConfigurationError(
