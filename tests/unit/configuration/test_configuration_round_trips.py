@@ -2,6 +2,7 @@
 
 import copy
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -142,8 +143,9 @@ def test_a_valid_project_is_the_same_in_every_format(home: Path, document: dict[
 @QUICK
 @given(documents)
 def test_a_project_that_is_written_is_read_as_it_was(home: Path, ending: str, document: dict[str, Any]) -> None:
-    for path in home.iterdir():
-        path.unlink()
+    # Every example begins with an empty home.
+    shutil.rmtree(home)
+    home.mkdir()
     manager = towline.ConfigManager()
     manager.create_project(document, ext=ending)
     first = manager.get_project("tried")
@@ -231,4 +233,4 @@ def test_the_command_line_tells_it_without_a_traceback(home: Path, text: str) ->
         answer = tow("-p", "tried", *arguments)
         assert answer.code not in (0, None)
         assert "Traceback" not in answer.err + answer.out
-    assert [path.name for path in home.iterdir()] == ["tried.yaml"]
+    assert [path.name for path in home.iterdir() if path.is_file()] == ["tried.yaml"]
