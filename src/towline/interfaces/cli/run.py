@@ -1,6 +1,7 @@
 """`tow run`."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,8 +17,9 @@ from towline.interfaces.cli.run_following import follow_and_fetch
 from towline.interfaces.cli.selection import pairs
 from towline.interfaces.cli.session import open_session, project_of
 from towline.operations.command_runs import CommandRun, submit_run
-from towline.operations.input_files import find_inputs
+from towline.operations.input_files import Inputs, find_inputs
 from towline.operations.input_staging import Watching
+from towline.operations.inputs_elsewhere import brought_here
 from towline.operations.jobs import get_job, runner_seems_active
 
 if TYPE_CHECKING:
@@ -40,7 +42,8 @@ def command(
         list[str] | None,
         Option(
             *("--input", "-i"),
-            help="File or folder to send along; NAME=PATH gives it another name, worker:/PATH is there already.",
+            help="File or folder to send along; NAME=PATH gives it another name, worker:/PATH is there already, "
+            "OTHER:/PATH is on another worker.",
             metavar="PATH",
         ),
     ] = None,
@@ -84,7 +87,7 @@ def command(
     """
     run = CommandRun(
         words=command,
-        inputs=find_inputs(inputs or ()),
+        inputs=Inputs(),
         outputs=[f"{text}**/*" if text.endswith("/") else text for text in outputs or ()],
         environment=dict(_variable(text) for text in env or ()),
         name=name,
@@ -95,7 +98,8 @@ def command(
         exec_config=exec_config,
         priority=priority,
     )
-    with open_session(context) as opened:
+    with open_session(context) as opened, brought_here(opened, inputs or (), worker) as texts:
+        run = replace(run, inputs=find_inputs(texts))
         row = _submit(opened, run)
         db_id = opened.db_id(row)
         if detach:
