@@ -19,8 +19,8 @@ from towline.operations.input_files import Inputs, contents
 from towline.operations.input_staging import NOBODY, Watching, stage_for
 from towline.operations.resources import on_top_of
 from towline.operations.submission import submit_records
-from towline.store.job_info import JobInfo
 from towline.store.job_details import read_payload
+from towline.store.job_info import JobInfo
 from towline.workers.schedulers.shell import check_variables
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from towline.core.documents import decode
 from towline.operations.jobs import JobFilter, Page, Sort, get_job, list_jobs
-from towline.store.job_info import JobInfo
 from towline.store.job_details import read_payload, read_payloads
+from towline.store.job_info import JobInfo
 
 if TYPE_CHECKING:
     from towline.operations.compose import OpenProject

@@ -4,8 +4,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from towline.core.documents import decode
-from towline.store.job_info import JobInfo
 from towline.store.job_details import read_payload
+from towline.store.job_info import JobInfo
 
 if TYPE_CHECKING:
     from towline.operations.compose import OpenProject
