@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 from towline.on_worker import endings
 from towline.on_worker.attempt_files import BATCH_VARIABLE, read_started
@@ -10,7 +11,10 @@ from towline.on_worker.dispatch import Dispatch
 
 #: How long the end of a job by a signal waits for a sign that the whole allocation is being ended: a scheduler sends
 #: its signal to everybody at about the same time.
-_DOUBT_SECONDS = 1.0
+_DOUBT_SECONDS = 3.0
+
+#: How often, and with what pauses, a started file without a word in it is read again.
+_MAKER_LOOKS, _MAKER_SECONDS = 10, 0.05
 
 _ENDING_SIGNALS = frozenset({signal.SIGTERM, signal.SIGKILL})
 #: How a shell tells them.
@@ -38,6 +42,12 @@ class BatchDispatch(Dispatch):
 
     def _adopt(self, attempt: Attempt) -> bool:
         started = read_started(attempt.run_dir)
+        looks = _MAKER_LOOKS
+        while started is not None and started.pid is None and not started.never and looks:
+            # Whoever made the file may be about to write into it, perhaps on another machine.
+            time.sleep(_MAKER_SECONDS)
+            looks -= 1
+            started = read_started(attempt.run_dir)
         # Nothing can be said here about processes of other pilots, which may be on other machines.
         if started is not None and (started.never or started.batch not in (None, os.environ[BATCH_VARIABLE])):
             self._let_go(attempt, "dropped")

@@ -11,6 +11,7 @@ import selectors
 import signal
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,7 +31,6 @@ from towline.on_worker.batch.spool import Spool
 from towline.on_worker.gate import Gate
 from towline.on_worker.isolation import Closeable
 from towline.on_worker.pilot import warm_up
-from towline.on_worker.pilot_files import GATE_FILE
 from towline.on_worker.timers import Timer, Timers
 
 logger = logging.getLogger("towline.pilot")
@@ -54,7 +54,9 @@ class BatchPilot:
         os.environ[BATCH_VARIABLE] = name
         state_dir = state_folder(settings.run_dir, settings.node)
         self._state_dir = state_dir
-        self._gate = Gate(state_dir / GATE_FILE)
+        # Of processes of this machine, and in a folder of it: shared file systems need not have locks.
+        self._gate_file = Path(tempfile.gettempdir(), f"towline-{name}.lock")
+        self._gate = Gate(self._gate_file)
         self._selector = selectors.DefaultSelector()
         self._timers = Timers()
         #: At its end when the keeper is gone.
@@ -107,6 +109,7 @@ class BatchPilot:
         self._seats.put_back()
         self._dispatch.close()
         self._spool.leave()
+        self._gate_file.unlink(missing_ok=True)
         self._crew.tell("ended", self._seats.facts(), now=True)
         return 0
 

@@ -120,7 +120,10 @@ _FUNCTIONS = """towline_names() { # file...
 towline_files() { # folder whole job output error news
   towline_folder=$1
   if [ -s "$1/@EXIT@" ] || [ -n "$2" ]; then
-    if ! [ -e "$1/@TAIL_ERR@" ]; then
+    case $4 in /*) towline_out=$4 ;; *) towline_out=$1/$4 ;; esac
+    case $5 in /*) towline_err=$5 ;; *) towline_err=$1/$5 ;; esac
+    # No program is started for a job that printed nothing: there may be hundreds of them.
+    if ! [ -e "$1/@TAIL_ERR@" ] && { [ -s "$towline_out" ] || [ -s "$towline_err" ]; }; then
       ( cd -- "$1" && tail -c @BYTES@ "$4" >@TAIL_OUT@; cd -- "$1" && tail -c @BYTES@ "$5" >@TAIL_ERR@ ) 2>/dev/null
     fi
     towline_names @AT_END@ $3
