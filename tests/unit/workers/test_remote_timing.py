@@ -25,6 +25,12 @@ def test_new_jobs_are_looked_at_often_and_old_ones_seldom() -> None:
     assert max(gaps) <= 30
 
 
+def test_the_last_end_is_not_waited_for_longer_than_it_takes() -> None:
+    assert look_seconds(60, 0.5) == 0.5
+    assert look_seconds(60, 1e6) == look_seconds(60)
+    assert look_seconds(60, 0.0) >= 0.2
+
+
 def test_a_scheduler_is_asked_at_most_so_often() -> None:
     assert question_seconds(0) >= 1
     assert question_seconds(1e6) == 60

@@ -30,7 +30,7 @@ _SUBMIT_FOLLOWS_SECONDS = 0.1
 #: Time to the next try of a submission that is undecided, or that the scheduler did not take now.
 _UNDECIDED_SECONDS, _REFUSED_SECONDS = 5.0, 30.0
 #: Between two looks while many jobs are being submitted.
-_BESIDE_SECONDS = 1.5
+_BESIDE_SECONDS = 1.0
 #: Where nothing is under way yet, so many jobs go first, so that a scheduler has something to do meanwhile.
 _FIRST_JOBS = 32
 #: A job whose start was asked for shows itself within this time, or is started again.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 #: Seconds between two looks into the run folders: at least, at most in the first ten minutes, and at most ever.
-_SHORTEST, _SHORT, _LONGEST = 0.25, 2.0, 30.0
+_SHORTEST, _SHORT, _LONGEST = 0.25, 1.5, 30.0
 #: Part of the age of the newest job.
 _SHARE, _LATE_SHARE = 0.4, 1 / 300
 #: Seconds between two questions to a scheduler.
