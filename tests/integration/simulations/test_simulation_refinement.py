@@ -14,7 +14,15 @@ from towline.operations.simulation_records import Outcome
 from towline.simulations.config_env import ConfigEnv
 
 #: Boundaries that are as wide as a coarse mesh allows: some seconds, and just enough grains for a rate.
-GRAINS: dict[str, Any] = {"T": 600, "num_grains": 70, "wGB": 20, "xmax": 600, "nx": 90, "end_time": 450}
+GRAINS: dict[str, Any] = {
+    "T": 600,
+    "num_grains": 80,
+    "wGB": 20,
+    "xmax": 640,
+    "nx": 96,
+    "end_time": 430,
+    "rand_seed": 43,
+}
 MIXTURE: dict[str, Any] = {"xmax": 32, "nx": 72, "end_time": 230}
 
 # The finer runs take four times as long as the coarse one.
