@@ -68,10 +68,10 @@ def test_half_the_steps_hardly_change_the_rate_of_growth(grains: Outcome) -> Non
 
 
 def test_half_the_cells_tell_whether_the_mesh_was_good_enough(grains: Outcome) -> None:
-    finer = refine(grains, "mesh", (0, 4))
+    finer = refine(grains, "mesh", (0,))
     found = the_check(finer)
     assert "finer cells" in found["reason"]
-    assert (found["outcome"] == "pass") == (found["numbers"]["largest change"] <= 0.05)
+    assert 0 < found["numbers"]["largest change"] < 0.05
     folder = Path(finer["run_dir"])
     assert (folder / "report.html").is_file()
     members = json.loads((folder / "sweep.json").read_text())["members"]
