@@ -52,6 +52,8 @@ class Allocation:
     noticed: float | None = None
     #: Whether what it had was let go of.
     closed: bool = False
+    #: Whether there is a record of it.
+    told: bool = False
 
     @property
     def jobs_ended(self) -> int:
@@ -141,7 +143,6 @@ class Allocations:
             return known
         assignment = self._assignment(uid, b"")
         found = self._remember(uid, assignment.key)
-        self._tell(found)
         with self._board.changed:
             flight = Flight.of(assignment, Phase.ADOPTED, time.monotonic())
             self._board.flights[flight.key] = flight
@@ -182,10 +183,19 @@ class Allocations:
             allocation = self._by_key.get(observation.key)
             if allocation is not None:
                 self._observe(allocation, observation)
+        self._tell_of_adopted()
         if self._rest_until > time.monotonic():
             rest = self._rest_until - time.monotonic()
             wait_seconds = rest if wait_seconds is None else min(rest, wait_seconds)
         return wait_seconds
+
+    def _tell_of_adopted(self) -> None:
+        """Those that an earlier runner submitted, perhaps without having told anybody."""
+        for allocation in self._by_uid.values():
+            flight = self._board.flights.get(allocation.key)
+            if not allocation.told and flight is not None and flight.phase in (Phase.QUEUED, Phase.RUNNING):
+                allocation.process_id = flight.queue_id
+                self._tell(allocation)
 
     def look_now(self) -> None:
         """Look at them, whether or not it is time for that: jobs that began in one tell that it has."""
@@ -233,7 +243,9 @@ class Allocations:
             allocation.state, allocation.started_at = AllocationState.RUNNING, observation.at
         elif event in ("ended", "returned", "step_failed", "cancelled"):
             self._end(allocation, observation)
-        self._tell(allocation)
+        # What was made ready or refused, and certainly never submitted, has been no allocation.
+        if allocation.told or event not in ("returned", "step_failed"):
+            self._tell(allocation)
 
     def _end(self, allocation: Allocation, observation: Observation) -> None:
         with self._board.changed:
@@ -269,6 +281,7 @@ class Allocations:
         self.problem = f"{problem}; the next allocation is submitted in {self._rest_seconds:.0f} s"
 
     def _tell(self, allocation: Allocation) -> None:
+        allocation.told = True
         with self._board.changed:
             self._news[allocation.uid] = BatchRecord(
                 uid=allocation.uid,
