@@ -12,7 +12,7 @@ _SBATCH = """#!/bin/sh
 echo called >>"$CALLS"
 {body}
 """
-_DOWN = "echo 'sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)' >&2; exit 1"
+_DOWN = "echo 'sbatch: error: Unable to contact slurm controller (connect failure)' >&2; exit 1"
 _LIMIT = "echo 'sbatch: error: QOSMaxSubmitJobPerUserLimit' >&2; exit 1"
 
 
