@@ -1,6 +1,5 @@
 """Reading the tables that MOOSE, or the embedded solver, wrote: postprocessors, and vector postprocessors."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,18 +97,6 @@ def read_table(path: Path) -> Table:
             raise UnreadableOutput(f"{path}, line {number}: expected {len(names)} numbers, got {_shortened(line)!r}")
     values = np.array(rows, dtype=float).reshape(len(rows), len(names))
     return Table(path, {name: values[:, index] for index, name in enumerate(names)}, complete)
-
-
-def vector_tables(folder: Path, base: str, name: str) -> dict[int, Path]:
-    """Return the files of a vector postprocessor by the number of their step, ``<base>_<name>_NNNN.csv``."""
-    pattern = re.compile(rf"{re.escape(base)}_{re.escape(name)}_(\d{{4,}})\.csv")
-    found = {}
-    if folder.is_dir():
-        for path in folder.iterdir():
-            match = pattern.fullmatch(path.name)
-            if match is not None:
-                found[int(match[1])] = path
-    return dict(sorted(found.items()))
 
 
 def _check_header(path: Path, names: list[str]) -> None:

@@ -55,9 +55,7 @@ class Upgrade:
     copy: Path | None = None
 
 
-def upgrade(
-    database: Database, *, target: int = SCHEMA_VERSION, dry_run: bool = False, force: bool = False
-) -> Upgrade:
+def upgrade(database: Database, *, target: int = SCHEMA_VERSION, dry_run: bool = False, force: bool = False) -> Upgrade:
     """Carry out the revisions after the schema of `database`, up to `target`; other processes wait meanwhile.
 
     Parameters

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from towline.simulations.moose.console import Ending, read_console
-from towline.simulations.moose.output_files import UnreadableOutput, read_table, vector_tables
+from towline.simulations.moose.output_files import UnreadableOutput, read_table
 
 LOG = """\
 Framework Information:
@@ -186,10 +186,3 @@ def test_no_content_breaks_the_reader(tmp_path_factory: pytest.TempPathFactory, 
     except UnreadableOutput:
         return
     assert all(len(column) == len(table) for column in table.columns.values())
-
-
-def test_the_files_of_a_vector_postprocessor_are_found_by_their_step(tmp_path: Path) -> None:
-    for name in ("c_out_features_0010.csv", "c_out_features_0002.csv", "c_out_features_x.csv", "c_out_other_0001.csv"):
-        (tmp_path / name).write_text("var_num\n1\n")
-    assert list(vector_tables(tmp_path, "c_out", "features")) == [2, 10]
-    assert vector_tables(tmp_path / "gone", "c_out", "features") == {}
