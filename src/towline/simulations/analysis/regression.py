@@ -104,11 +104,11 @@ def fit_growth(times: ArrayLike, sizes: ArrayLike, exponent: float = 2.0) -> Gro
     guess = (exponent, max(1e-3, float(y[-1]) ** exponent - 1), 1.0)
     try:
         found, covariance = curve_fit(law, t, y, p0=guess, bounds=([0.2, 0, 0.2], [20, np.inf, 5]), max_nfev=5000)
-    except (RuntimeError, ValueError):
+        n, k, start = (float(one) for one in found)
+        rate = k * float(unit) ** n / seconds
+    except (RuntimeError, ValueError, OverflowError):
         return None
-    n, k, start = (float(one) for one in found)
-    error = float(np.sqrt(covariance[0, 0]))
-    return GrowthFit(n, error, k * float(unit) ** n / seconds, start * float(unit))
+    return GrowthFit(n, float(np.sqrt(covariance[0, 0])), rate, start * float(unit))
 
 
 def curvature_of(x: ArrayLike, y: ArrayLike) -> float:
