@@ -91,18 +91,20 @@ FAILED_BUT_ACCEPTABLE = frozenset({JobState.FAILED, JobState.USER_STOPPED})
 
 _S = JobState
 
+#: Where a job may be found that was handed over, also by a runner that was killed before it could note that.
+_ON_THE_WORKER = (
+    *(_S.SUBMITTED, _S.RUNNING, _S.BATCH_SUBMITTED, _S.BATCH_RUNNING),
+    *(_S.RUN_FINISHED, _S.DOWNLOADED),
+)
+
 #: The moves that the runner makes by itself. What a user may do is in :mod:`towline.core.actions`.
 #: A worker without files to move (pooled functions) skips UPLOADED and SUBMITTED; a worker on this machine skips
 #: RUN_FINISHED, because its results are already here. A job that ends between two looks skips RUNNING.
 RUNNER_MOVES: Mapping[JobState, frozenset[JobState]] = {
     _S.WAITING: frozenset({_S.READY, _S.STOPPED}),
     _S.READY: frozenset({_S.CHECKED_OUT, _S.STOPPED, _S.WAITING, _S.REMOTE_ERROR}),
-    _S.CHECKED_OUT: frozenset(
-        {_S.UPLOADED, _S.SUBMITTED, _S.RUNNING, _S.RUN_FINISHED, _S.DOWNLOADED, _S.READY, _S.REMOTE_ERROR}
-    ),
-    _S.UPLOADED: frozenset(
-        {_S.SUBMITTED, _S.RUNNING, _S.BATCH_SUBMITTED, _S.RUN_FINISHED, _S.DOWNLOADED, _S.READY, _S.REMOTE_ERROR}
-    ),
+    _S.CHECKED_OUT: frozenset({_S.UPLOADED, *_ON_THE_WORKER, _S.READY, _S.REMOTE_ERROR}),
+    _S.UPLOADED: frozenset({*_ON_THE_WORKER, _S.READY, _S.REMOTE_ERROR}),
     _S.SUBMITTED: frozenset({_S.RUNNING, _S.RUN_FINISHED, _S.DOWNLOADED, _S.READY, _S.REMOTE_ERROR}),
     _S.RUNNING: frozenset({_S.RUN_FINISHED, _S.DOWNLOADED, _S.READY, _S.REMOTE_ERROR}),
     _S.BATCH_SUBMITTED: frozenset({_S.BATCH_RUNNING, _S.RUN_FINISHED, _S.DOWNLOADED, _S.READY, _S.REMOTE_ERROR}),

@@ -192,7 +192,8 @@ def test_killed_runners_lose_nothing_and_run_nothing_twice(project: RemoteProjec
         runner.send_signal(signal.SIGKILL)
         runner.wait()
     with runner_of(project):
-        wait_until(lambda: ended(project), 120, "the end of all jobs")
+        # A submission whose end nobody saw is decided after a minute and a half.
+        wait_until(lambda: ended(project), 240, "the end of all jobs")
     assert {project.states()[one] for one in ids} == {"COMPLETED"}
     assert sorted(map(int, lines_of(trace))) == list(range(60))
     assert len(batches(project)) == 1
