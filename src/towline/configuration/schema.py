@@ -116,9 +116,10 @@ def _adapter() -> TypeAdapter[Project]:
 
 
 def _problem(item: Any) -> Problem:
-    keys: tuple[str | int, ...] = tuple(key for key in item["loc"] if key != "[key]")
     if item["type"] == "unexpected_keyword_argument":
-        return keys, _unknown_key(keys)
+        # Even "[key]" is a key of the user here.
+        return tuple(item["loc"]), _unknown_key(item["loc"])
+    keys: tuple[str | int, ...] = tuple(key for key in item["loc"] if key != "[key]")
     if item["type"] in ("missing", "missing_argument", "missing_keyword_only_argument"):
         return keys, "is missing"
     if item["loc"] and item["loc"][-1] == "[key]":

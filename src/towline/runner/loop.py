@@ -132,7 +132,7 @@ class Loop:
                 # Nothing was written, nothing is forgotten: what the workers told is kept and written later.
                 logger.error("%s", error)
                 self._sleep(_STORE_REST_SECONDS, workers=False)
-                continue
+                busy = True
             if until():
                 return
             if not busy:

@@ -27,7 +27,7 @@ _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _OF_THE_SOLVER = ("solver", "time step", "error", "floating point")
 
 #: What accounting says of a run that did not end by itself, whatever its log says.
-_SAYS_WHY = ("timeout", "out_of_memory", "node_failure", "preempted", "vanished", "not_started")
+_SAYS_WHY = ("timeout", "out_of_memory", "node_failure", "preempted", "interrupted", "vanished", "not_started")
 
 #: The class of failures that fit no other.
 UNKNOWN = "INCOMPLETE_UNKNOWN"

@@ -124,6 +124,7 @@ def test_a_variable_that_is_not_set_is_named(home: Path) -> None:
             "line 3: runner.delay_chekout: unknown key; did you mean delay_checkout?",
         ),
         ("name: a\nworkers:\n  w:\n    max_job: 1\n", "line 4: workers.w.max_job: unknown key; did you mean max_jobs?"),
+        ("name: a\n'[key]': 1\n", "line 2: [key]: unknown key"),
         ("name: a\nqueue: {store: {uri: x}}\n", "queue.store.uri: unknown key; did you mean url?"),
         ("name: a\nexec_config: {e: {module: []}}\n", "exec_config.e.module: unknown key; did you mean modules?"),
         ("name: a\njobstore: {docstore: {}}\n", "jobstore.docstore: unknown key"),
