@@ -234,7 +234,7 @@ def test_a_failed_job_tells_why_where_its_logs_are_and_what_to_type(project: Ope
     assert str(folder / "queue.err") in answer.out
     assert "0:01:01" in answer.out
     assert "tow job rerun 1" in answer.err
-    assert tow("job", "info", "1", "--json").json["failure"] == FAILURE
+    assert tow("job", "info", "1", "--json").json["failure"] == {**FAILURE, "queue_out": None, "queue_err": None}
 
 
 def test_a_ready_job_without_a_runner_says_how_to_start_one(project: OpenProject) -> None:
