@@ -9,7 +9,7 @@ from towline.testing.account_python import account_python
 from towline.testing.debian import NotPossibleHere, server_folder
 from towline.testing.grid_engine import GridEngine
 from towline.testing.slurm_cluster import SlurmCluster
-from towline.testing.sshd import SshSite, site_or_skip
+from towline.testing.sshd import Server, SshSite, site_or_skip
 
 
 @pytest.fixture(scope="session")
@@ -39,6 +39,13 @@ def sshd() -> Iterator[SshSite]:
     """A user with keys, known hosts and a configuration; servers are added by who needs them."""
     with site_or_skip("sshd") as site:
         yield site
+
+
+@pytest.fixture
+def login(sshd: SshSite, slurm_cluster: SlurmCluster) -> Server:
+    """The login node of the cluster."""
+    settings = f"SetEnv SLURM_CONF={slurm_cluster.environment['SLURM_CONF']}"
+    return sshd.servers.get("login") or sshd.add("login", settings)
 
 
 @pytest.fixture(scope="session")

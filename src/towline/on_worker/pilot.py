@@ -13,7 +13,7 @@ import selectors
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -203,10 +203,8 @@ def warm_up(modules: Sequence[str]) -> None:
     logger.info("%d modules loaded, %d MB on huge pages", len(sys.modules), use_huge_pages() >> 20)
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the pilot of a state folder."""
-    content = orjson.loads(arguments[0])
-    settings = PilotSettings(**{**content, "preload": tuple(content["preload"])})
+def serve(pilot: Callable[[], int]) -> int:
+    """Run a pilot, with its log on standard error; return the exit code."""
     # Not the root logger: jobs run in forks of this process, and their logging is their own.
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s pilot %(process)d: %(message)s"))
@@ -214,10 +212,17 @@ def main(arguments: Sequence[str]) -> int:
     logger.setLevel(logging.INFO)
     logger.propagate = False
     try:
-        return Pilot(settings, int(arguments[2])).run()
+        return pilot()
     except TowlineError as error:
         logger.error("%s", error)
         return 1
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the pilot of a state folder."""
+    content = orjson.loads(arguments[0])
+    settings = PilotSettings(**{**content, "preload": tuple(content["preload"])})
+    return serve(lambda: Pilot(settings, int(arguments[2])).run())
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,16 @@ class RemoteProject:
         """A runner as a process of its own, without a supervisor."""
         with (self.home / "runner_process.log").open("ab") as log:
             return subprocess.Popen([sys.executable, "-m", "towline.operations.runner_process"], stdout=log, stderr=log)
+
+    @contextmanager
+    def runner(self) -> Iterator[None]:
+        """Such a runner, for the time of a block."""
+        runner = self.start_runner()
+        try:
+            yield
+        finally:
+            runner.terminate()
+            runner.wait(20)
 
     def states(self) -> dict[str, str]:
         """States of all jobs by their id."""

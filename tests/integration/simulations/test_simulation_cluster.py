@@ -30,14 +30,6 @@ SMALL: dict[str, Any] = {"c0": 0.5, "xmax": 20, "nx": 32, "end_time": 30, "growt
 
 
 @pytest.fixture
-def login(sshd: SshSite, slurm_cluster: SlurmCluster) -> Server:
-    """The login node of the cluster."""
-    return sshd.servers.get("login") or sshd.add(
-        "login", f"SetEnv SLURM_CONF={slurm_cluster.environment['SLURM_CONF']}"
-    )
-
-
-@pytest.fixture
 def scratch(slurm_cluster: SlurmCluster, tmp_path: Path) -> Path:
     return slurm_cluster.work_dir(f"scratch-{tmp_path.name}")
 

@@ -6,7 +6,6 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +24,6 @@ from towline.testing.worker_driver import lines_of
 pytestmark = [pytest.mark.slurm, pytest.mark.ssh]
 
 RESOURCES = {"account": ACCOUNT, "nodes": 1, "ntasks": 2, "mem": 1000, "time": "00:10:00"}
-
-
-@pytest.fixture
-def login(sshd: SshSite, slurm_cluster: SlurmCluster) -> Server:
-    """The login node of the cluster."""
-    settings = f"SetEnv SLURM_CONF={slurm_cluster.environment['SLURM_CONF']}"
-    return sshd.servers.get("login") or sshd.add("login", settings)
 
 
 @pytest.fixture
@@ -56,16 +48,6 @@ def project(
     slurm_cluster.wait_for_idle_nodes()
 
 
-@contextmanager
-def runner_of(project: RemoteProject) -> Iterator[None]:
-    runner = project.start_runner()
-    try:
-        yield
-    finally:
-        runner.terminate()
-        runner.wait(20)
-
-
 def trace_in(project: RemoteProject) -> Path:
     """A file that jobs of the cluster's user can write to."""
     trace = Path(project.document["workers"]["cluster"]["work_dir"]) / "trace"
@@ -86,7 +68,7 @@ def ended(project: RemoteProject) -> bool:
 def test_python_jobs_and_commands_share_an_allocation(project: RemoteProject, slurm_cluster: SlurmCluster) -> None:
     jobs = [add(number, 1) for number in range(40)]
     ids = project.submit(*jobs, command("echo $SLURM_JOB_ID >number", outputs=["number"]), command("exit 3"))
-    with runner_of(project):
+    with project.runner():
         wait_until(lambda: ended(project), 90, "the end of all jobs")
     assert project.states() == dict.fromkeys(ids[:-1], "COMPLETED") | {ids[-1]: "FAILED"}
     outputs = project.outputs()
@@ -109,7 +91,7 @@ def test_jobs_are_spread_over_the_nodes(project: RemoteProject, slurm_cluster: S
     resources = {**RESOURCES, "nodes": 2, "ntasks": 4, "ntasks_per_node": 2}
     project.configure("cluster", resources=resources)
     ids = project.submit(*[command("echo $SLURMD_NODENAME; sleep 1") for _ in range(8)])
-    with runner_of(project):
+    with project.runner():
         wait_until(lambda: ended(project), 90, "the end of all jobs")
     where = [project.outputs()[one]["stdout_tail"].strip() for one in ids]
     assert len(set(where)) == 2
@@ -125,7 +107,7 @@ def test_an_allocation_that_is_cancelled_hands_its_jobs_back(
         *[command(f"if [ -e {trace}.go ]; then echo {number} >>{trace}; else sleep 300; fi") for number in (1, 2)]
     )
     others = project.submit(*[command(f"echo {number} >>{trace}") for number in range(3, 30)])
-    with runner_of(project):
+    with project.runner():
         wait_until(lambda: {project.states()[one] for one in held} == {"BATCH_RUNNING"}, 60, "the start")
         (trace.parent / "trace.go").touch()
         slurm_cluster.administer(f"scancel {batches(project)[0]['process_id']}")
@@ -140,7 +122,7 @@ def test_an_allocation_that_is_cancelled_hands_its_jobs_back(
 def test_a_lost_node_hands_its_jobs_back(project: RemoteProject, slurm_cluster: SlurmCluster) -> None:
     trace = trace_in(project)
     (held,) = project.submit(command(f"if [ -e {trace}.go ]; then echo 1 >>{trace}; else sleep 300; fi"))
-    with runner_of(project):
+    with project.runner():
         wait_until(lambda: project.states()[held] == "BATCH_RUNNING", 60, "the start")
         (trace.parent / "trace.go").touch()
         node = slurm_cluster.administer(f"squeue -h -j {batches(project)[0]['process_id']} -o %N").strip()
@@ -159,7 +141,7 @@ def test_the_time_limit_of_an_allocation_interrupts_nobody_for_good(
     trace = trace_in(project)
     project.configure("cluster", resources={**RESOURCES, "time": "00:01:00"}, batch={"max_wait": 5})
     (long,) = project.submit(command(f"if [ -e {trace}.go ]; then echo 1 >>{trace}; else sleep 300; fi"))
-    with runner_of(project):
+    with project.runner():
         wait_until(lambda: project.states()[long] == "BATCH_RUNNING", 60, "the start")
         (trace.parent / "trace.go").touch()
         wait_until(lambda: project.states()[long] == "COMPLETED", 120, "the second run")
@@ -174,7 +156,7 @@ def test_the_time_limit_of_an_allocation_interrupts_nobody_for_good(
 
 def test_a_stopped_job_ends_inside_its_allocation(project: RemoteProject, slurm_cluster: SlurmCluster) -> None:
     stopped, other = project.submit(command("sleep 300"), command("sleep 6; echo done"))
-    with runner_of(project):
+    with project.runner():
         wait_until(lambda: set(project.states().values()) == {"BATCH_RUNNING"}, 60, "the start")
         project.tow("job", "stop", stopped)
         wait_until(lambda: not project.info(stopped).ending, 30, "the confirmation")
@@ -191,7 +173,7 @@ def test_killed_runners_lose_nothing_and_run_nothing_twice(project: RemoteProjec
         wait_for_time(pause)
         runner.send_signal(signal.SIGKILL)
         runner.wait()
-    with runner_of(project):
+    with project.runner():
         # A submission whose end nobody saw is decided after a minute and a half.
         wait_until(lambda: ended(project), 240, "the end of all jobs")
     assert {project.states()[one] for one in ids} == {"COMPLETED"}

@@ -92,9 +92,7 @@ def test_pure_and_compiled_packages_work_where_they_were_sent(
         say=said.append,
         progress=lambda done, total: progress.append((done, total)),
     )
-    program = (
-        "import click, orjson; from importlib import metadata; print(orjson.__file__, metadata.version('click'))"
-    )
+    program = "import click, orjson; from importlib import metadata; print(orjson.__file__, metadata.version('click'))"
     where, version = run(result, "-I", "-c", program).rsplit(" ", 1)
     assert where.startswith(made.place)
     assert version == metadata.version("click")
@@ -205,9 +203,7 @@ def test_one_that_was_killed_in_the_middle_leaves_the_others_and_the_next_one_co
     assert run(made, "-c", "import slow_to_import, click; print('works')") == "works"
 
 
-def test_a_full_disk_is_told_and_leaves_nothing(
-    tmp_path: Path, transport: LocalTransport, python: Candidate
-) -> None:
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path, transport: LocalTransport, python: Candidate) -> None:
     made = plan(tmp_path / "there", python, ["click", "orjson"], ["orjson"])
     work = tmp_path / "wheels"
     work.mkdir()
@@ -241,7 +237,7 @@ def test_packages_come_from_the_index_of_the_worker_where_it_has_one(
         write_wheel(package(name), index)
     own = own_distribution(tmp_path / "own", "of_my_own", "answer = 42\n")
     own = replace(own, in_index=False)
-    made = plan(tmp_path / "the \"re\" $HOME", python, [], ["click", "of_my_own"])
+    made = plan(tmp_path / 'the "re" $HOME', python, [], ["click", "of_my_own"])
     made = replace(made, packages=(package("click"), own))
     quiet = {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1", "PIP_EXTRA_INDEX_URL": "", "PIP_INDEX_URL": ""}
     nowhere = ShellSetup(export={**quiet, "PIP_FIND_LINKS": str(tmp_path / "nothing")})

@@ -5,8 +5,6 @@ import pty
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -28,16 +26,6 @@ def work_dir(sshd: SshSite, tmp_path: Path) -> Path:
     folder.mkdir()
     shutil.chown(folder, JOB_USER)
     return folder
-
-
-@contextmanager
-def runner_of(project: RemoteProject) -> Iterator[None]:
-    runner = project.start_runner()
-    try:
-        yield
-    finally:
-        runner.terminate()
-        runner.wait(20)
 
 
 def log_in(name: str) -> str:
@@ -84,7 +72,7 @@ def test_jobs_wait_for_a_login_and_go_on_after_it(
     worker = {"type": "remote", "host": "mfa", "ssh_config": str(sshd.config), "work_dir": str(work_dir)}
     project = RemoteProject(tmp_path / "home", {"polaris": worker})
     ids = project.submit(*[command(["echo", str(number)]) for number in range(3)])
-    with runner_of(project):
+    with project.runner():
         wait_until(lambda: "login needed" in project.tow("worker", "list"), 30, "the need of a login")
         said = project.tow("job", "list")
         assert "3 jobs wait for the worker polaris" in said
@@ -118,7 +106,7 @@ def test_a_lapsed_certificate_is_named_and_a_new_one_is_noticed(
     worker = {"type": "remote", "host": "nersc", "ssh_config": str(config), "work_dir": str(work_dir)}
     project = RemoteProject(tmp_path / "home", {"perlmutter": worker})
     (db_id,) = project.submit(command(["true"]))
-    with runner_of(project):
+    with project.runner():
         wait_until(lambda: "login needed" in project.tow("worker", "list"), 30, "the refusal")
         said = " ".join(project.tow("worker", "list").split())
         assert "SSH authentication failed for perlmutter: certificate expired 3 h ago" in said

@@ -151,7 +151,6 @@ def test_a_worker_says_when_the_host_cannot_be_reached_and_goes_on(
         runner.wait(20)
 
 
-
 def test_a_running_job_that_is_deleted_leaves_nothing(project: RemoteProject) -> None:
     (db_id,) = project.submit(command("sleep 300 & echo $! >pid; wait"))
     runner = project.start_runner()

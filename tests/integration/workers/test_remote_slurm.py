@@ -1,7 +1,5 @@
 """Flows on a real Slurm behind a real sshd: reasons of ends, policies that act on them, stopping, and few questions."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +13,6 @@ from towline.testing.sshd import Server, SshSite
 from towline.testing.waiting import wait_until
 
 pytestmark = [pytest.mark.slurm, pytest.mark.ssh]
-
-
-@pytest.fixture
-def login(sshd: SshSite, slurm_cluster: SlurmCluster) -> Server:
-    """The login node of the cluster."""
-    settings = f"SetEnv SLURM_CONF={slurm_cluster.environment['SLURM_CONF']}"
-    return sshd.servers.get("login") or sshd.add("login", settings)
 
 
 @pytest.fixture
@@ -39,16 +30,6 @@ def project(
         "resources": {"account": ACCOUNT},
     }
     return RemoteProject(tmp_path / "home", {"cluster": worker})
-
-
-@contextmanager
-def runner_of(project: RemoteProject) -> Iterator[None]:
-    runner = project.start_runner()
-    try:
-        yield
-    finally:
-        runner.terminate()
-        runner.wait(20)
 
 
 def test_python_jobs_and_commands_run(project: RemoteProject, slurm_cluster: SlurmCluster) -> None:
@@ -88,7 +69,7 @@ def test_reasons_arrive_and_policies_act_on_them(project: RemoteProject, slurm_c
         *project.submit(unlucky, resources={"account": ACCOUNT, "nodelist": "cn2"}),
         *project.submit(ended),
     )
-    with runner_of(project):
+    with project.runner():
         wait_until(lambda: all(project.states()[one] == "RUNNING" for one in (checkpoint, node, cancelled)), 60)
         queue_ids = {one: project.info(one).job.remote.process_id for one in (checkpoint, node, cancelled)}
         slurm_cluster.administer(f"scontrol update JobId={queue_ids[checkpoint]} EndTime=now+2")
@@ -115,7 +96,7 @@ def test_a_job_that_had_to_make_room_runs_again(project: RemoteProject) -> None:
     urgent = command("sleep 1")
     whole_node = {"account": ACCOUNT, "nodelist": "cn3", "exclusive": True}
     (waiting,) = project.submit(patient, resources={**whole_node, "partition": "spare"})
-    with runner_of(project):
+    with project.runner():
         wait_until(lambda: project.states()[waiting] == "RUNNING", 60, "the start")
         (folder / "more").touch()
         project.submit(urgent, resources={**whole_node, "partition": "debug"})
@@ -139,7 +120,7 @@ def test_a_stopped_job_leaves_the_queue(project: RemoteProject, slurm_cluster: S
         *project.submit(command("sleep 300")),
         *project.submit(command("true"), resources={"account": ACCOUNT, "qverbatim": "#SBATCH --hold"}),
     )
-    with runner_of(project):
+    with project.runner():
         wait_until(lambda: project.states() == {running: "RUNNING", held: "SUBMITTED"}, 60, "start and submission")
         wait_until(lambda: "the queue of slurm" in _said(project, held) and "JobHeldUser" in _said(project, held), 30)
         project.tow("job", "stop", running)
@@ -155,7 +136,7 @@ def _said(project: RemoteProject, db_id: str) -> str:
 
 def test_jobs_outlive_a_controller_that_restarts(project: RemoteProject, slurm_cluster: SlurmCluster) -> None:
     (db_id,) = project.submit(command("sleep 4; echo done"))
-    with runner_of(project):
+    with project.runner():
         wait_until(lambda: project.states()[db_id] == "RUNNING", 60, "the start")
         slurm_cluster.stop_controller()
         (later,) = project.submit(command("echo later"))
@@ -170,7 +151,7 @@ def test_a_job_that_slurm_starts_again_by_itself_is_followed(
 ) -> None:
     job = command("if [ -e first ]; then echo again; else touch first; sleep 300; fi")
     (db_id,) = project.submit(job, resources={"account": ACCOUNT, "requeue": True})
-    with runner_of(project):
+    with project.runner():
         wait_until(lambda: project.states()[db_id] == "RUNNING", 60, "the start")
         slurm_cluster.administer(f"scontrol requeue {project.info(db_id).job.remote.process_id}")
         wait_until(lambda: project.states()[db_id] == "COMPLETED", 100, "the second run")

@@ -21,7 +21,7 @@ from towline.testing.waiting import wait_until
 pytestmark = pytest.mark.ssh
 
 #: What no path should have, and some have.
-HOSTILE = "it's a \"folder\" $(touch injected)"
+HOSTILE = 'it\'s a "folder" $(touch injected)'
 
 
 @pytest.fixture(scope="module")

@@ -279,7 +279,7 @@ def test_the_result_says_where_it_was_made() -> None:
     assert environment["executable"] == sys.executable
     assert environment["jobflow"] == jobflow.__version__
     assert environment["hostname"] == socket.gethostname()
-    assert set(environment) == {"python", "executable", "towline", "jobflow", "hostname"}
+    assert set(environment) == {"python", "executable", "towline", "jobflow", "hostname", "id"}
 
 
 @pytest.mark.parametrize("way", [bytes, the_long_way])

@@ -18,7 +18,6 @@ from pathlib import Path
 
 import orjson
 
-from towline.errors import TowlineError
 from towline.on_worker.attempt_files import BATCH_VARIABLE
 from towline.on_worker.batch import nodes
 from towline.on_worker.batch.attempts import BatchDispatch
@@ -30,7 +29,7 @@ from towline.on_worker.batch.settings import BatchSettings
 from towline.on_worker.batch.spool import Spool
 from towline.on_worker.gate import Gate
 from towline.on_worker.isolation import Closeable
-from towline.on_worker.pilot import warm_up
+from towline.on_worker.pilot import serve, warm_up
 from towline.on_worker.timers import Timer, Timers
 
 logger = logging.getLogger("towline.pilot")
@@ -239,17 +238,7 @@ def _wide_enough(capacity: Capacity, slots: int) -> Capacity:
 def main(arguments: Sequence[str]) -> int:
     """Run the pilot of a node."""
     settings = BatchSettings.read(orjson.loads(arguments[0]))
-    # Not the root logger: jobs run in forks of this process, and their logging is their own.
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s pilot %(process)d: %(message)s"))
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
-    try:
-        return BatchPilot(settings, int(arguments[2])).run()
-    except TowlineError as error:
-        logger.error("%s", error)
-        return 1
+    return serve(lambda: BatchPilot(settings, int(arguments[2])).run())
 
 
 if __name__ == "__main__":
