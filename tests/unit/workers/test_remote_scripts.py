@@ -9,6 +9,7 @@ import pytest
 
 from towline.core.records import ShellSetup
 from towline.core.run_folder import EXIT_FILE, STARTED_FILE
+from towline.errors import InvalidRequest
 from towline.testing.payloads import package
 from towline.testing.waiting import wait_until
 from towline.testing.worker_driver import assignment
@@ -140,6 +141,12 @@ def test_the_run_folder_has_what_the_job_needs(tmp_path: Path, scheduler: ShellQ
     if isinstance(scheduler, Pbs):
         assert "exec >>queue.out 2>>queue.err" in text
         assert EXIT_FILE in text
+
+
+def test_a_job_is_no_array(tmp_path: Path) -> None:
+    job = assignment(tmp_path, 1, ["return", 1], resources={"array": "1-4%2"})
+    with pytest.raises(InvalidRequest, match="array=1-4%2 makes many jobs of one; submit a job for each"):
+        prepare(job, Site("far", str(tmp_path), Pbs(), "python3"))
 
 
 @pytest.mark.parametrize(("scheduler", "limited"), [(ShellQueue(), True), (Pbs(), False)])

@@ -65,6 +65,12 @@ def prepare(assignment: Assignment, site: Site) -> Prepared:
     InvalidRequest
         The resources mean nothing to the scheduler, a variable or a path cannot be used, or an input is not there.
     """
+    if "array" in assignment.resources:
+        # All tasks would want the one run folder, and the end of one would be taken for the end of all.
+        raise InvalidRequest(
+            f"array={assignment.resources['array']} makes many jobs of one; submit a job for each: any number of jobs goes to "
+            "the scheduler together, and max_jobs of the worker says how many at a time"
+        )
     submission = submission_of(assignment)
     path = _relative(assignment.run_dir, site.work_dir)
     if not isinstance(site.queue, ShellQueue):
