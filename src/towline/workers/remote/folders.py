@@ -68,8 +68,8 @@ def prepare(assignment: Assignment, site: Site) -> Prepared:
     if "array" in assignment.resources:
         # All tasks would want the one run folder, and the end of one would be taken for the end of all.
         raise InvalidRequest(
-            f"array={assignment.resources['array']} makes many jobs of one; submit a job for each: any number of jobs goes to "
-            "the scheduler together, and max_jobs of the worker says how many at a time"
+            f"array={assignment.resources['array']} makes many jobs of one; submit a job for each: any number "
+            "goes to the scheduler together, and max_jobs of the worker says how many at a time"
         )
     submission = submission_of(assignment)
     path = _relative(assignment.run_dir, site.work_dir)
