@@ -59,7 +59,7 @@ def assert_each_ran_once(engine, trace, count):
 def test_the_runner_is_killed_at_random_moments(engine, execution, count, kills, seconds):
     randomness = random.Random(SEED)
     # A runner that works with a server takes longer to begin.
-    kills, longest_life = (kills // 4, 1.0) if engine.queue else (kills, 0.4)
+    count, kills, longest_life = (count // 2, kills // 4, 1.0) if engine.queue else (count, kills, 0.4)
     # A runner that lives for a moment hands over few jobs of this length: some are left for every kill.
     engine.configure(workers={"local": {"max_jobs": 2}})
     trace, _ = submit_traced_jobs(engine, count, execution, seconds)
@@ -95,7 +95,7 @@ def test_the_fork_server_is_killed_at_random_moments(engine, execution, count, k
     try:
         for _ in range(kills):
             with contextlib.suppress(subprocess.TimeoutExpired):
-                runner.wait(timeout=randomness.uniform(0.0, 1.2))
+                runner.wait(timeout=randomness.uniform(0.0, 0.8))
             # After the pause: the pilot of before, killed, is named until the keeper has seen its end.
             keeper, pilot = wait_until(both_pids, what="keeper and pilot")
             for pid in randomness.choice(((pilot,), (pilot,), (keeper,), (keeper, pilot))):
