@@ -57,7 +57,8 @@ def test_attempts_end_when_nothing_helps() -> None:
 
 
 def test_a_rejected_step_that_recovers_needs_no_attempt() -> None:
-    params = {**SMALL, "nx": 40, "ny": 40, "op_num": 9, "num_steps": 12, "nl_max_its": 3, "nl_rel_tol": 1e-9, "l_tol": 1e-4}
+    strict = {"nl_max_its": 3, "nl_rel_tol": 1e-9, "l_tol": 1e-4}
+    params = {**SMALL, "nx": 40, "ny": 40, "op_num": 9, "num_steps": 12, **strict}
     outcome = simulate("grain_growth", params, force=True, timeout_seconds=240)
     (record,) = documents(outcome, RECORD)
     assert record["status"] == "done"
