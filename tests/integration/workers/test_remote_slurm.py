@@ -43,6 +43,20 @@ def test_python_jobs_and_commands_run(project: RemoteProject, slurm_cluster: Slu
     assert "COMPLETED" in printed
 
 
+def test_an_array_is_one_job_that_ends_with_its_last_task(project: RemoteProject) -> None:
+    text = "echo task $SLURM_ARRAY_TASK_ID; touch out.$SLURM_ARRAY_TASK_ID; exit $((SLURM_ARRAY_TASK_ID / 9))"
+    each = command(["sh", "-c", text], outputs=["out.*"])
+    failing = command(["sh", "-c", text])
+    (well,) = project.submit(each, resources={"account": ACCOUNT, "array": "1-7:2%2"})
+    (badly,) = project.submit(failing, resources={"account": ACCOUNT, "array": "7,8,9"})
+    project.run()
+    assert project.states() == {well: "COMPLETED", badly: "FAILED"}
+    output = project.outputs()[well]
+    assert sorted(output["files"]) == ["out.1", "out.3", "out.5", "out.7"]
+    assert sorted(output["stdout_tail"].splitlines()) == ["task 1", "task 3", "task 5", "task 7"]
+    assert "exit code 1" in project.tow("job", "info", badly)
+
+
 def test_a_hundred_jobs_take_few_questions(project: RemoteProject, login: Server) -> None:
     project.submit(*[command(["true"]) for _ in range(100)])
     before = login.log.count("Starting session:")

@@ -143,10 +143,32 @@ def test_the_run_folder_has_what_the_job_needs(tmp_path: Path, scheduler: ShellQ
         assert EXIT_FILE in text
 
 
-def test_a_job_is_no_array(tmp_path: Path) -> None:
+def test_a_function_is_no_array(tmp_path: Path) -> None:
     job = assignment(tmp_path, 1, ["return", 1], resources={"array": "1-4%2"})
-    with pytest.raises(InvalidRequest, match="array=1-4%2 makes many jobs of one; submit a job for each"):
+    with pytest.raises(InvalidRequest, match="array=1-4%2 would run one function many times"):
         prepare(job, Site("far", str(tmp_path), Pbs(), "python3"))
+
+
+@pytest.mark.parametrize(
+    ("text", "tasks"), [("1-4", 4), ("1-4%2", 4), ("0-90:10", 10), ("1,3,5-7", 5), ("7", 1), ("1-4:9", 1)]
+)
+def test_tasks_of_an_array_are_counted(text: str, tasks: int) -> None:
+    assert job_scripts.array_tasks(text) == tasks
+
+
+@pytest.mark.parametrize("text", ["", "4-1", "1-4:0", "a", "1-", "1-4;rm", "%2"])
+def test_what_is_no_array_is_refused(text: str) -> None:
+    with pytest.raises(InvalidRequest, match="write it as 1-9"):
+        job_scripts.array_tasks(text)
+
+
+def test_the_task_that_ends_last_speaks_for_all(tmp_path: Path) -> None:
+    lines = job_scripts.array_lines(str(tmp_path), 3, ['echo "$towline_exit_code $towline_began" >all'])
+    for task, code, began in (("3", 0, "7.5"), ("1", 4, "9.5"), ("10", 2, "8.5")):
+        assert not (tmp_path / "all").exists()
+        start = [f"SLURM_ARRAY_TASK_ID={task} towline_exit_code={code} towline_began={began}"]
+        assert bash("\n".join([*start, *lines, "echo $towline_exit_code"]), tmp_path) == f"{code}\n".encode()
+    assert (tmp_path / "all").read_text() == "4 7.5\n"
 
 
 @pytest.mark.parametrize(("scheduler", "limited"), [(ShellQueue(), True), (Pbs(), False)])

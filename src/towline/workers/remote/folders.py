@@ -65,12 +65,6 @@ def prepare(assignment: Assignment, site: Site) -> Prepared:
     InvalidRequest
         The resources mean nothing to the scheduler, a variable or a path cannot be used, or an input is not there.
     """
-    if "array" in assignment.resources:
-        # All tasks would want the one run folder, and the end of one would be taken for the end of all.
-        raise InvalidRequest(
-            f"array={assignment.resources['array']} makes many jobs of one; submit a job for each: any number "
-            "goes to the scheduler together, and max_jobs of the worker says how many at a time"
-        )
     submission = submission_of(assignment)
     path = _relative(assignment.run_dir, site.work_dir)
     if not isinstance(site.queue, ShellQueue):
@@ -89,7 +83,7 @@ def prepare(assignment: Assignment, site: Site) -> Prepared:
         setup=setup,
         last=last,
         variables={**variables, JOB_VARIABLE: assignment.key, RUN_DIR_VARIABLE: assignment.run_dir},
-        resources=_without_output(assignment.resources) if site.queue.spools_output else assignment.resources,
+        resources=_without_output(assignment.resources) if _prints_itself(assignment, site) else assignment.resources,
     )
     files[SCRIPT_FILE] = Content(site.queue.script(batch).encode(), 0o777)
     if isinstance(site.queue, ShellQueue):
@@ -145,8 +139,25 @@ def _around(
         return replace(given, pre_run=(*before, *given.pre_run)), listing
     printed = output_files(assignment.resources)
     tails = job_scripts.tail_lines(assignment.run_dir, *printed)
-    if site.queue.spools_output:
-        # Written directly, so that it can be followed, and is there when the job has ended.
+    if _prints_itself(assignment, site):
         before = (f"exec >>{shlex.quote(printed[0])} 2>>{shlex.quote(printed[1])}", *before)
     setup = replace(given, pre_run=(*job_scripts.started_lines(), *before, *given.pre_run))
-    return setup, (*listing, *tails, *job_scripts.exit_lines(assignment.run_dir))
+    last = (*listing, *tails, *job_scripts.exit_lines(assignment.run_dir))
+    return setup, _of_all_tasks(assignment, last)
+
+
+def _prints_itself(assignment: Assignment, site: Site) -> bool:
+    """Whether the script opens its output: it can be followed where it is spooled, and has that of all tasks."""
+    return site.queue.spools_output or "array" in assignment.resources
+
+
+def _of_all_tasks(assignment: Assignment, last: tuple[str, ...]) -> tuple[str, ...]:
+    array = assignment.resources.get("array")
+    if array is None:
+        return last
+    if assignment.payload_kind != "command":
+        raise InvalidRequest(
+            f"array={array} would run one function many times, and it has one result; submit a job for each: any "
+            "number goes to the scheduler together, and max_jobs of the worker says how many at a time"
+        )
+    return job_scripts.array_lines(assignment.run_dir, job_scripts.array_tasks(str(array)), last)

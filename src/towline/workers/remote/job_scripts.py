@@ -14,6 +14,7 @@ import shlex
 from collections.abc import Sequence
 
 from towline.core.run_folder import EXIT_FILE, STARTED_FILE
+from towline.errors import InvalidRequest
 
 #: Per line: number of the pattern, size in bytes, SHA-256, name in base64.
 OUTPUTS_FILE = "towline_outputs"
@@ -27,6 +28,8 @@ STOP_FILE = "towline_stop"
 CLOCK = """towline_clock() {
   towline_now=${EPOCHREALTIME:-$(date +%s)}; towline_now=${towline_now/,/.}
 }"""
+
+_TASKS = re.compile(r"(\d+)(?:-(\d+)(?::(\d+))?)?")
 
 _STARTED = """towline_clock; towline_began=$towline_now
 towline_text="{\\"pid\\":$$,\\"process_started_at\\":null,\\"at\\":$towline_began,\\"host\\":\\"$HOSTNAME\\"}"
@@ -48,6 +51,17 @@ _TAILS = """cd -- @FOLDER@ && {
 : >@TAIL_OUT@; [ ! -s @OUT@ ] || tail -c @BYTES@ @OUT@ >@TAIL_OUT@
 : >@TAIL_ERR@; [ ! -s @ERR@ ] || tail -c @BYTES@ @ERR@ >@TAIL_ERR@
 } 2>/dev/null"""
+
+#: The task of an array that ends last speaks for all: with the largest exit code, and from the first start on.
+_TASK_ENDED = """towline_task_code=$towline_exit_code; set --; cd -- @FOLDER@ && {
+towline_task=${SLURM_ARRAY_TASK_ID:-${PBS_ARRAY_INDEX:-$SGE_TASK_ID}}
+echo "$towline_exit_code $towline_began" >".towline_task.$towline_task" && mv -f ".towline_task.$towline_task" \
+  "towline_task.$towline_task"
+set -- towline_task.*
+}
+if [ $# -ge @TASKS@ ]; then
+towline_exit_code=$(cat "$@" | cut -d' ' -f1 | sort -n | tail -n 1)
+towline_began=$(cat "$@" | cut -d' ' -f2 | sort -n | head -n 1)"""
 
 _OUTPUTS = """cd -- @FOLDER@ && case " @CODES@ " in *" $towline_exit_code "*)
 ( towline_number=0; IFS=; shopt -s globstar 2>/dev/null
@@ -71,6 +85,26 @@ def filled(template: str, **words: str) -> str:
     return re.sub("@([A-Z_]+)@", lambda match: words[match[1]], template)
 
 
+def array_tasks(text: str) -> int:
+    """Number of tasks of an array, from ``1-9``, ``0-90:10``, ``1,3,5-7``; a cap behind ``%`` changes nothing.
+
+    Raises
+    ------
+    InvalidRequest
+        It says no such thing.
+    """
+    tasks = 0
+    for part in text.partition("%")[0].split(","):
+        match = _TASKS.fullmatch(part.strip())
+        first, last, step = (int(match[1]), int(match[2] or match[1]), int(match[3] or 1)) if match else (1, 0, 1)
+        if last < first or step < 1:
+            raise InvalidRequest(
+                f"the resource array is {text!r}; write it as 1-9, 0-90:10 or 1,3,5-7, with %2 for two at a time"
+            )
+        tasks += (last - first) // step + 1
+    return tasks
+
+
 def started_lines() -> tuple[str, ...]:
     """Lines before everything else of a job that a batch scheduler runs."""
     files = {"EXIT": EXIT_FILE, "OUTPUTS": OUTPUTS_FILE, "TAIL_OUT": TAIL_FILES[0], "TAIL_ERR": TAIL_FILES[1]}
@@ -80,6 +114,12 @@ def started_lines() -> tuple[str, ...]:
 def exit_lines(run_dir: str) -> tuple[str, ...]:
     """Lines after everything else of a job that a batch scheduler runs."""
     return (filled(_EXIT, EXIT=EXIT_FILE, FOLDER=shlex.quote(run_dir)),)
+
+
+def array_lines(run_dir: str, tasks: int, last: Sequence[str]) -> tuple[str, ...]:
+    """Lines after everything else of a job that is an array: `last` once, when all its tasks have ended."""
+    ended = filled(_TASK_ENDED, FOLDER=shlex.quote(run_dir), TASKS=str(tasks))
+    return (ended, *last, "fi", "towline_exit_code=$towline_task_code")
 
 
 def tail_lines(run_dir: str, output: str, error: str) -> tuple[str, ...]:

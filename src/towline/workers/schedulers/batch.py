@@ -88,7 +88,7 @@ class BatchScheduler(abc.ABC):
             batch.command,
             batch.setup,
             variables=batch.variables,
-            verbatim="\n".join([*directives, self._self_record(batch.run_dir)]),
+            verbatim="\n".join([*directives, self._self_record(batch)]),
             last=batch.last,
         )
 
@@ -143,8 +143,9 @@ class BatchScheduler(abc.ABC):
                     "names of output files; choose another work_dir for the worker"
                 )
 
-    def _self_record(self, run_dir: str) -> str:
-        return _SELF_RECORD.format(own_id=self.own_id, folder=shlex.quote(run_dir), record=_record(run_dir))
+    def _self_record(self, batch: BatchScript) -> str:
+        own_id, run_dir = self.array_id if "array" in batch.resources else self.own_id, batch.run_dir
+        return _SELF_RECORD.format(own_id=own_id, folder=shlex.quote(run_dir), record=_record(run_dir))
 
 
 def _record(folder: str) -> str:
