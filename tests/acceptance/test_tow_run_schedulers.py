@@ -83,6 +83,13 @@ def test_the_exit_code_is_that_of_the_command(tow: Terminal) -> None:
     assert "exit code 7" in tow("run", "sh", "-c", "exit 7", code=7).stderr
 
 
+def test_an_array_is_one_run(tow: Terminal) -> None:
+    script = "echo task ${PBS_ARRAY_INDEX:-$SGE_TASK_ID}; exit $((${PBS_ARRAY_INDEX:-$SGE_TASK_ID} / 3))"
+    done = tow("run", "-r", "array=1-3", "--", "sh", "-c", script, code=1)
+    assert sorted(done.stdout.splitlines()) == ["task 1", "task 2", "task 3"]
+    assert "exit code 1" in done.stderr
+
+
 def test_stop_reaches_the_scheduler(tow: Terminal) -> None:
     running = tow.begin("run", "sh", "-c", "echo begun; sleep 600")
     assert running.stdout is not None
