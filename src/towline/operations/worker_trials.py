@@ -1,5 +1,6 @@
 """Trying a worker with a real job, apart from the queue."""
 
+import fcntl
 import select
 import shutil
 import tempfile
@@ -177,19 +178,34 @@ def _end(worker: LocalWorker, state_dir: Path) -> None:
     processes = _keeper_and_pilot(state_dir)
     worker.end_pilot()
     _, alive = psutil.wait_procs(processes, timeout=_END_SECONDS if worker.status()["connected"] else 0)
+    # Waits for who starts a keeper: after it there is one, or none will come.
+    worker.close()
     # The keeper first: it would start the pilot again.
-    for process in alive:
+    late = [process for process in _keeper_and_pilot(state_dir) if process not in alive]
+    for process in [*late, *alive]:
         with suppress(psutil.NoSuchProcess):
             process.terminate()
-    psutil.wait_procs(alive, timeout=_END_SECONDS)
-    worker.close()
+    psutil.wait_procs([*late, *alive], timeout=_END_SECONDS)
 
 
 def _keeper_and_pilot(state_dir: Path) -> list[psutil.Process]:
+    lock, deadline = state_dir / LOCK_FILE, time.monotonic() + _END_SECONDS
     try:
-        keeper = psutil.Process(int((state_dir / LOCK_FILE).read_text()))
+        # A keeper that has just begun has its lock a moment before its id stands there.
+        while not lock.read_text() and _is_held(lock) and time.monotonic() < deadline:
+            time.sleep(_NAP_SECONDS)
+        keeper = psutil.Process(int(lock.read_text()))
         # The state folder is of this trial alone, so its name tells the keeper from a later process with its pid.
         ours = any(str(state_dir) in argument for argument in keeper.cmdline())
         return [keeper, *keeper.children()] if ours else []
     except (OSError, ValueError, psutil.Error):
         return []
+
+
+def _is_held(lock: Path) -> bool:
+    with lock.open() as opened:
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
