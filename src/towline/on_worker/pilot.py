@@ -48,7 +48,7 @@ class PilotSettings:
     socket: str
     #: Modules that jobs need, imported once.
     preload: tuple[str, ...]
-    #: End after this time without a runner and without anything to do.
+    #: End after this time without anything to do, so that memory is held only while there is work.
     idle_seconds: float
     #: Between SIGTERM and SIGKILL.
     grace_seconds: float
@@ -172,7 +172,7 @@ class Pilot:
         if self._keeper_lost and not busy:
             # Whoever needs a pilot starts one, and that one has a keeper.
             self._end(0)
-        if busy or self._port.connected:
+        if busy:
             if self._idle_timer is not None:
                 self._idle_timer.cancel()
                 self._idle_timer = None
@@ -184,6 +184,8 @@ class Pilot:
         # Jobs of an earlier pilot, of which no runner has told us yet, are children of the keeper.
         if len(psutil.Process(os.getppid()).children()) <= 1:
             logger.info("nothing to do for %g seconds", self._settings.idle_seconds)
+            # Lost if the runner does not read it; then it takes this for an accident and starts another pilot.
+            self._port.send({"resting": True})
             self._end(0)
 
     def _end(self, exit_code: int) -> None:

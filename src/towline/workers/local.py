@@ -57,7 +57,7 @@ class LocalWorker:
     preload
         Modules that the pilot imports, besides those that every job needs.
     idle_seconds
-        The pilot ends after this time without a runner and without anything to do.
+        The pilot ends after this time without anything to do; the next job starts another one.
     grace_seconds
         Between SIGTERM and SIGKILL, when a job has to end.
     python
@@ -124,7 +124,7 @@ class LocalWorker:
 
     def observe(self) -> Sequence[Observation]:
         """Everything that happened since the last call."""
-        for header, attachments in self._link.poll(wanted=True):
+        for header, attachments in self._link.poll(wanted=self._needs_pilot()):
             if "pilot" in header:
                 self._resume()
             elif "observations" in header:
@@ -166,16 +166,18 @@ class LocalWorker:
         """Seconds until :meth:`observe` should be called without anything to read."""
         if self._observations:
             return 0.0
+        if self._link.asleep and self._needs_pilot():
+            return 0.0
         looks = [self._link.next_look_seconds()]
         if self._unacknowledged:
             looks.append(_TELL_AGAIN_SECONDS)
         return min((seconds for seconds in looks if seconds is not None), default=None)
 
     def status(self) -> Mapping[str, Any]:
-        """Whether the pilot answers and why not, its process id, and how many jobs run and wait."""
+        """Whether the pilot answers, or would, and why not, its process id, and how many jobs run and wait."""
         running = sum(flight.started for flight in self._flights.values())
         return {
-            "connected": self._link.ready,
+            "connected": self._link.ready or self._link.asleep,
             "problem": self._link.problem,
             "pilot_process_id": self._link.facts.get("pid") if self._link.ready else None,
             "running": running,
@@ -189,6 +191,10 @@ class LocalWorker:
     def end_pilot(self) -> None:
         """Ask the pilot to end, which it does when nothing runs; the next job starts another one."""
         self._link.send({"end": True})
+
+    def _needs_pilot(self) -> bool:
+        # The first one is started before there is work, to be warm when it comes.
+        return not self._link.asleep or bool(self._flights or self._cancellations)
 
     def _upload(self, assignment: Assignment) -> None:
         try:

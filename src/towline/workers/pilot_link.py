@@ -77,6 +77,8 @@ class PilotLink:
         self.facts: Mapping[str, Any] = {}
         #: Why there is no connection, when something is wrong.
         self.problem: str | None = None
+        #: Whether the pilot has ended because there was nothing to do.
+        self.asleep = False
         self._wish = wish
         self._phase = _Phase.DOWN
         self._connection: _Connection | None = None
@@ -119,7 +121,7 @@ class PilotLink:
         if self._keeper is not None and self._keeper.poll() is not None:
             self._keeper = None
         if self._phase is _Phase.DOWN and wanted and time.monotonic() >= self._rest_until:
-            self._phase, self._rest_until = _Phase.STARTING, 0.0
+            self._phase, self._rest_until, self.asleep = _Phase.STARTING, 0.0, False
             self._trying_since = self._trying_since or time.monotonic()
         if self._phase is _Phase.STARTING and not self._connect():
             self._start_again()
@@ -252,6 +254,10 @@ class PilotLink:
                 self.send({"end": True})
                 return False
             self._phase, self.problem, self._trying_since = _Phase.READY, None, None
+        elif "resting" in header:
+            self._lose(0.0)
+            self._rest_until, self.asleep = 0.0, True
+            return False
         elif "replaced" in header:
             self._fail("another runner has connected to the pilot of this worker")
             return False

@@ -288,6 +288,21 @@ class TestTrouble:
             time.sleep(0.01)
         make_local(idle_seconds=0.1).run(assignment(work, 2, ["return", 1]))
 
+    def test_it_ends_also_while_a_runner_is_connected_and_stays_away_until_there_is_work(
+        self, make_local: MakeLocal, work: Path
+    ) -> None:
+        driver = make_local(idle_seconds=0.3)
+        driver.run(assignment(work, 1, ["return", 1]))
+        pids = process_ids(work.parent / "state")
+        driver.wait(lambda: not any(is_alive(pid) for pid in pids.values()), "the end of keeper and pilot")
+        status = driver.worker.status()
+        assert (status["connected"], status["problem"], status["pilot_process_id"]) == (True, None, None)
+        assert driver.worker.next_look_seconds() is None, "the runner would look for a pilot that nobody needs"
+        driver.worker.observe()
+        assert process_ids(work.parent / "state") == pids, "a pilot was started without work"
+        driver.run(assignment(work, 2, ["return", 1]))
+        assert process_ids(work.parent / "state")["pilot"] != pids["pilot"]
+
     def test_a_pilot_with_other_settings_is_replaced_when_it_is_free(
         self, make_local: MakeLocal, work: Path, tmp_path: Path
     ) -> None:
