@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from towline.configuration.hosts import host_limit_problems
 from towline.configuration.model import SQLITE_PREFIX, Project, QueueConfig, QueueStore, WorkerConfig
 from towline.configuration.refusals import Problem
 from towline.configuration.remote_workers import local_problems, remote_problems
@@ -53,6 +54,7 @@ def completed(document: Mapping[str, Any], home: Path) -> tuple[dict[str, Any], 
     whole["queue"] = _queue(whole.get("queue", {}), whole["base_dir"], problems)
     _check_stores(whole, problems)
     _check_policies(whole, problems)
+    problems.extend(host_limit_problems(whole))
     return whole, problems
 
 

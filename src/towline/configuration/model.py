@@ -308,6 +308,10 @@ class Project(_Masked):
     """Periods and retries of the runner."""
     workers: Mapping[Name, WorkerConfig]
     """The places where jobs run; one named `local` on this machine when none is given."""
+    max_jobs_per_host: Mapping[str, Annotated[int, Limits(ge=0)]] = field(default_factory=dict)
+    """Jobs at the same time on a host, over all of its workers, besides the max_jobs of each: {cluster: 20}. A host
+    is named as in the `host` of its workers, without user@; the workers of this machine are on `localhost`. 0 starts no
+    new ones. Each job of a batch worker counts, from the spool on."""
     queue: QueueConfig
     """The queue of jobs; SQLite in base_dir when it is not given."""
     exec_config: Mapping[str, ExecutionConfig] = field(default_factory=dict)

@@ -1,12 +1,13 @@
 """What a job waits for, in sentences, and what to type next."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from towline.configuration.hosts import host_of, workers_on
 from towline.core.records import PERSON
 from towline.core.states import HELD, IN_FLIGHT, JobState
 from towline.store import job_history, leases
@@ -156,13 +157,26 @@ def _worker(opened: "OpenProject", job: JobInfo) -> Iterator[str]:
         yield f"the worker {job.worker} to take jobs again: its max_jobs is 0"
         return
     yield from _worker_trouble(opened, job)
-    states = ", ".join(f"'{state.value}'" for state in sorted(IN_FLIGHT))
-    rows = opened.database.read(
-        f"SELECT sum(jobs) FROM worker_count WHERE worker = ? AND state IN ({states})", (job.worker,)
-    )
-    taken = int(rows[0][0] or 0)
+    taken = jobs_on(opened, [job.worker])
     if taken >= config.job_limit:
         yield f"a free slot on the worker {job.worker}: {taken} jobs are there, {config.job_limit} may run at once"
+    host = host_of(config)
+    limit = opened.project.max_jobs_per_host.get(host)
+    if limit is not None and (there := jobs_on(opened, workers_on(opened.project, host))) >= limit:
+        yield (
+            f"a free place on the host {host}: {there} of {limit} taken, by jobs of its workers "
+            f"{', '.join(workers_on(opened.project, host))}; max_jobs_per_host is {limit}"
+        )
+
+
+def jobs_on(opened: "OpenProject", workers: Sequence[str]) -> int:
+    """How many jobs are with these workers together."""
+    states = ", ".join(f"'{state.value}'" for state in sorted(IN_FLIGHT))
+    marks = ", ".join("?" * len(workers))
+    rows = opened.database.read(
+        f"SELECT sum(jobs) FROM worker_count WHERE worker IN ({marks}) AND state IN ({states})", tuple(workers)
+    )
+    return int(rows[0][0] or 0)
 
 
 def _worker_trouble(opened: "OpenProject", job: JobInfo) -> Iterator[str]:

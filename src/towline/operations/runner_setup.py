@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from towline.configuration.execution import shell_setup
+from towline.configuration.hosts import host_of
 from towline.configuration.job_stores import jobstore_document
 from towline.configuration.model import Project, WorkerConfig
 from towline.core.ports import Outputs
@@ -56,6 +57,7 @@ def runner_setup(project: Project, previous: Setup | None = None) -> Setup:
         retries=RetryPolicy(project.runner.max_step_attempts, project.runner.delta_retry),
         db_id_prefix=project.queue.db_id_prefix or "",
         retry=read_policy(project.retry or {}),
+        host_limits=project.max_jobs_per_host,
     )
 
 
@@ -72,4 +74,5 @@ def _place(project: Project, name: str, config: WorkerConfig, previous: Place | 
         shell=functools.partial(shell_setup, project, around),
         retry=None if config.retry is None else read_policy(config.retry, f"workers.{name}.retry"),
         batches=worker if isinstance(worker, BatchWorker) else None,
+        host=host_of(config),
     )

@@ -1,12 +1,13 @@
 """The workers of a project, as their runner sees them, and logging in to those that ask for it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from towline.configuration.hosts import host_of, workers_on
 from towline.core.states import IN_FLIGHT, JobState
 from towline.errors import InvalidRequest
 from towline.store import leases
@@ -43,6 +44,18 @@ class WorkerReport:
     max_jobs: int
     #: Jobs of the queue by state: those that are there, and those that wait for it.
     jobs: Mapping[str, int] = field(default_factory=dict)
+    #: max_jobs_per_host of its host, and how many jobs are there, over all of its workers.
+    host_limit: int | None = None
+    jobs_on_host: int = 0
+
+    @property
+    def wait_for_host(self) -> str | None:
+        """A sentence, when jobs wait because its host has as many as it may have."""
+        if self.host_limit is None or self.jobs_on_host < self.host_limit or not self.jobs.get(JobState.READY.value):
+            return None
+        where = "this machine" if self.type == "local" else f"the host {self.host}"
+        there = f"{self.jobs_on_host} are there, max_jobs_per_host is {self.host_limit}"
+        return f"its jobs wait for a free place on {where}: {there}"
 
     @property
     def in_flight(self) -> int:
@@ -69,7 +82,14 @@ def worker_reports(opened: "OpenProject") -> list[WorkerReport]:
         limit = config.job_limit if config.batch is None else config.max_jobs or 0
         details = (config.type, config.scheduler_type, config.host, state, problem, limit)
         reports.append(WorkerReport(name, *details, counts.get(name, {})))
-    return reports
+    return [_with_host(opened, report, reports) for report in reports]
+
+
+def _with_host(opened: "OpenProject", report: WorkerReport, reports: Sequence[WorkerReport]) -> WorkerReport:
+    host = host_of(opened.project.workers[report.name])
+    there = workers_on(opened.project, host)
+    jobs = sum(other.in_flight for other in reports if other.name in there)
+    return replace(report, host_limit=opened.project.max_jobs_per_host.get(host), jobs_on_host=jobs)
 
 
 def _state(facts: Mapping[str, Any] | None) -> WorkerState:

@@ -16,12 +16,11 @@ import orjson
 
 from towline.core.ports import Batches, Step
 from towline.core.records import BatchRecord, Observation
-from towline.core.states import IN_FLIGHT
 from towline.errors import CommitUnknown, LeaseLost, RunnerKilled, StoreError
 from towline.runner import cancellations, packages
 from towline.runner.held import Attempts, Held
 from towline.runner.observations import digest, results_of
-from towline.runner.prefetch import Prefetch
+from towline.runner.room import Room
 from towline.runner.setup import Place, Setup
 from towline.runner.signs_of_life import LEASE_SECONDS, renewal_seconds
 from towline.runner.wake import Alarm
@@ -99,7 +98,7 @@ class Loop:
         self._attempts = Attempts()
         self._cancellations: dict[str, cancellations.Cancellation] = {}
         self._unreachable: set[str] = set()
-        self._prefetch: dict[str, Prefetch] = {}
+        self._room = Room()
         self._clocks = _Clocks()
         self._seen_version = -1
         self._may_claim = True
@@ -286,8 +285,7 @@ class Loop:
         claimed = {}
         with self._transaction() as transaction:
             done = digest(transaction, self._attempts, seen, results, self._setup)
-            for name, place in self._setup.places.items():
-                free = self._free(name, place, transaction)
+            for name, free in self._room.free(self._setup, transaction, self._only_job_id).items():
                 claimed[name] = jobs.claim(transaction, name, free, self._runner_id, self._only_job_id)
             news = self._batch_news()
             for _, records in news:
@@ -315,12 +313,6 @@ class Loop:
         """What workers tell of their allocations."""
         sources = [place.batches for place in self._setup.places.values() if place.batches is not None]
         return [(source, records) for source in sources if (records := source.batch_news())]
-
-    def _free(self, name: str, place: Place, transaction: Transaction) -> int:
-        if place.job_limit == 0:
-            return 0
-        ready = self._prefetch.setdefault(name, Prefetch()).jobs(place.job_limit)
-        return place.job_limit + ready - transaction.jobs_of_worker(name, IN_FLIGHT)
 
     def _hand_over(self, place: Place, batch: list[tuple[jobs.QueuedJob, bytes]]) -> None:
         assignments, failures = packages.build(
@@ -359,7 +351,7 @@ class Loop:
                 end = observation.exit
                 if end is not None and end.started_at is not None:
                     worker = self._attempts.by_key[key].job.worker
-                    self._prefetch.setdefault(worker, Prefetch()).learn(end.ended_at - end.started_at)
+                    self._room.learn(worker, end.ended_at - end.started_at)
 
     def _forget(self, keys: list[str]) -> None:
         for key in keys:

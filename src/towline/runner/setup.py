@@ -28,6 +28,8 @@ class Place:
     retry: Mapping[str, Rule] | None = None
     #: The same worker, when its jobs run inside allocations.
     batches: Batches | None = None
+    #: Where it is, for limits that several workers share.
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +44,5 @@ class Setup:
     db_id_prefix: str
     #: When jobs run again for which neither they nor their worker say it.
     retry: Mapping[str, Rule] = field(default_factory=dict)
+    #: Jobs at the same time on a host, over all its workers; hosts without a limit are missing.
+    host_limits: Mapping[str, int] = field(default_factory=dict)

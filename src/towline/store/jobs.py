@@ -172,6 +172,25 @@ def is_finished(state: JobState, *, accepts_failed: bool) -> bool:
     return state is JobState.COMPLETED or (accepts_failed and state in FAILED_BUT_ACCEPTABLE)
 
 
+#: What may be claimed; the parameters are worker, the only job twice, and the time.
+_CLAIMABLE = (
+    "worker = ? AND state = 'READY' AND (CAST(? AS BIGINT) IS NULL OR id = ?) "
+    "AND (retry_at IS NULL OR retry_at <= ?) "
+    "AND NOT EXISTS (SELECT 1 FROM cancellation WHERE cancellation.job_id = job.id)"
+)
+
+
+def next_to_claim(
+    transaction: Transaction, worker: str, limit: int, only_job_id: int | None = None
+) -> list[tuple[int, int]]:
+    """``(priority, id)`` of the jobs that :func:`claim` would claim, in its order."""
+    rows = transaction.execute(
+        f"SELECT priority, id FROM job WHERE {_CLAIMABLE} ORDER BY priority DESC, id LIMIT {max(limit, 0):d}",
+        (worker, only_job_id, only_job_id, transaction.now),
+    ).fetchall()
+    return [(int(priority), int(job_id)) for priority, job_id in rows]
+
+
 def claim(
     transaction: Transaction, worker: str, limit: int, owner: int, only_job_id: int | None = None
 ) -> list[tuple[QueuedJob, bytes]]:
@@ -189,10 +208,7 @@ def claim(
     rows = transaction.execute(
         "UPDATE job SET state = 'CHECKED_OUT', previous_state = 'READY', lease_owner = ?, updated_at = ?, "
         "step_attempts = 0, retry_at = NULL WHERE +job.state = 'READY' AND id IN ("
-        "SELECT id FROM job WHERE worker = ? AND state = 'READY' "
-        "AND (CAST(? AS BIGINT) IS NULL OR id = ?) "
-        "AND (retry_at IS NULL OR retry_at <= ?) "
-        "AND NOT EXISTS (SELECT 1 FROM cancellation WHERE cancellation.job_id = job.id) "
+        f"SELECT id FROM job WHERE {_CLAIMABLE} "
         f"ORDER BY priority DESC, id LIMIT {limit:d} /* skip locked */) RETURNING {_COLUMNS}",
         (owner, transaction.now, worker, only_job_id, only_job_id, transaction.now),
     ).fetchall()

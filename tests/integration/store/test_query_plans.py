@@ -191,6 +191,11 @@ def claim(opened: OpenProject, number: int) -> list[queue.QueuedJob]:
         return [job for job, _ in queue.claim(transaction, "local", number, owner=1)]
 
 
+def next_to_claim(opened: OpenProject, number: int) -> None:
+    with opened.database.transaction() as transaction:
+        queue.next_to_claim(transaction, "local", number)
+
+
 def end(opened: OpenProject, claimed: list[queue.QueuedJob], failure: Failure | None = None) -> None:
     """Complete jobs, or fail them."""
     now = opened.database.clock()
@@ -208,6 +213,7 @@ def end(opened: OpenProject, claimed: list[queue.QueuedJob], failure: Failure | 
 DONE: dict[str, Callable[[OpenProject, dict[str, int]], object]] = {
     "submission": lambda opened, ids: add_flow(opened.database, {"x": [], "y": ["x"]}),
     "claim": lambda opened, ids: claim(opened, 10),
+    "next to claim": lambda opened, ids: next_to_claim(opened, 10),
     "completion": lambda opened, ids: end(opened, claim(opened, 3)),
     "failure": lambda opened, ids: end(opened, claim(opened, 3), Failure("error", "no")),
     "pause and resume": lambda opened, ids: (

@@ -30,6 +30,8 @@ def command(context: click.Context, as_json: Json = False) -> None:
     for report in reports:
         if report.problem:
             suggest(f"{report.name}: {report.problem}")
+        if report.wait_for_host:
+            suggest(f"{report.name}: {report.wait_for_host}")
 
 
 def _where(report: WorkerReport) -> str:
