@@ -1,6 +1,7 @@
 """Flows in files: a script that makes one, or one written as JSON."""
 
 import ast
+import inspect
 import sys
 import traceback
 from pathlib import Path
@@ -63,7 +64,8 @@ def _from_script(path: Path, content: bytes, object_name: str | None) -> Flow | 
     values = vars(_run(path, content))
     if object_name is not None:
         if object_name not in values:
-            raise InvalidFlow(f"{path} defines no {object_name!r}; it defines {', '.join(_flows(values)) or 'no flow'}")
+            known = ", ".join(_objects(values)) or "no flow"
+            raise InvalidFlow(f"{path} defines no {object_name!r}; it defines {known}")
         found = values[object_name]
         found = found() if callable(found) and not _is_flow(found) else found
         if not _is_flow(found):
@@ -93,6 +95,8 @@ def _run(path: Path, content: bytes) -> ModuleType:
     except Exception as error:
         # Any error of the user's own code; its traceback is about the script, without what stands above it.
         frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]
+        if isinstance(error, SyntaxError) and error.filename == str(path):
+            frames = []  # only Python's own: no line of the script has run
         lines = [*traceback.format_list(frames), *traceback.format_exception_only(error)]
         raise InvalidFlow(f"{path} failed before anything was submitted:\n{''.join(lines).rstrip()}") from error
     return module
@@ -116,6 +120,12 @@ def _flows(values: dict[str, Any]) -> dict[str, Any]:
     """Flows and jobs by the name that the script gives them; jobs that are in a flow go with it."""
     found = {name: value for name, value in values.items() if isinstance(value, Flow | Job)}
     return {name: value for name, value in found.items() if not value.hosts}
+
+
+def _objects(values: dict[str, Any]) -> list[str]:
+    """What may be named: flows and jobs, and functions of the script itself, which may make one."""
+    own = [name for name, value in values.items() if inspect.isfunction(value) and value.__module__ == MAIN]
+    return [*_flows(values), *(name for name in own if not hasattr(values[name], "original"))]
 
 
 def _is_flow(value: object) -> bool:

@@ -14,7 +14,7 @@ from towline.configuration.model import Project
 from towline.configuration.plain import shown_document
 from towline.configuration.projects import new_project_path
 from towline.configuration.templates import project_text
-from towline.errors import ConfigurationError
+from towline.errors import ConfigurationError, ProjectUnreadable
 from towline.settings import load_settings
 
 
@@ -61,7 +61,13 @@ def generate_project(name: str, file_format: FileFormat = FileFormat.YAML, *, fu
     ending = file_format.value
     text = project_text(name, ending, settings.home, full=full)
     # Before the path is made: a name with a slash would be somewhere else.
-    parse_project(text, settings.home / f"new.{ending}")
+    try:
+        parse_project(text, settings.home / f"new.{ending}")
+    except ProjectUnreadable as error:
+        raise ConfigurationError(
+            f"{name!r} is not possible as the name of a project: take up to 64 letters, digits, _, . and -, "
+            "beginning with a letter, a digit or _"
+        ) from error
     path = new_project_path(name, ending, settings)
     write_text(path, text)
     return path

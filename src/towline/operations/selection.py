@@ -75,8 +75,8 @@ def flow_row(opened: "OpenProject", text: str, *, is_job: bool = False) -> int:
     uuid = _whole_uuid(opened, "flow", text)
     if uuid is None:
         raise NoSuchFlow(
-            f"no flow has the id {text!r}; `tow flow list` shows the newest ones. "
-            "For the flow of a job with this uuid, add --job"
+            f"no flow has the id {text!r}, and no job the db_id; `tow flow list` shows the newest ones. "
+            "For the flow of a job with this uuid, add --job to a command of `tow flow`"
         )
     return int(opened.database.read("SELECT id FROM flow WHERE uuid = ?", (uuid,))[0][0])
 

@@ -147,7 +147,7 @@ def _click_option(
         count=about.count,
         multiple=is_list,
         required=default is MISSING,
-        show_default=default not in (MISSING, None, False, 0, Path()) and not is_list,
+        show_default=default not in (MISSING, None, False, 0, "", Path()) and not is_list,
         help=about.help,
         hidden=about.hidden or bool(about.refused),
         **settings,

@@ -11,14 +11,19 @@ import click
 
 from towline.core.states import JobState
 from towline.errors import WorkerError
-from towline.interfaces.cli.display import print_json, say
+from towline.interfaces.cli.display import print_json, say, suggest
 from towline.operations.waiting import Waited
 
 Progress = Callable[[Mapping[JobState, int]], None]
 
 
-def wait_and_exit(wait: Callable[[Progress], Waited], *, as_json: bool) -> None:
+def wait_and_exit(wait: Callable[[Progress], Waited], *, look: str, as_json: bool) -> None:
     """Wait with a progress line; exit with code 3 unless all jobs are COMPLETED.
+
+    Parameters
+    ----------
+    look
+        The command that shows what became of them.
 
     Raises
     ------
@@ -39,6 +44,7 @@ def wait_and_exit(wait: Callable[[Progress], Waited], *, as_json: bool) -> None:
     else:
         say(counted(waited.states))
     if not waited.completed:
+        suggest(f"what became of them: {look}")
         raise click.exceptions.Exit(3)
 
 

@@ -71,5 +71,7 @@ def command(
         say("No runner is active, so nothing runs yet. To start one: tow runner start")
     if wait:
         wait_and_exit(
-            lambda progress: wait_flow(submitted.flow_id, project=project_of(context), progress=progress), as_json=False
+            lambda progress: wait_flow(submitted.flow_id, project=project_of(context), progress=progress),
+            look=f"tow flow info {submitted.db_ids[0]}",
+            as_json=False,
         )

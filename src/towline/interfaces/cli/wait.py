@@ -34,10 +34,15 @@ def command(
     with open_session(context) as opened:
         rows = None if flow else _job_rows(opened, ids)
         if rows is not None:
-            wait_and_exit(lambda progress: wait_jobs(opened, rows, timeout, progress), as_json=as_json)
+            look = f"tow job info {ids[0]}" if len(ids) == 1 else "tow job list --error"
+            wait_and_exit(lambda progress: wait_jobs(opened, rows, timeout, progress), look=look, as_json=as_json)
             return
         flows = sorted({flow_uuid(opened, _flow_row(opened, text)) for text in ids})
-    wait_and_exit(lambda progress: wait_flow(flows, timeout, project_of(context), progress), as_json=as_json)
+    wait_and_exit(
+        lambda progress: wait_flow(flows, timeout, project_of(context), progress),
+        look=f"tow flow info {ids[0]}" if len(ids) == 1 else "tow flow list",
+        as_json=as_json,
+    )
 
 
 def _job_rows(opened: "OpenProject", ids: list[str]) -> list[int] | None:

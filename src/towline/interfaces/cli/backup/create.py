@@ -17,7 +17,9 @@ from towline.operations.backups import create_backup
 
 def command(
     context: click.Context,
-    backup_dir: Annotated[Path, Argument(metavar="[BACKUP_DIR]", help="Folder for the backup.")] = Path(),
+    backup_dir: Annotated[
+        Path, Argument(metavar="BACKUP_DIR", help="Folder for the backup; otherwise the current one.")
+    ] = Path(),
     compress: Annotated[bool, Option("--compress", "-c", help="Compress the files.")] = False,
     mongo_path: MongoPath = None,
     python: Python = False,

@@ -18,7 +18,9 @@ from towline.operations.backups import read_backup, restore_backup, rows_in_queu
 
 def command(
     context: click.Context,
-    backup_dir: Annotated[Path, Argument(metavar="[BACKUP_DIR]", help="Folder of the backup.")] = Path(),
+    backup_dir: Annotated[
+        Path, Argument(metavar="BACKUP_DIR", help="Folder of the backup; otherwise the current one.")
+    ] = Path(),
     mongo_path: MongoPath = None,
     python: Python = False,
     yes: Yes = False,

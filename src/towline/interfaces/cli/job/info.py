@@ -99,8 +99,9 @@ def _fields(report: JobReport, prefix: str, verbosity: int) -> Iterator[tuple[st
     yield "exec config", job.exec_config
     yield "held by runner", job.lock_id
     yield "stored data", job.stored_data
-    yield "hosts", "\n".join(job.hosts) or None
     yield "flow", job.flow_id
+    # What jobflow calls the hosts of a job are the flows around it; the outermost one stands above.
+    yield "inner flows", "\n".join(host for host in job.hosts if host != job.flow_id) or None
     yield "ran with", _ran_with(report)
     if verbosity:
         yield "exit record", job.exit_record

@@ -33,7 +33,7 @@ def command(
     context: click.Context,
     key: Annotated[str, Argument(metavar="KEY", help="Path in the output documents: output.energy.")],
     direction: Annotated[
-        Direction, Argument(metavar="[DIRECTION]", help="asc or desc: an index here serves both.")
+        Direction, Argument(metavar="DIRECTION", help="asc or desc: an index here serves both.")
     ] = Direction.ASCENDING,
     collection: Annotated[
         IndexedCollection, Option("--collection", "-c", help="Only outputs can have further indexes.")
