@@ -284,5 +284,5 @@ def _check_environment(
 
 
 def _existing(path: Path) -> Path:
-    """The nearest folder above `path`, or `path` itself, that exists."""
-    return next(folder for folder in (path, *path.parents) if folder.is_dir())
+    """What exists of `path`: itself, or the nearest above it, which may be a file that is in the way."""
+    return next(found for found in (path, *path.parents) if found.exists())

@@ -82,6 +82,13 @@ def run_application(arguments: Sequence[str]) -> int:
         else:
             print(f"tow: {error}", file=sys.stderr)
         return 3 if isinstance(error, WaitTimedOut) else 1
+    except OSError as error:
+        # A full disk or a folder without permission, in a place where nobody can say more about it.
+        if session.full_exc:
+            traceback.print_exc()
+        else:
+            print(f"tow: {error}; to see where: tow --full-exc and the same command", file=sys.stderr)
+        return 1
     return 0
 
 

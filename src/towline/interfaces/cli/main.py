@@ -1,5 +1,6 @@
 """Entry point of `tow`."""
 
+import io
 import os
 import sys
 
@@ -11,18 +12,39 @@ def run() -> None:
 
     Exit codes: 0 done, 1 the request failed, 2 it was typed wrongly, 3 what was waited for failed or took too long.
     """
+    _open_output()
     try:
         # A shell that completes words sets the variable.
         if "_TOW_COMPLETE" not in os.environ and answer(sys.argv[1:]):
             return
-    except BrokenPipeError:
-        # `tow --tree | head`: what Python writes at its end must not fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+    except OSError as error:
+        _close_output()
+        # `tow --tree | head` is no failure worth a word.
+        sys.exit(1 if isinstance(error, BrokenPipeError) else f"tow: the answer cannot be written: {error.strerror}")
     # click takes longer to load than everything that help needs.
     from towline.interfaces.cli.application import run_application
 
-    sys.exit(run_application(sys.argv[1:]))
+    code = run_application(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _close_output()
+        code = 1
+    sys.exit(code)
+
+
+def _close_output() -> None:
+    """Throw away what cannot be written, so that Python does not try, and fail, once more at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _open_output() -> None:
+    """Let every output take every text: a closed one silently, one with a poor encoding with question marks."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 if __name__ == "__main__":
