@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from towline.core.states import JobState
 from towline.errors import InvalidRequest, NoSuchBatch
 from towline.operations.selection import job_filter
 from towline.store import batches
@@ -30,6 +31,7 @@ class BatchJob:
     db_id: str
     uuid: str
     index: int
+    state: JobState
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,11 @@ class BatchDoc:
     reason: str | None
     #: How many jobs its pilots ran to their ends, earlier attempts included.
     jobs_ended: int
+
+    @property
+    def running(self) -> list[BatchJob]:
+        """Jobs that run in it, as far as the runner was told."""
+        return [job for job in self.jobs if job.state is JobState.BATCH_RUNNING]
 
 
 def batch_filter(
@@ -88,9 +95,7 @@ def batch_filter(
 
 def list_batches(opened: "OpenProject", wanted: BatchFilter, limit: int = 20) -> list[BatchDoc]:
     """Allocations, the newest first; 0 is all of them."""
-    found = batches.find(opened.database, wanted, limit)
-    jobs = batches.jobs_of(opened.database, found)
-    return [_document(opened, item, jobs[item.record.uid]) for item in found]
+    return _documents(opened, batches.find(opened.database, wanted, limit))
 
 
 def one_batch(opened: "OpenProject", selected_id: str) -> BatchDoc:
@@ -101,14 +106,19 @@ def one_batch(opened: "OpenProject", selected_id: str) -> BatchDoc:
     NoSuchBatch
         There is none, or there are several.
     """
-    found = batches.find(opened.database, BatchFilter(process_ids=(selected_id,))) or [
-        item for item in batches.find(opened.database, BatchFilter()) if item.record.uid.startswith(selected_id)
-    ]
-    if len(found) != 1:
-        what = "no allocation has" if not found else f"{len(found)} allocations have"
-        raise NoSuchBatch(f"{what} the id {selected_id!r}; `tow batch list` shows the newest ones")
-    jobs = batches.jobs_of(opened.database, found)
-    return _document(opened, found[0], jobs[found[0].record.uid])
+    return _documents(opened, [_found(opened, selected_id)])[0]
+
+
+def chosen_batches(opened: "OpenProject", selected_ids: Iterable[str]) -> list[BatchDoc]:
+    """The allocations with these ids, as :func:`one_batch` finds each, every one once.
+
+    Raises
+    ------
+    NoSuchBatch
+        One of the ids is that of none, or of several.
+    """
+    found = {item.record.uid: item for item in (_found(opened, one) for one in selected_ids)}
+    return _documents(opened, list(found.values()))
 
 
 def count_batches(opened: "OpenProject", wanted: BatchFilter) -> int:
@@ -122,14 +132,67 @@ def delete_batches(opened: "OpenProject", wanted: BatchFilter) -> int:
         return batches.delete(transaction, wanted)
 
 
-def _document(opened: "OpenProject", found: StoredBatch, jobs: list[tuple[int, str, int]]) -> BatchDoc:
+def explanation(batch: BatchDoc) -> str:
+    """How an allocation fares, or why it ended, in a sentence."""
+    ended, running = f"{_jobs(batch.jobs_ended)} ended in it", len(batch.running)
+    if batch.batch_state is BatchState.SUBMITTED:
+        if batch.reason is None:
+            return "it waits in the queue of its scheduler"
+        return "it was told to end before it began"
+    if batch.batch_state is BatchState.RUNNING:
+        return f"{_ENDING.get(batch.reason or '', '')}{_jobs(running)} run in it, {ended}"
+    if batch.start_time is None:
+        return f"it {_ENDS.get(batch.reason or '', 'ended')} before it began"
+    back = _AFTERWARDS if batch.reason in _HANDS_BACK else ""
+    return f"it {_ENDS.get(batch.reason or '', f'ended ({batch.reason})')}; {ended}{back}"
+
+
+_ENDING = {
+    "drained": "it takes no further jobs and ends with those that run; ",
+    "cancelled": "it is being ended; ",
+}
+_ENDS = {
+    "": "ended by itself",
+    "exited": "ended by itself",
+    "drained": "was drained (tow batch drain), and ended with the last of its jobs",
+    "cancelled": "was cancelled",
+    "timeout": "was ended by its scheduler at its time limit",
+    "node_failure": "lost a node",
+    "preempted": "had to make room for another job of its scheduler",
+    "out_of_memory": "used more memory than it had asked for",
+    "vanished": "is gone, and neither its scheduler nor its folder tells how it ended",
+}
+_HANDS_BACK = frozenset(_ENDS) - {"", "exited", "drained"}
+_AFTERWARDS = ", and what ran then was handed back to run again"
+
+
+def _jobs(count: int) -> str:
+    return f"{count} job" if count == 1 else f"{count} jobs"
+
+
+def _found(opened: "OpenProject", selected_id: str) -> StoredBatch:
+    found = batches.find(opened.database, BatchFilter(process_ids=(selected_id,))) or [
+        item for item in batches.find(opened.database, BatchFilter()) if item.record.uid.startswith(selected_id)
+    ]
+    if len(found) != 1 or not selected_id:
+        what = "no allocation has" if not found else f"{len(found)} allocations have"
+        raise NoSuchBatch(f"{what} the id {selected_id!r}; `tow batch list` shows the newest ones")
+    return found[0]
+
+
+def _documents(opened: "OpenProject", found: list[StoredBatch]) -> list[BatchDoc]:
+    jobs = batches.jobs_of(opened.database, found)
+    return [_document(opened, item, jobs[item.record.uid]) for item in found]
+
+
+def _document(opened: "OpenProject", found: StoredBatch, jobs: list[tuple[int, str, int, str]]) -> BatchDoc:
     record = found.record
     return BatchDoc(
         batch_uid=record.uid,
         process_id=record.process_id,
         batch_state=BatchState(record.state),
         worker=record.worker,
-        jobs=tuple(BatchJob(opened.db_id(number), uuid, index) for number, uuid, index in jobs),
+        jobs=tuple(BatchJob(opened.db_id(number), uuid, index, JobState(state)) for number, uuid, index, state in jobs),
         created_on=datetime.fromtimestamp(record.created_at, UTC),
         updated_on=datetime.fromtimestamp(found.updated_at, UTC),
         start_time=_moment(record.started_at),

@@ -8,6 +8,7 @@ from towline.configuration.execution import shell_setup
 from towline.configuration.model import GatewayConfig, Project, WorkerConfig, processor_count
 from towline.core.ports import Worker
 from towline.errors import ConfigurationError
+from towline.workers.batch.endings import AllocationEndings
 from towline.workers.batch.plan import BatchPlan, expected_jobs, time_limit_of
 from towline.workers.batch.worker import BatchWorker
 from towline.workers.environments.expectation import own_expectation
@@ -79,7 +80,24 @@ def remote_worker(name: str, config: WorkerConfig) -> RemoteWorker:
 def batch_worker(project: Project, name: str, config: WorkerConfig, description: object = None) -> BatchWorker:
     """A worker whose jobs run inside allocations."""
     batch = batch_plan(project, name, config)
-    site = Site(
+    return BatchWorker(_batch_site(name, config), batch, transport_of(name, config), description=description)
+
+
+def allocation_endings(project: Project, worker: str, transport: Transport) -> AllocationEndings:
+    """What ends allocations of a batch worker.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no such worker, or it is no batch worker any more.
+    """
+    name, config = project.worker(worker)
+    return AllocationEndings(_batch_site(name, config), batch_plan(project, name, config), transport)
+
+
+def _batch_site(name: str, config: WorkerConfig) -> Site:
+    # Pilots start jobs as a shell does; the scheduler has the allocations only.
+    return Site(
         worker=name,
         work_dir=str(config.work_dir),
         queue=ShellQueue(),
@@ -87,7 +105,6 @@ def batch_worker(project: Project, name: str, config: WorkerConfig, description:
         execution_cmd=config.execution_cmd,
         expected=own_expectation(),
     )
-    return BatchWorker(site, batch, transport_of(name, config), description=description)
 
 
 def batch_plan(project: Project, name: str, config: WorkerConfig) -> BatchPlan:

@@ -87,20 +87,20 @@ def delete(transaction: Transaction, wanted: BatchFilter) -> int:
     return len(transaction.execute(f"DELETE FROM batch WHERE {condition} RETURNING uid", values).fetchall())
 
 
-def jobs_of(database: Database, batches: Collection[StoredBatch]) -> dict[str, list[tuple[int, str, int]]]:
-    """``{uid: [(number, uuid, index) of its jobs]}``: those whose newest attempt began in it."""
+def jobs_of(database: Database, batches: Collection[StoredBatch]) -> dict[str, list[tuple[int, str, int, str]]]:
+    """``{uid: [(number, uuid, index, state) of its jobs]}``: those whose newest attempt began in it."""
     by_process = {(item.record.worker, item.record.process_id): item.record.uid for item in batches}
     ids = orjson.dumps([process for _, process in by_process if process is not None]).decode()
     rows = database.read(
-        "SELECT id, uuid, job_index, worker, process_id FROM job WHERE process_id IS NOT NULL "
+        "SELECT id, uuid, job_index, state, worker, process_id FROM job WHERE process_id IS NOT NULL "
         "AND process_id IN (SELECT value FROM json_each(?)) ORDER BY id",
         (ids,),
     )
-    found: dict[str, list[tuple[int, str, int]]] = {item.record.uid: [] for item in batches}
-    for number, uuid, index, worker, process_id in rows:
+    found: dict[str, list[tuple[int, str, int, str]]] = {item.record.uid: [] for item in batches}
+    for number, uuid, index, state, worker, process_id in rows:
         uid = by_process.get((worker, process_id))
         if uid is not None:
-            found[uid].append((number, uuid, index))
+            found[uid].append((number, uuid, index, state))
     return found
 
 

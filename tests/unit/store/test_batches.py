@@ -70,9 +70,9 @@ def test_allocations_are_found_by_everything_that_is_asked(database: Database) -
     assert [item.record.uid for item in batches.find(database, BatchFilter(), limit=1)] == ["u3"]
     assert batches.count(database, BatchFilter(workers=("many",))) == 2
     found = batches.jobs_of(database, batches.find(database, BatchFilter()))
-    assert {uid: [number for number, _, _ in jobs] for uid, jobs in found.items()} == {
-        "u1": [jobs["a"]],
-        "u2": [jobs["b"]],
+    assert {uid: [(number, state) for number, _, _, state in jobs] for uid, jobs in found.items()} == {
+        "u1": [(jobs["a"], "COMPLETED")],
+        "u2": [(jobs["b"], "BATCH_RUNNING")],
         "u3": [],
     }
     with database.transaction() as transaction:

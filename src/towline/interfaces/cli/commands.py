@@ -150,6 +150,8 @@ COMMANDS = Branch(
             {
                 "list": Leaf("batch.list", "List allocations, the newest first."),
                 "info": Leaf("batch.info", "One allocation and its jobs."),
+                "cancel": Leaf("batch.cancel", "End allocations now; their jobs go back to READY."),
+                "drain": Leaf("batch.drain", "Let allocations end with the jobs that run in them."),
                 "delete": Leaf("batch.delete", "Forget records of allocations."),
             },
         ),

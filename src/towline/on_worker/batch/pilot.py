@@ -27,6 +27,7 @@ from towline.on_worker.batch.room import Capacity, Room, shares
 from towline.on_worker.batch.seats import Seats
 from towline.on_worker.batch.settings import BatchSettings
 from towline.on_worker.batch.spool import Spool
+from towline.on_worker.batch.wishes import Wish, read_wish
 from towline.on_worker.gate import Gate
 from towline.on_worker.isolation import Closeable
 from towline.on_worker.pilot import serve, warm_up
@@ -38,6 +39,8 @@ logger = logging.getLogger("towline.pilot")
 _SHORTEST_PAUSE_SECONDS, _GROWTH = 0.02, 1.5
 #: How often the requests to end jobs are read while there are jobs, and how often the node gives a sign of life.
 _STOP_SECONDS, _LIFE_SECONDS = 0.5, 5.0
+#: How often the node looks whether somebody asks that the allocation ends.
+_WISH_SECONDS = 1.0
 #: Besides the time that jobs get to end politely: what is left for writing it all down.
 _SPARE_SECONDS = 10.0
 #: Of the whole time of an allocation, at most this part is given to its end.
@@ -100,7 +103,7 @@ class BatchPilot:
                 key.data()
             self._timers.fire()
             if self._asked_to_end:
-                self._end_everything("the allocation was being ended")
+                self._end_everything(self._why_asked())
             if self._seats.take_news():
                 self._look_soon()
             self._seats.start_waiting()
@@ -130,6 +133,7 @@ class BatchPilot:
         self._set_limits()
         self._timers.after(0, self._give_sign)
         self._timers.after(0, self._heed_stops)
+        self._heed_wish()
         self._look_soon()
 
     def _set_limits(self) -> None:
@@ -200,6 +204,20 @@ class BatchPilot:
         if self._seats.busy:
             self._seats.stop(self._spool.to_stop())
         self._timers.after(_STOP_SECONDS, self._heed_stops)
+
+    def _heed_wish(self) -> None:
+        asked = read_wish(self._settings.run_dir)
+        if asked is not None:
+            wish, why = asked
+            if wish is Wish.CANCEL:
+                self._end_everything(why)
+                return
+            self._close(why)
+        self._timers.after(_WISH_SECONDS, self._heed_wish)
+
+    def _why_asked(self) -> str:
+        asked = read_wish(self._settings.run_dir)
+        return "the allocation was being ended" if asked is None or asked[0] is Wish.DRAIN else asked[1]
 
     def _give_sign(self) -> None:
         self._crew.tell("draining" if self._seats.closed else "running", self._seats.facts())

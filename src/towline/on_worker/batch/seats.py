@@ -262,7 +262,8 @@ class Seats:
         key, run_dir = held.message["key"], held.message["run_dir"]
         self._dispatch.acknowledge([key])
         self._let_go(held)
-        self._ended += 1
+        # What is handed back has not come to its end.
+        self._ended += record is None or record.reason != "interrupted"
         if record is not None and record.started_at is not None:
             self._learn(record.ended_at - record.started_at)
         # The record was written where that was possible; where it was not, nothing here knows better.

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from towline.errors import InvalidRequest, NoSuchBatch
-from towline.operations import batches
+from towline.operations import batch_endings, batches
+from towline.operations.batch_endings import EndedBatches
 from towline.operations.batches import BatchDoc, BatchState
 from towline.operations.controller.queue import JobIds, ProjectQueue, Sorting, Texts, listed, pairs_of
 from towline.store.batches import BatchFilter
@@ -12,7 +13,7 @@ BatchStates = BatchState | str | Sequence[BatchState | str] | None
 
 
 class BatchProcesses(ProjectQueue):
-    """Reading and forgetting the records of batch processes."""
+    """Reading and forgetting the records of batch processes, and ending these."""
 
     def get_batches(
         self,
@@ -63,6 +64,30 @@ class BatchProcesses(ProjectQueue):
         """Forget records of batch processes; nothing is cancelled. Return how many."""
         wanted = self._wanted_batches(process_id, batch_uid, worker, batch_state, None, None)
         return batches.delete_batches(self._opened, wanted)
+
+    def cancel_batches(self, *batch_ids: str) -> EndedBatches:
+        """End batch processes now, by process id or batch uid; their jobs that run are handed back and run again.
+
+        Raises
+        ------
+        NoSuchBatch
+            One of the ids is that of none, or of several.
+        WorkerError
+            A worker cannot be reached, or did not answer.
+        """
+        return batch_endings.cancel_batches(self._opened, batches.chosen_batches(self._opened, batch_ids))
+
+    def drain_batches(self, *batch_ids: str) -> EndedBatches:
+        """Let batch processes take no further jobs, and end with those that run.
+
+        Raises
+        ------
+        NoSuchBatch
+            One of the ids is that of none, or of several.
+        WorkerError
+            A worker cannot be reached, or did not answer.
+        """
+        return batch_endings.drain_batches(self._opened, batches.chosen_batches(self._opened, batch_ids))
 
     def get_batch_process_id(self, batch_uid: str) -> tuple[str | None, str]:
         """Id of the scheduler of a batch process, and its worker.

@@ -22,6 +22,8 @@ from towline.workers.transports.transport import Transport
 
 #: After allocations that ended without having run a job: how long none is submitted, at first and at most.
 _FIRST_REST_SECONDS, _LONGEST_REST_SECONDS = 5.0, 600.0
+#: What the keeper of a host without scheduler writes of a job that somebody ended.
+_KEEPER_SAYS = "it was cancelled while it ran"
 
 
 class AllocationState(str, Enum):
@@ -66,6 +68,8 @@ class Allocation:
         end = self.exit
         if end is None or end.reason == "vanished":
             return f"its allocation {name} is gone, and nobody knows how it ended"
+        if end.reason == "cancelled" and end.message in (None, _KEEPER_SAYS):
+            return f"its allocation {name} was cancelled"
         said = f" ({end.reason})" if end.message is None else f": {end.message}"
         return f"its allocation {name} ended before it did{said}"
 

@@ -4,13 +4,14 @@ from typing import Annotated
 
 import click
 
+from towline.core.states import JobState
 from towline.interfaces.cli.batch.options import batch_document
 from towline.interfaces.cli.display import local_time, print_json
 from towline.interfaces.cli.options import Json
 from towline.interfaces.cli.parameters import Argument
 from towline.interfaces.cli.session import open_session
 from towline.interfaces.cli.tables import print_fields
-from towline.operations.batches import one_batch
+from towline.operations.batches import BatchDoc, explanation, one_batch
 
 
 def command(
@@ -32,6 +33,7 @@ def command(
             ("process_id", batch.process_id),
             ("batch_state", batch.batch_state.value),
             ("reason", batch.reason),
+            ("explanation", explanation(batch)),
             ("worker", batch.worker),
             ("run_dir", batch.run_dir),
             ("created_on", local_time(batch.created_on)),
@@ -40,6 +42,15 @@ def command(
             ("end_time", batch.end_time and local_time(batch.end_time)),
             ("last_ping_time", batch.last_ping_time and local_time(batch.last_ping_time)),
             ("jobs_ended", batch.jobs_ended),
-            ("jobs", ", ".join(job.db_id for job in batch.jobs) or None),
+            *_jobs(batch),
         ]
     )
+
+
+def _jobs(batch: BatchDoc) -> list[tuple[str, str | None]]:
+    """The jobs by their states, those that run first."""
+    by_state: dict[str, list[str]] = {JobState.BATCH_RUNNING.value: []}
+    for job in batch.jobs:
+        by_state.setdefault(job.state.value, []).append(job.db_id)
+    rows = [(f"jobs {state}", ", ".join(ids)) for state, ids in by_state.items() if ids]
+    return list(rows) or [("jobs", None)]

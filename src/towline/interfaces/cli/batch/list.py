@@ -10,7 +10,7 @@ from towline.interfaces.cli.options import Json, Verbosity
 from towline.interfaces.cli.parameters import Option
 from towline.interfaces.cli.session import open_session
 from towline.interfaces.cli.tables import Column, print_table
-from towline.operations.batches import batch_filter, count_batches, list_batches
+from towline.operations.batches import BatchDoc, batch_filter, count_batches, list_batches
 
 
 def command(
@@ -40,7 +40,7 @@ def command(
         Column("Batch uid", lambda batch: batch.batch_uid, short=lambda batch: batch.batch_uid[:8]),
         Column("Worker", lambda batch: batch.worker),
         Column("Folder", lambda batch: batch.run_dir, short=lambda batch: f"…/{batch.batch_uid[:8]}"),
-        Column("State", lambda batch: batch.batch_state.value),
+        Column("State", _state),
     ]
     if verbosity:
         columns += [
@@ -50,3 +50,9 @@ def command(
     print_table(columns, found)
     if number > len(found):
         suggest(f"{len(found)} of {plural(number, 'allocation')}; for all of them: --max-results 0")
+
+
+def _state(batch: BatchDoc) -> str:
+    """The state, and why it ends or ended where that is no matter of course."""
+    usual = batch.reason in (None, "exited")
+    return batch.batch_state.value if usual else f"{batch.batch_state.value} ({batch.reason})"

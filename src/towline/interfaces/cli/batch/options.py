@@ -7,7 +7,7 @@ import click
 
 from towline.interfaces.cli.completions import complete_worker
 from towline.interfaces.cli.parameters import Option
-from towline.operations.batches import BatchDoc, BatchState
+from towline.operations.batches import BatchDoc, BatchState, explanation
 
 Strings = list[str] | None
 
@@ -48,4 +48,4 @@ DbIds = Annotated[
 
 def batch_document(batch: BatchDoc) -> dict[str, Any]:
     """For JSON."""
-    return asdict(batch) | {"batch_state": batch.batch_state.value}
+    return asdict(batch) | {"batch_state": batch.batch_state.value, "explanation": explanation(batch)}
