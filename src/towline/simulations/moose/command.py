@@ -23,6 +23,7 @@ Run a MOOSE phase-field input on the embedded solver of towline, or only check i
   --show-input            print the input with includes, overrides and ${...} carried out, before anything else
   -w, --allow-unused      parameters that nobody uses are warnings
   -e, --error-unused      they are errors (default)
+  --recover [CHECKPOINT]  go on from a checkpoint, such as FILE_out_cp/0042, or from the newest one
   -r N                    refine the mesh N times more
   --no-color, --n-threads=N, -pc_type lu, ...
                           are accepted, and change nothing here
@@ -64,6 +65,9 @@ class Arguments:
     allow_unused: bool = False
     help: bool = False
     version: bool = False
+    recover: bool = False
+    #: None is the newest one.
+    checkpoint: Path | None = None
     #: Additional uniform refinements.
     refinements: int = 0
     #: Options without a meaning for the embedded solver.
@@ -142,6 +146,9 @@ def _with_word(found: Arguments, word: str, rest: _Words) -> Arguments:
         return _with_switch(found, _SWITCHES[word])
     if word in ("-e", "--error-unused"):
         return replace(found, allow_unused=False)
+    if word == "--recover":
+        named = rest.take(_is_value)
+        return replace(found, recover=True, checkpoint=None if named is None else Path(named))
     if word == "-r":
         count = rest.take(_is_value) or ""
         if not count.isdigit() or int(count) > 20:
@@ -192,10 +199,12 @@ def _carry_out(arguments: Arguments) -> int:
     _refine(checked.tree, arguments.refinements)
     base_path = resolved.folder / resolved.stem
     # A check does not wait for what only a run needs.
+    from towline.simulations.moose.solver.run import Recovery
     from towline.simulations.moose.solver.run import run as run_solver
 
     notes = [str(one) for one in checked.warnings]
-    code = run_solver(checked.tree, base_path, mesh_only=arguments.mesh_only, notes=notes)
+    recovery = Recovery(arguments.checkpoint) if arguments.recover else None
+    code = run_solver(checked.tree, base_path, mesh_only=arguments.mesh_only, notes=notes, recovery=recovery)
     if arguments.mesh_only:
         print(f"The mesh is in {base_path.with_name(base_path.name + '_in.e')}")
     return code

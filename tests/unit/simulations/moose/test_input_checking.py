@@ -143,11 +143,11 @@ def test_deprecated_names_are_rewritten_with_a_warning() -> None:
 def test_what_is_ignored_is_told_and_taken_out() -> None:
     found = checked(
         "Executioner/petsc_options = -snes_view\nKernels/rate/use_displaced_mesh = false\n"
-        "[Adaptivity]\nmarker = m\n[]\n[Outputs]\ncheckpoint = true\n[n]\ntype=Nemesis\n[]\n[]"
+        "[Adaptivity]\nmarker = m\n[]\n[Outputs]\nnemesis = true\n[n]\ntype=Nemesis\n[]\n[]"
     )
     assert found.errors == ()
     assert len(found.warnings) == 4
-    for path in ("Executioner/petsc_options", "Kernels/rate/use_displaced_mesh", "Outputs/checkpoint"):
+    for path in ("Executioner/petsc_options", "Kernels/rate/use_displaced_mesh", "Outputs/nemesis"):
         assert found.tree.field(path) is None
     assert found.tree.section("Adaptivity") is None
     assert found.tree.section("Outputs/n") is None

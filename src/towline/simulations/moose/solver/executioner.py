@@ -1,34 +1,22 @@
 """Steady solves and the loop over time steps, in the order and with the decisions of MOOSE."""
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
 from towline.errors import InvalidRequest
 from towline.simulations.moose.solver.blocks import Block
-from towline.simulations.moose.solver.fields import Fields
-from towline.simulations.moose.solver.mesh import Array
-from towline.simulations.moose.solver.newton import (
-    LinearProblem,
-    Monitor,
-    NewtonResult,
-    Tolerances,
-    solve,
-)
+from towline.simulations.moose.solver.checkpoints import Checkpoints, Memory, UnfitCheckpoint, read
+from towline.simulations.moose.solver.newton import Monitor, Tolerances
 from towline.simulations.moose.solver.problem import SimulationProblem
-from towline.simulations.moose.solver.spectral import ConstantCoefficientSolver
+from towline.simulations.moose.solver.remembering import preconditioner_of, recall, remembered
 from towline.simulations.moose.solver.state import Moment
 from towline.simulations.moose.solver.terminator import FailMode
+from towline.simulations.moose.solver.time_solver import Solver, time_derivative
 from towline.simulations.moose.solver.time_steppers import SmallestStepFailed, StepRecord, TimeStepper
-from towline.simulations.moose.solver.weak_form import Jacobian
-
-Preconditioner = Callable[[Array], Array]
-
-#: Linear problems are solved in single precision where their eigenvalues lie closer than this, and to no less than this
-#: tolerance: then what single precision loses is below what the tolerance leaves.
-_SINGLE_SPREAD, _SINGLE_TOLERANCE = 100.0, 1e-5
 
 
 class Reporter(Monitor, Protocol):
@@ -42,6 +30,15 @@ class Reporter(Monitor, Protocol):
 
     def line(self, text: str) -> None:
         """Tell anything else."""
+
+    def files(self) -> list[Path]:
+        """The files that grow with the run."""
+
+    def memory(self) -> dict[str, Any]:
+        """How far the files are."""
+
+    def recall(self, memory: Mapping[str, Any]) -> None:
+        """Go on with files that are so far."""
 
 
 @dataclass(frozen=True)
@@ -109,86 +106,6 @@ def read_time_settings(block: Block, sync_times: tuple[float, ...]) -> TimeSetti
     )
 
 
-def time_derivative(problem: SimulationProblem, *, bdf2: bool) -> tuple[float, Array]:
-    """Return (a, h) of u̇ = a·u + h for the step that is being made.
-
-    BDF2 with variable steps; its first step is an implicit Euler step.
-    """
-    state = problem.state
-    size, before = state.time_step_size, state.old_time_step_size
-    if not bdf2 or state.step <= 1 or before <= 0:
-        return 1 / size, -state.old / size
-    total = size + before
-    history = -(total / before) * state.old + (size**2 / (before * total)) * state.older
-    return (1 + size / total) / size, history / size
-
-
-class Solver:
-    """Solves the equations of one time, and remembers the preconditioner."""
-
-    def __init__(self, problem: SimulationProblem, tolerances: Tolerances, monitor: Monitor) -> None:
-        self._problem, self._tolerances, self._monitor = problem, tolerances, monitor
-        self._coefficients: tuple[Array, Array] | None = None
-        self._preconditioner: Preconditioner | None = None
-        self._single = False
-
-    def solve(self, factor: float, history: Array) -> NewtonResult:
-        """Find the unknowns at the time of the state, where u̇ = factor·u + history; the fields stay."""
-        problem = self._problem
-        fields, time = problem.state.fields, problem.state.time
-
-        def with_unknowns(unknowns: Array) -> Fields:
-            return Fields(fields.mesh, fields.names, unknowns, fields.nodal, fields.elemental)
-
-        def residual(unknowns: Array) -> Array:
-            with np.errstate(all="ignore"):
-                return problem.form.residual(with_unknowns(unknowns), factor * unknowns + history, time)
-
-        def linearise(unknowns: Array) -> LinearProblem:
-            with np.errstate(all="ignore"):
-                jacobian = problem.form.linearised(with_unknowns(unknowns), factor, time)
-            return self._linear_problem(jacobian)
-
-        return solve(residual, linearise, fields.unknowns.copy(), self._tolerances, self._monitor)
-
-    def _linear_problem(self, jacobian: Jacobian) -> LinearProblem:
-        typical = jacobian.typical_coefficients()
-        mass, stiffness = typical.mass, typical.stiffness
-        known = self._coefficients
-        if (
-            known is None
-            or self._preconditioner is None
-            or not _close(mass, known[0])
-            or not _close(stiffness, known[1])
-        ):
-            self._coefficients = (mass, stiffness)
-            inverse = ConstantCoefficientSolver(self._problem.basis, mass, stiffness)
-            self._single = inverse.spread < _SINGLE_SPREAD and self._tolerances.l_tol >= _SINGLE_TOLERANCE
-            self._preconditioner = _masked(inverse, self._problem)
-        if self._single:
-            return LinearProblem(jacobian.in_single_precision(), self._preconditioner, single=True)
-        return LinearProblem(jacobian, self._preconditioner)
-
-
-def _close(matrix: Array, other: Array) -> bool:
-    """Return whether a preconditioner of the other coefficients still serves."""
-    return bool(np.all(np.abs(matrix - other) <= 0.02 * np.abs(other).max()))
-
-
-def _masked(inverse: Preconditioner, problem: SimulationProblem) -> Preconditioner:
-    """Leave prescribed nodes alone."""
-    fixed = problem.form.fixed
-    if fixed is None:
-        return inverse
-
-    def apply(residual: Array) -> Array:
-        out = inverse(np.where(fixed, 0.0, residual))
-        out[fixed] = residual[fixed]
-        return out
-
-    return apply
-
-
 def run_steady(problem: SimulationProblem, tolerances: Tolerances, reporter: Reporter) -> bool:
     """Solve once; returns whether that converged."""
     state = problem.state
@@ -227,11 +144,58 @@ class TransientRun:
         stepper: TimeStepper,
         tolerances: Tolerances,
         reporter: Reporter,
+        checkpoints: Sequence[Checkpoints] = (),
     ) -> None:
         self._problem, self._settings, self._stepper = problem, settings, stepper
         self._reporter = reporter
         self._solver = Solver(problem, tolerances, reporter)
+        self._checkpoints = checkpoints
         self._finished = False
+        self._recovered = False
+
+    def recover(self, candidates: Sequence[Path]) -> None:
+        """Go on from the first of the checkpoints that can be used, instead of beginning.
+
+        Raises
+        ------
+        InvalidRequest
+            None of them can.
+        """
+        refused = []
+        for path in candidates:
+            try:
+                self._recall(read(path))
+            except UnfitCheckpoint as error:
+                refused.append(f"{path.name}: {error}")
+                continue
+            state = self._problem.state
+            for one in refused:
+                self._reporter.line(f"*** Warning *** a checkpoint was passed over: {one}")
+            self._reporter.line(f"Recovering from step {state.step}, time = {state.time:.10g} ({path})")
+            self._recovered = True
+            return
+        raise InvalidRequest("no checkpoint can be used:\n" + "\n".join(refused))
+
+    def _recall(self, memory: Memory) -> None:
+        recall(memory, self._problem.state, self._stepper)
+        self._reporter.recall(memory.document["files"])
+        coefficients = preconditioner_of(memory)
+        if coefficients is not None:
+            self._solver.prepare(*coefficients)
+
+    def _save(self) -> None:
+        state = self._problem.state
+        at_end = self._at_end()
+        for one in self._checkpoints:
+            if not one.due(state.step, state.time, at_end=at_end):
+                continue
+            found = remembered(state, self._stepper, self._solver.coefficients)
+            memory = Memory({**found.document, "files": self._reporter.memory()}, found.arrays)
+            try:
+                one.save(state.step, memory, self._reporter.files())
+            except OSError as error:
+                # It is there for bad times; in good ones the run does without.
+                self._reporter.line(f"*** Warning *** the checkpoint of step {state.step} was not written: {error}")
 
     def run(self) -> bool:
         """Step until the end; returns False if that came too early, by a step that cannot be made smaller.
@@ -241,17 +205,25 @@ class TransientRun:
         InvalidRequest
             A step failed and cannot become smaller, or the input says to stop then.
         """
+        if not self._recovered:
+            self._begin()
+        ended_well = self._steps()
+        self._problem.compute(Moment.FINAL)
+        self._reporter.output(Moment.FINAL)
+        if ended_well:
+            for one in self._checkpoints:
+                if not one.asked_for:
+                    one.remove()
+        return ended_well
+
+    def _begin(self) -> None:
         state = self._problem.state
         state.time = self._settings.start_time
-        state.old = state.older = state.fields.unknowns.copy()
+        state.older = state.fields.unknowns.copy()
         state.old = state.fields.unknowns.copy()
         self._problem.compute(Moment.INITIAL)
         self._flush_messages()
         self._reporter.output(Moment.INITIAL)
-        ended_well = self._steps()
-        self._problem.compute(Moment.FINAL)
-        self._reporter.output(Moment.FINAL)
-        return ended_well
 
     def _steps(self) -> bool:
         failed_size: float | None = None
@@ -292,6 +264,7 @@ class TransientRun:
         self._detect_steady_state()
         # What was current becomes old. The tracker has exchanged grains in the old fields too.
         state.older, state.old = state.old, state.fields.unknowns.copy()
+        self._save()
         return None
 
     def _size(self, time: float, number: int, failed_size: float | None) -> float:

@@ -32,7 +32,7 @@ class ExodusFile:
     """A file that grows by one record per output.
 
     It has the classic format of netCDF, which every reader of Exodus understands. After each record it is synchronised:
-    who kills the run finds all records so far.
+    who kills the run finds all records so far. With ``records`` a file that is there goes on after so many of them.
     """
 
     def __init__(
@@ -43,10 +43,16 @@ class ExodusFile:
         elemental: Sequence[str],
         numbers: Sequence[str],
         title: str,
+        *,
+        records: int | None = None,
     ) -> None:
         self._mesh = mesh
         self._nodal, self._elemental, self._numbers = tuple(nodal), tuple(elemental), tuple(numbers)
         self._order = np.argsort(mesh.element_ids.ravel())
+        if records is not None:
+            _keep_records(path, records)
+            self._file = netCDF4.Dataset(path, "r+")
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = netCDF4.Dataset(path, "w", format="NETCDF3_64BIT_OFFSET")
         self._describe(self._file, title)
@@ -142,9 +148,22 @@ class ExodusFile:
             file["vals_glo_var"][record] = [numbers[name] for name in self._numbers]
         file.sync()
 
+    @property
+    def records(self) -> int:
+        """How many records there are."""
+        return len(self._file.dimensions["time_step"])
+
     def close(self) -> None:
         """Close the file; nothing can be written any more."""
         self._file.close()
+
+
+def _keep_records(path: Path, records: int) -> None:
+    """Let a file end after so many records; what stands behind them is written over."""
+    with path.open("r+b") as stream:
+        # The number of records is the second word of the classic format, most significant byte first.
+        stream.seek(4)
+        stream.write(records.to_bytes(4, "big"))
 
 
 def _fill(file: netCDF4.Dataset, name: str, kind: str, dimensions: tuple[str, ...], values: Any) -> Any:

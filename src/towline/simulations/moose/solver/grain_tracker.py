@@ -1,5 +1,6 @@
 """Grains that keep their identity from step to step, and their way from one order parameter to another."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -65,6 +66,15 @@ class GrainTracker:
         else:
             self.features = self._tracked(found)
         return self._remapped(len(values)) if self.remaps else []
+
+    def memory(self) -> dict[str, int | bool]:
+        """What it knows besides the features of now."""
+        return {"next_id": self._next_id, "started": self._started}
+
+    def recall(self, features: tuple[Feature, ...], memory: Mapping[str, int | bool]) -> None:
+        """Go on where another tracker was."""
+        self.features = features
+        self._next_id, self._started = int(memory["next_id"]), bool(memory["started"])
 
     def _tracked(self, found: tuple[Feature, ...]) -> tuple[Feature, ...]:
         """Give each new feature the id of the old grain of its variable that it shares most elements with."""

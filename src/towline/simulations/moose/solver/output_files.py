@@ -3,6 +3,7 @@
 A run can be killed at any moment: a table of rows grows by whole rows, a table of one step is there as a whole or not.
 """
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,14 @@ class CsvTable:
 
     path: Path
     _columns: tuple[str, ...] = ()
+
+    def keep(self, size: int) -> None:
+        """Go on with the file after so many bytes, where an earlier run had come to; 0 is none."""
+        self._columns = ()
+        if size:
+            os.truncate(self.path, size)
+            with self.path.open() as file:
+                self._columns = tuple(file.readline().rstrip("\n").split(",")[1:])
 
     def write(self, time: float, values: Mapping[str, float]) -> None:
         """Append a row; the first one makes the file and its header."""

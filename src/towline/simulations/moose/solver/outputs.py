@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from towline.simulations.moose.solver.blocks import Block
@@ -10,6 +10,8 @@ from towline.simulations.moose.solver.objects import Input
 from towline.simulations.moose.solver.state import Moment, moments
 
 _DEFAULT = "initial timestep_end"
+#: How often a run saves itself that was not asked to, in seconds; MOOSE does so every hour.
+_AUTOSAVE_SECONDS = 60.0
 #: Relative tolerance within which a time is one that an output asks for: times are sums of steps.
 _SAME_TIME = 1e-12
 
@@ -57,13 +59,14 @@ class Output:
     schedule: Schedule
     hidden: frozenset[str] = frozenset()
     shown: frozenset[str] = frozenset()
-    _last_time: float = field(default=-math.inf)
+    #: When it was written last.
+    last_time: float = -math.inf
 
     def due(self, moment: Moment, step: int, time: float) -> bool:
         """Return whether it is to be written now; if so, now is when it was written last."""
-        if not self.schedule.wants(moment, step, time, self._last_time):
+        if not self.schedule.wants(moment, step, time, self.last_time):
             return False
-        self._last_time = time
+        self.last_time = time
         return True
 
     def keeps(self, name: str, wanted_in: Iterable[str] = ()) -> bool:
@@ -82,6 +85,63 @@ class ConsoleSettings:
     linear: bool = True
     nonlinear: bool = True
     rows: int = 15
+
+
+@dataclass(frozen=True)
+class CheckpointSettings:
+    """Where and how often a run saves what it needs to go on; names and defaults as in MOOSE."""
+
+    folder: Path
+    #: Steps that the input wants to be saved; None: only the time that has passed counts.
+    schedule: Schedule | None
+    num_files: int = 2
+    #: Seconds of the clock.
+    wall_time_interval: float = _AUTOSAVE_SECONDS
+    #: Whether steps are left out so that saving takes no more than a hundredth of the time.
+    thrifty: bool = True
+
+
+def read_checkpoints(source: Input, base: Path) -> list[CheckpointSettings]:
+    """Return the checkpoints of the Outputs block; one that nobody asked for, where it has none."""
+    automatic = CheckpointSettings(Path(f"{base}_out_cp"), None)
+    outer = source.block("Outputs")
+    if outer is None:
+        return [automatic]
+    by_time = outer.flag("wall_time_checkpoint", default=True)
+    found = []
+    if outer.flag("checkpoint", default=False):
+        one = _output("checkpoint", "checkpoint", outer, outer, Path(f"{base}_out"), "timestep_end")
+        interval = _AUTOSAVE_SECONDS if by_time else math.inf
+        found.append(CheckpointSettings(_beside(one.base, "cp"), one.schedule, wall_time_interval=interval))
+    for block in outer.children:
+        if block.type.lower() == "checkpoint":
+            found += _checkpoint_block(block, outer, base)
+    if found or not by_time:
+        return found
+    return [replace(automatic, folder=_beside(_base_of(Path(f"{base}_out"), outer), "cp"))]
+
+
+def _checkpoint_block(block: Block, outer: Block, base: Path) -> list[CheckpointSettings]:
+    one = _output("checkpoint", block.name, block, outer, Path(f"{base}_{block.name}"), "timestep_end")
+    folder = _beside(one.base, block.text("suffix", default="cp"))
+    interval = block.number("wall_time_interval", default=3600.0)
+    if not block.flag("wall_time_checkpoint", default=True):
+        interval = math.inf
+    settings = CheckpointSettings(folder, one.schedule, block.integer("num_files", default=2), interval, thrifty=False)
+    return [settings] if block.flag("enable", default=True) else []
+
+
+def _beside(base: Path, suffix: str) -> Path:
+    return base.with_name(f"{base.name}_{suffix}")
+
+
+def _base_of(default: Path, *places: Block) -> Path:
+    """Return what the names of an output begin with; later places win."""
+    base = default
+    for place in places:
+        if place.has("file_base"):
+            base = default.parent / place.text("file_base")
+    return base
 
 
 def read_outputs(source: Input, base: Path) -> list[Output]:
@@ -138,21 +198,18 @@ def _flag(name: str, *places: Block) -> bool:
     return all(answers)
 
 
-def _output(kind: str, name: str, block: Block, outer: Block, default: Path) -> Output:
-    base = default
-    for place in (outer, block):
-        if place.has("file_base") and kind != "console":
-            base = default.parent / place.text("file_base")
+def _output(kind: str, name: str, block: Block, outer: Block, default: Path, execute_on: str = _DEFAULT) -> Output:
+    base = default if kind == "console" else _base_of(default, outer, block)
     hidden, shown = (
         frozenset(block.words(parameter, default=outer.words(parameter, default=()))) for parameter in ("hide", "show")
     )
-    return Output(kind, name, base, _schedule(block, outer), hidden, shown)
+    return Output(kind, name, base, _schedule(block, outer, execute_on), hidden, shown)
 
 
-def _schedule(block: Block, outer: Block) -> Schedule:
+def _schedule(block: Block, outer: Block, execute_on: str) -> Schedule:
     """Read the times of an output; what it does not say itself, the block around it may say for all."""
     when = block if block.has("execute_on") else outer
-    words = moments(when, _DEFAULT)
+    words = moments(when, execute_on)
     if block.has("additional_execute_on"):
         words |= moments(block, "none", "additional_execute_on")
 

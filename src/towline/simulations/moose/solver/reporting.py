@@ -1,9 +1,12 @@
 """What a run writes: the console in MOOSE's words, and the files that the Outputs block asks for."""
 
 import time as clock
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
+from pathlib import Path
+from typing import Any
 
+from towline.simulations.moose.solver.checkpoints import UnfitCheckpoint
 from towline.simulations.moose.solver.exodus import ExodusFile
 from towline.simulations.moose.solver.krylov import LinearSolution
 from towline.simulations.moose.solver.output_files import CsvTable, VectorTables
@@ -23,7 +26,7 @@ class RunReporter:
         write: Callable[[str], None],
     ) -> None:
         self._problem, self._outputs, self._console, self._write = problem, outputs, console, write
-        self._tables = {id(one): CsvTable(one.base.with_name(one.base.name + ".csv")) for one in outputs}
+        self._tables = {id(one): CsvTable(self._path(one)) for one in outputs if one.kind == "csv"}
         self._snapshots: dict[int, ExodusFile] = {}
         self._rows: list[tuple[float, dict[str, float]]] = []
         self._started = clock.monotonic()
@@ -102,17 +105,24 @@ class RunReporter:
             if known and one.keeps(table.name, table.outputs):
                 VectorTables(one.base).write(table.name, state.step, problem.table_values[table.name])
 
+    def _variables_in(self, one: Output) -> tuple[list[str], list[str]]:
+        """The nodal and the elemental variables of an output."""
+        fields, wanted = self._problem.state.fields, self._problem.variable_outputs
+        nodal = [name for name in (*fields.names, *fields.nodal) if one.keeps(name, wanted.get(name, ()))]
+        return nodal, [name for name in fields.elemental if one.keeps(name, wanted.get(name, ()))]
+
+    def _open_exodus(self, one: Output, records: int | None = None) -> None:
+        nodal, elemental = self._variables_in(one)
+        title = f"{one.base.name}, embedded solver of towline {version('towline')}"
+        names = sorted(nodal), sorted(elemental), sorted(self._numbers_in(one))
+        self._snapshots[id(one)] = ExodusFile(self._path(one), self._problem.state.mesh, *names, title, records=records)
+
     def _exodus(self, one: Output, moment: Moment) -> None:
         state = self._problem.state
-        fields, mesh, wanted = state.fields, state.mesh, self._problem.variable_outputs
-        nodal = [name for name in (*fields.names, *fields.nodal) if one.keeps(name, wanted.get(name, ()))]
-        elemental = [name for name in fields.elemental if one.keeps(name, wanted.get(name, ()))]
-        numbers = self._numbers_in(one)
+        fields, mesh = state.fields, state.mesh
         if id(one) not in self._snapshots:
-            path = one.base.with_name(one.base.name + ".e")
-            title = f"{one.base.name}, embedded solver of towline {version('towline')}"
-            self._snapshots[id(one)] = ExodusFile(path, mesh, sorted(nodal), sorted(elemental), sorted(numbers), title)
-        full = {name: mesh.extended(fields.nodal_values(name)[None])[0] for name in nodal}
+            self._open_exodus(one)
+        full = {name: mesh.extended(fields.nodal_values(name)[None])[0] for name in self._variables_in(one)[0]}
         self._snapshots[id(one)].write(state.time, full, fields.elemental, state.values)
 
     def _table(self) -> None:
@@ -132,6 +142,53 @@ class RunReporter:
             cells = [(time, 14), *((values[name], width) for name, width in zip(names, widths, strict=True))]
             self._write("|" + "|".join(f" {value:>{width}.6e} " for value, width in cells) + "|")
         self._write(rule + "\n")
+
+    def files(self) -> list[Path]:
+        """The files that grow with the run, as far as they are there."""
+        return [path for one in self._outputs if (path := self._path(one)).exists()]
+
+    def _path(self, one: Output) -> Path:
+        return one.base.with_name(one.base.name + (".csv" if one.kind == "csv" else ".e"))
+
+    def memory(self) -> dict[str, Any]:
+        """How far the files and the table of the console are."""
+        outputs = []
+        for one in self._outputs:
+            snapshots, path = self._snapshots.get(id(one)), self._path(one)
+            outputs.append(
+                {
+                    "file": path.name,
+                    "size": path.stat().st_size if path.exists() else 0,
+                    "records": None if snapshots is None else snapshots.records,
+                    "last_time": one.last_time,
+                }
+            )
+        console = self._console
+        return {"outputs": outputs, "console": console.table.last_time, "rows": self._rows[-console.rows :]}
+
+    def recall(self, memory: Mapping[str, Any]) -> None:
+        """Go on where an earlier run was: what it has written since then is taken away.
+
+        Raises
+        ------
+        UnfitCheckpoint
+            The files are not those of that run any more.
+        """
+        if [one["file"] for one in memory["outputs"]] != [self._path(one).name for one in self._outputs]:
+            raise UnfitCheckpoint("the input has other outputs now")
+        for one, then in zip(self._outputs, memory["outputs"], strict=True):
+            path = self._path(one)
+            size = path.stat().st_size if path.exists() else 0
+            if size < then["size"]:
+                raise UnfitCheckpoint(f"{path.name} has {size} bytes, and had {then['size']} when it was written")
+        for one, then in zip(self._outputs, memory["outputs"], strict=True):
+            one.last_time = then["last_time"]
+            if one.kind == "csv":
+                self._tables[id(one)].keep(then["size"])
+            elif then["records"] is not None:
+                self._open_exodus(one, then["records"])
+        self._console.table.last_time = memory["console"]
+        self._rows = [(time, values) for time, values in memory["rows"]]
 
     def close(self) -> None:
         """Close the files."""

@@ -9,6 +9,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # s
 
 from towline.errors import InvalidRequest
 from towline.simulations.moose.solver.blocks import refuse_unused
+from towline.simulations.moose.solver.checkpoints import Checkpoints, find
 from towline.simulations.moose.solver.executioner import (
     TimeSettings,
     TransientRun,
@@ -20,7 +21,7 @@ from towline.simulations.moose.solver.exodus import ExodusFile
 from towline.simulations.moose.solver.memory import keep_freed_memory, refuse_what_does_not_fit
 from towline.simulations.moose.solver.newton import Tolerances
 from towline.simulations.moose.solver.objects import Input, build_mesh
-from towline.simulations.moose.solver.outputs import read_console, read_outputs, sync_times
+from towline.simulations.moose.solver.outputs import read_checkpoints, read_console, read_outputs, sync_times
 from towline.simulations.moose.solver.problem import SimulationProblem, build_problem
 from towline.simulations.moose.solver.reporting import RunReporter
 from towline.simulations.moose.solver.time_steppers import TimeStepper, build_time_stepper
@@ -31,12 +32,21 @@ def _print(line: str) -> None:
     print(line, flush=True)
 
 
+@dataclass(frozen=True)
+class Recovery:
+    """A wish to go on from a checkpoint."""
+
+    #: Such as ``case_out_cp/0042``; None: the newest one.
+    checkpoint: Path | None = None
+
+
 def run(
     tree: Section,
     base: Path,
     *,
     mesh_only: bool = False,
     notes: Sequence[str] = (),
+    recovery: Recovery | None = None,
     write: Callable[[str], None] = _print,
 ) -> int:
     """Run a checked input, and write its files and console.
@@ -51,6 +61,8 @@ def run(
         Write the mesh to ``<base>_in.e`` and end.
     notes
         What a reader of the log has to know about the input, such as what of it is ignored.
+    recovery
+        Where to go on; None begins at the beginning.
     write
         Takes the lines of the console.
 
@@ -75,7 +87,7 @@ def run(
     prepared.problem.notes.extend(notes)
     reporter = prepared.reporter
     try:
-        ended_well = prepared.carry_out()
+        ended_well = prepared.carry_out(recovery)
     except InvalidRequest as error:
         write(f"\n*** ERROR ***\n{error}\n")
         print(f"*** ERROR ***\n{error}", file=sys.stderr)
@@ -96,16 +108,27 @@ class PreparedRun:
     reporter: RunReporter
     #: None for a steady problem.
     steps: tuple[TimeSettings, TimeStepper] | None
+    checkpoints: tuple[Checkpoints, ...] = ()
 
-    def carry_out(self) -> bool:
-        """Solve; returns whether the run ended well."""
+    def carry_out(self, recovery: Recovery | None = None) -> bool:
+        """Solve; returns whether the run ended well.
+
+        Raises
+        ------
+        InvalidRequest
+            A step failed for good, or there is no checkpoint to go on from.
+        """
         self.reporter.header(self.executioner)
         # The products are short and bound by the memory: a second thread of BLAS waits more than it works.
         with threadpool_limits(limits=1, user_api="blas"):
             if self.steps is None:
+                if recovery is not None:
+                    raise InvalidRequest("a steady problem has no checkpoints; leave --recover out")
                 return run_steady(self.problem, self.tolerances, self.reporter)
-            settings, stepper = self.steps
-            return TransientRun(self.problem, settings, stepper, self.tolerances, self.reporter).run()
+            transient = TransientRun(self.problem, *self.steps, self.tolerances, self.reporter, self.checkpoints)
+            if recovery is not None:
+                transient.recover(find(recovery.checkpoint, [one.folder for one in self.checkpoints]))
+            return transient.run()
 
 
 def prepare(source: Input, base: Path, write: Callable[[str], None] = _print) -> PreparedRun:
@@ -134,7 +157,8 @@ def prepare(source: Input, base: Path, write: Callable[[str], None] = _print) ->
         steps = settings, stepper
     elif executioner.type != "Steady":
         raise executioner.unsupported()
-    return PreparedRun(executioner.type, problem, read_tolerances(executioner), reporter, steps)
+    checkpoints = tuple(Checkpoints(one) for one in read_checkpoints(source, base))
+    return PreparedRun(executioner.type, problem, read_tolerances(executioner), reporter, steps, checkpoints)
 
 
 def _write_mesh(source: Input, base: Path) -> int:
