@@ -17,7 +17,7 @@ class Action(str, Enum):
     RESUME = "resume"  #: undo pause and stop
     STOP = "stop"  #: end it, wherever it is
     DELETE = "delete"  #: take it out of the queue
-    SET_RUN_PROPERTIES = "set"  #: change its worker, exec_config or resources
+    SET_RUN_PROPERTIES = "set"  #: change its worker, exec_config, resources or work_dir
     SET_PRIORITY = "set priority"  #: change its priority
     DELETE_FILES = "files delete"  #: remove its run folder
     APPROVE = "approve"  #: let the flow go on after a step that waits for a person

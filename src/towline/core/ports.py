@@ -42,7 +42,7 @@ class Worker(Protocol):
         """
 
     def delete(self, run_dirs: Sequence[str]) -> None:
-        """Delete run folders of attempts that have ended, as far as they are in the work_dir and are ours.
+        """Delete run folders of attempts that have ended, as far as they are where such folders are, and ours.
 
         It may be done later; what cannot be deleted stays, and is logged.
         """

@@ -69,6 +69,8 @@ class NewJob:
     additional_stores: tuple[str, ...] = ()
     #: When it runs again by itself after a failure (:mod:`towline.core.retry_policy`); None inherits, empty is never.
     retry: Mapping[str, Any] | None = None
+    #: Folder on its worker that its run folders are in; None inherits, empty is the worker's own.
+    work_dir: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

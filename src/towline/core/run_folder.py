@@ -1,7 +1,11 @@
 """Names inside the run folder of a job, and where that folder is."""
 
+import re
 from collections.abc import Mapping
+from pathlib import PurePath, PurePosixPath
 from typing import Any
+
+from towline.errors import InvalidRequest
 
 #: Input of the job: header, payload, outputs of its parents. See :mod:`towline.core.records`.
 JOB_FILE = "towline_job.jsonl"
@@ -44,6 +48,10 @@ def output_files(resources: Mapping[str, Any] | None) -> tuple[str, str]:
     return str(output or OUTPUT_FILE), str(error or ERROR_FILE)
 
 
+#: The last two parts of the path of a run folder.
+_NAME = re.compile(r"(?P<first>[^/]{1,2})/(?P=first)[^/]*_\d+\Z")
+
+
 def run_folder(uuid: str, index: int, attempt: int) -> str:
     """Run folder of an attempt, relative to the work_dir of its worker: ``xx/<uuid>_<index>``.
 
@@ -52,3 +60,36 @@ def run_folder(uuid: str, index: int, attempt: int) -> str:
     """
     suffix = "" if attempt == 1 else f"_{attempt}"
     return f"{uuid[:2]}/{uuid}_{index}{suffix}"
+
+
+def work_dir_of(run_dir: str, usual: str) -> str:
+    """The work_dir that a run folder is in: the `usual` one of its worker, or one of the job's own."""
+    pure = PurePosixPath(run_dir)
+    return usual if PurePosixPath(usual) in (pure.parent, pure.parent.parent) else str(pure.parent.parent)
+
+
+def may_be_deleted(run_dir: str, usual: str) -> bool:
+    """Whether a folder can be a run folder: in the work_dir of its worker, or elsewhere under the name of one."""
+    pure = PurePosixPath(run_dir)
+    if ".." in pure.parts or not pure.is_absolute():
+        return False
+    return PurePosixPath(usual) in pure.parents or _NAME.fullmatch("/".join(pure.parts[-2:])) is not None
+
+
+def checked_work_dir(value: object) -> str:
+    """The work_dir that somebody gave for a job, in normal form; an empty text is the worker's own.
+
+    Raises
+    ------
+    InvalidRequest
+        It is no absolute path of a folder.
+    """
+    if value == "":
+        return ""
+    text = str(value) if isinstance(value, str | PurePath) else ""
+    pure = PurePosixPath(text)
+    if not pure.is_absolute() or len(pure.parts) < 2 or ".." in pure.parts or not text.isprintable():
+        raise InvalidRequest(
+            f"{value!r} cannot be the work_dir of a job; give the absolute path of a folder on its worker, without '..'"
+        )
+    return f"/{'/'.join(pure.parts[1:])}"

@@ -17,6 +17,7 @@ from typing import Any
 from jobflow import Job, JobConfig, OnMissing, OutputReference
 
 from towline.core.documents import UnwritableValue, encode
+from towline.core.run_folder import checked_work_dir
 from towline.errors import InvalidFlow, WorkerError
 from towline.jobflow.encoding import Encoder
 from towline.jobflow.retry_settings import plain_policy
@@ -38,6 +39,7 @@ def command(
     name: str | None = None,
     metadata: Mapping[str, Any] | None = None,
     retry: Mapping[str, Any] | None = None,
+    work_dir: str | PurePath | None = None,
 ) -> Job:
     """A job that runs a command.
 
@@ -69,13 +71,16 @@ def command(
         Exit codes that mean success; any other one fails the job.
     name
         Name of the job, by default that of the program.
-    retry
-        What follows a failure, as in :func:`~towline.jobflow.run_config.set_run_config`.
+    retry, work_dir
+        What follows a failure, and where the run folders are, as in
+        :func:`~towline.jobflow.run_config.set_run_config`.
 
     Raises
     ------
     InvalidFlow
         The command is empty, a file name leads out of the folder, or a value is of an impossible type.
+    InvalidRequest
+        `work_dir` is no absolute path.
     """
     arguments: dict[str, Any] = {"inputs": {}, "outputs": [_file_name(item) for item in _several(outputs)]}
     if isinstance(command, str):
@@ -91,13 +96,15 @@ def command(
     arguments["success_exit_codes"] = [int(code) for code in success_exit_codes]
     if values:
         arguments["values"] = {name: _rule(name, rule) for name, rule in values.items()}
-    config = JobConfig() if retry is None else JobConfig(manager_config={"retry": plain_policy(retry)})
+    manager_config: dict[str, Any] = {} if retry is None else {"retry": plain_policy(retry)}
+    if work_dir is not None:
+        manager_config["work_dir"] = checked_work_dir(work_dir)
     return Job(
         function=run_command,
         function_kwargs=arguments,
         name=name or PurePath(words[0]).name,
         metadata=dict(metadata or {}),
-        config=config,
+        config=JobConfig(manager_config=manager_config),
     )
 
 

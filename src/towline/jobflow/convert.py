@@ -11,7 +11,8 @@ from monty.json import jsanitize
 
 from towline.core.documents import STRICT, UnwritableValue, encode, path_text
 from towline.core.records import HOLD, PERSON, NewFlow, NewJob
-from towline.errors import InvalidFlow
+from towline.core.run_folder import checked_work_dir
+from towline.errors import InvalidFlow, InvalidRequest
 from towline.jobflow.command import command_payload, is_command
 from towline.jobflow.graph import in_order, jobs_of, order_edges
 from towline.jobflow.holds import hold_payload, is_hold
@@ -222,6 +223,7 @@ def _new_job(job: Job, payload: bytes, parents: Sequence[str], references: Seque
         resources=_mapping_setting(job, manager_config, "resources"),
         exec_config=_exec_config(job, manager_config),
         retry=retry_of(job, manager_config),
+        work_dir=_work_dir(job, manager_config),
         metadata=_plain_mapping(job.metadata),
         hosts=tuple(job.hosts),
         additional_stores=tuple(job._kwargs),
@@ -233,6 +235,14 @@ def _setting(job: Job, manager_config: Mapping[str, Any], key: str, kind: type) 
     if value is None or (isinstance(value, kind) and not isinstance(value, bool)):
         return value
     raise InvalidFlow(f"job {job.name!r} ({job.uuid}) has {value!r} as its {key}; give a value of type {kind.__name__}")
+
+
+def _work_dir(job: Job, manager_config: Mapping[str, Any]) -> str | None:
+    value = manager_config.get("work_dir")
+    try:
+        return value if value is None else checked_work_dir(value)
+    except InvalidRequest as error:
+        raise InvalidFlow(f"job {job.name!r} ({job.uuid}): {error}") from error
 
 
 def _exec_config(job: Job, manager_config: Mapping[str, Any]) -> str | Mapping[str, Any] | None:

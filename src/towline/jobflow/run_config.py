@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from pathlib import PurePath
 from typing import Any, TypeVar
 
 from jobflow import Flow, Job, JobConfig
 
+from towline.core.run_folder import checked_work_dir
 from towline.jobflow.retry_settings import plain_policy
 
 FlowOrJob = TypeVar("FlowOrJob", Flow, Job)
@@ -22,8 +24,9 @@ def set_run_config(
     dynamic: bool = True,
     overwrite: bool = False,
     retry: Mapping[str, Any] | None = None,
+    work_dir: str | PurePath | None = None,
 ) -> FlowOrJob:
-    """Set worker, environment, resources, priority or retry policy of jobs; they go before what `submit_flow` is given.
+    """Set worker, environment, resources, priority, retry policy or work_dir of jobs, before what `submit_flow` is given.
 
     Parameters
     ----------
@@ -43,6 +46,9 @@ def set_run_config(
         What follows a failure: ``{reason: rule}``, see :mod:`towline.core.retry_policy`. A rule says how often the job
         runs again, or is a mapping with `times`, `delay_seconds`, `multiply`, `limits`, `resources`, `keep` and
         `handler` (``"module:function"``, or the function). An empty mapping: never.
+    work_dir
+        Absolute path of the folder, on the worker, that the run folders are in, instead of that of the worker;
+        an empty text is that of the worker.
 
     Returns
     -------
@@ -52,6 +58,8 @@ def set_run_config(
     ------
     ConfigurationError
         `retry` is no policy.
+    InvalidRequest
+        `work_dir` is no absolute path.
     """
     policy = None if retry is None else plain_policy(retry)
     settings = {
@@ -60,6 +68,7 @@ def set_run_config(
         "worker": worker,
         "priority": priority,
         "retry": policy,
+        "work_dir": None if work_dir is None else checked_work_dir(work_dir),
     }
     given = {key: value for key, value in settings.items() if value is not None}
     if not given:

@@ -50,6 +50,8 @@ class CommandRun:
     resources: Mapping[str, Any] | None = None
     exec_config: str | None = None
     priority: int = 0
+    #: Absolute path of the folder that its run folder is in, instead of the worker's work_dir.
+    work_dir: str | None = None
 
 
 def submit_run(opened: "OpenProject", run: CommandRun, watching: Watching = NOBODY) -> int:
@@ -85,6 +87,7 @@ def submit_run(opened: "OpenProject", run: CommandRun, watching: Watching = NOBO
         exec_config=run.exec_config,
         resources=on_top_of(config.resources, run.resources) if run.resources else None,
         priority=run.priority,
+        work_dir=run.work_dir,
     )
     return int(db_id.removeprefix(opened.db_id_prefix))
 

@@ -30,6 +30,7 @@ def submit_file(
     priority: int = 0,
     allow_external_references: bool = False,
     jobstore: str | None = None,
+    work_dir: str | None = None,
 ) -> Submitted:
     """Put the flow in a script or a JSON file into the queue.
 
@@ -58,6 +59,7 @@ def submit_file(
         priority=priority,
         allow_external_references=allow_external_references,
         jobstore=jobstore,
+        work_dir=work_dir,
     )
     row = int(db_ids[0].removeprefix(opened.db_id_prefix))
     uuid, name = opened.database.read(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from towline.core.actions import Action, Refusal, decide
+from towline.core.run_folder import checked_work_dir
 from towline.core.states import IN_FLIGHT, JobState
 from towline.errors import NoSuchJob
 from towline.operations.job_folders import printed_files
@@ -213,7 +214,7 @@ def set_run_properties(
     raise_on_error: bool = False,
     progress: Progress | None = None,
 ) -> Changed:
-    """Change worker, execution configuration or resources.
+    """Change worker, execution configuration, resources or work_dir.
 
     Raises
     ------
@@ -354,6 +355,8 @@ class Act:
 def _check(opened: "OpenProject", properties: RunProperties) -> None:
     if properties.worker is not None:
         opened.project.worker(properties.worker)
+    if properties.work_dir is not None:
+        checked_work_dir(properties.work_dir)
     if isinstance(properties.exec_config, str):
         opened.project.execution_config(properties.exec_config)
 

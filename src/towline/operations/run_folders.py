@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from towline.core.run_folder import OWN_FILES
+from towline.core.run_folder import OWN_FILES, may_be_deleted
 from towline.errors import InvalidRequest
 from towline.operations.job_folders import folder_of_job
 from towline.store.deletions import RunFolder, run_folders
@@ -59,7 +59,7 @@ def delete_files(
 def delete_run_folders(
     opened: "OpenProject", folders: Sequence[RunFolder], progress: Callable[[int, int], None] | None = None
 ) -> list[str]:
-    """Delete run folders of attempts that are over, if they are inside the work_dir of their worker and ours.
+    """Delete run folders of attempts that are over, if they are where such folders are, and ours.
 
     Parameters
     ----------
@@ -90,9 +90,9 @@ def _is_ours(opened: "OpenProject", folder: RunFolder) -> bool:
     if config is None:
         return False
     path = Path(folder.path)
-    inside = ".." not in path.parts and path != config.work_dir and path.is_relative_to(config.work_dir)
-    if not inside or config.type != "local":
-        return inside
+    possible = may_be_deleted(folder.path, str(config.work_dir))
+    if not possible or config.type != "local":
+        return possible
     return not path.is_symlink() and any((path / name).exists() for name in OWN_FILES)
 
 

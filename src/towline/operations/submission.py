@@ -1,12 +1,14 @@
 """Putting flows into the queue."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from towline.configuration.choice import load_project
 from towline.configuration.job_stores import refuse_missing_stores
 from towline.configuration.model import Project
 from towline.core.records import PERSON, NewFlow
+from towline.core.run_folder import checked_work_dir
 from towline.errors import ConfigurationError
 from towline.operations.compose import OpenProject, open_given
 from towline.operations.input_staging import with_staged_inputs
@@ -25,6 +27,7 @@ def submit_flow(
     priority: int = 0,
     allow_external_references: bool = False,
     jobstore: str | None = None,
+    work_dir: str | PurePath | None = None,
 ) -> list[str]:
     """Put a jobflow flow, or a job, into the queue. Starts nothing: the runner does.
 
@@ -46,6 +49,8 @@ def submit_flow(
         Whether jobs may refer to outputs of jobs outside the flow. Where such a job is in the queue, it is waited for.
     jobstore
         Name of the optional job store of the project for the outputs.
+    work_dir
+        Absolute path of the folder, on the worker, that the run folders are in, instead of that of the worker.
 
     Returns
     -------
@@ -57,6 +62,8 @@ def submit_flow(
         The flow cannot be stored: a missing reference, a cycle, a function no worker could find.
     ConfigurationError
         No such project, worker, exec_config or job store.
+    InvalidRequest
+        `work_dir` is no absolute path.
     """
     with open_given(load_project(project)) as opened:
         return submit(
@@ -68,6 +75,7 @@ def submit_flow(
             priority=priority,
             allow_external_references=allow_external_references,
             jobstore=jobstore,
+            work_dir=work_dir,
         )
 
 
@@ -81,6 +89,7 @@ def submit(
     priority: int = 0,
     allow_external_references: bool = False,
     jobstore: str | None = None,
+    work_dir: str | PurePath | None = None,
 ) -> list[str]:
     """Put a flow into the queue of an open project; see :func:`submit_flow`."""
     # jobflow takes most of a second to load; whoever has a flow has it loaded already.
@@ -89,7 +98,13 @@ def submit(
     with unchanged_when_refused(flow) as given:
         records = flow_to_records(given, allow_external_references=allow_external_references, jobstore=jobstore)
         return submit_records(
-            opened, records, worker=worker, exec_config=exec_config, resources=resources, priority=priority
+            opened,
+            records,
+            worker=worker,
+            exec_config=exec_config,
+            resources=resources,
+            priority=priority,
+            work_dir=work_dir,
         )
 
 
@@ -101,6 +116,7 @@ def submit_records(
     exec_config: object = None,
     resources: object = None,
     priority: int = 0,
+    work_dir: str | PurePath | None = None,
 ) -> list[str]:
     """Check what the configuration has to say about a flow, and put it into the queue."""
     project = opened.project
@@ -110,6 +126,7 @@ def submit_records(
         priority=priority,
         resources=plain_mapping("resources", resources),
         exec_config=exec_config if isinstance(exec_config, str) else plain_mapping("exec_config", exec_config),
+        work_dir=None if work_dir is None else checked_work_dir(work_dir),
     )
     _check(project, flow, defaults)
     flow = with_staged_inputs(opened, flow, worker_name)

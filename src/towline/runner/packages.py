@@ -1,6 +1,7 @@
 """From a claimed job to what a worker is handed: the job with the outputs of its parents."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -8,7 +9,7 @@ import orjson
 from towline.core.output_references import reachable
 from towline.core.ports import Outputs
 from towline.core.records import AUTOMATIC, HANDLER, Assignment, Failure, pack_job
-from towline.core.run_folder import run_folder
+from towline.core.run_folder import checked_work_dir, run_folder
 from towline.errors import TowlineError
 from towline.runner.setup import Place
 from towline.store.database import Database
@@ -22,9 +23,13 @@ def assignment_of(job: QueuedJob, place: Place, package: bytes = b"", *, again: 
     ------
     ConfigurationError
         The job names an exec_config that the project does not have.
+    InvalidRequest
+        Its work_dir is no path.
     """
     resources = job.settings.get("resources")
-    run_dir = str(place.work_dir / run_folder(job.uuid, job.index, job.attempt))
+    run_dir = _run_dir(job, place)
+    if package:
+        checked_work_dir(job.settings.get("work_dir") or "")
     return Assignment(
         job_id=job.id,
         uuid=job.uuid,
@@ -105,8 +110,12 @@ def _header(job: QueuedJob, place: Place, prefix: str) -> dict[str, object]:
         **({"prelude": prelude} if prelude else {}),
         "metadata": job.settings["metadata"],
         "hosts": job.settings["hosts"],
-        "run_dir": str(place.work_dir / run_folder(job.uuid, job.index, job.attempt)),
+        "run_dir": _run_dir(job, place),
     }
+
+
+def _run_dir(job: QueuedJob, place: Place) -> str:
+    return str(Path(job.settings.get("work_dir") or place.work_dir) / run_folder(job.uuid, job.index, job.attempt))
 
 
 def _outputs_of_parents(

@@ -29,6 +29,8 @@ class RunProperties:
     #: Name of an execution configuration, or the configuration itself.
     exec_config: str | Mapping[str, Any] | None = None
     resources: Mapping[str, Any] | None = None
+    #: Folder on the worker that its run folders are in; empty is the worker's own.
+    work_dir: str | None = None
 
 
 def sort_out(
@@ -115,9 +117,9 @@ def set_priority(transaction: Transaction, job_ids: Iterable[int], priority: int
 def set_run_properties(
     transaction: Transaction, job_ids: Iterable[int], properties: RunProperties, *, replace: bool = False
 ) -> ActionResult:
-    """Change worker, execution configuration or resources of jobs that no worker holds.
+    """Change worker, execution configuration, resources or work_dir of jobs that no worker holds.
 
-    The worker of an attempt that has begun stays its worker: another one is for the next attempt.
+    Worker and work_dir of an attempt that has begun stay what they are: others are for the next attempt.
 
     Parameters
     ----------
@@ -174,6 +176,8 @@ def _changed_settings(
         changed[key] = {**old, **new} if merges else new  # type: ignore[dict-item]  # both are mappings then
     if properties.worker is not None and not _may_move(job):
         changed["next_worker"] = properties.worker
+    if properties.work_dir is not None:
+        changed["work_dir" if _may_move(job) else "next_work_dir"] = properties.work_dir
     return changed
 
 
@@ -204,7 +208,7 @@ def _change_worker(transaction: Transaction, jobs: Iterable[AffectedJob], worker
 
 
 def _describe(properties: RunProperties) -> str:
-    names = ("worker", "exec_config", "resources")
+    names = ("worker", "exec_config", "resources", "work_dir")
     parts = [(name, getattr(properties, name)) for name in names]
     # Values of an execution configuration may be secret; its name is not.
     return ", ".join(

@@ -178,6 +178,7 @@ def _defaults(job: QueuedJob) -> Defaults:
         resources=job.settings.get("resources"),
         exec_config=job.settings.get("exec_config"),
         retry=job.settings.get("retry"),
+        work_dir=job.settings.get("work_dir"),
     )
 
 

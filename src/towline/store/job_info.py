@@ -73,6 +73,9 @@ class JobInfo:
     exec_config: str | Mapping[str, Any] | None = None
     #: Worker for the next attempt, when another one was chosen after this one had begun.
     next_worker: str | None = None
+    #: Folder of its own for its run folders, instead of the worker's work_dir; and that of the next attempt.
+    work_dir: str | None = None
+    next_work_dir: str | None = None
     #: How the process ended, and with which versions of what it ran.
     exit_record: Mapping[str, Any] | None = None
     environment: Mapping[str, Any] | None = None

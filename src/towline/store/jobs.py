@@ -22,6 +22,7 @@ class Defaults:
     resources: Mapping[str, Any] | None = None
     exec_config: str | Mapping[str, Any] | None = None
     retry: Mapping[str, Any] | None = None
+    work_dir: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,6 +333,9 @@ def _settings(job: NewJob, defaults: Defaults) -> dict[str, Any]:
     }
     if job.additional_stores:
         settings["additional_stores"] = job.additional_stores
+    work_dir = defaults.work_dir if job.work_dir is None else job.work_dir
+    if work_dir:
+        settings["work_dir"] = work_dir
     retry = defaults.retry if job.retry is None else job.retry
     return settings if retry is None else {**settings, "retry": retry}
 

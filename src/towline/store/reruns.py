@@ -20,7 +20,7 @@ from towline.store.readiness import children_of, count_missing, descendants_of, 
 from towline.store.retired_jobs import keep_history
 
 #: Keys of the settings that are about one attempt.
-_RENEWED = (AUTOMATIC, "next_worker")
+_RENEWED = (AUTOMATIC, "next_worker", "next_work_dir")
 
 #: What children of a job that runs again may be in, unless the user insists.
 _UNTOUCHED = NOT_STARTED | {JobState.PAUSED}
@@ -227,6 +227,8 @@ def _renew_settings(
         if worker is not None:
             transaction.execute("UPDATE job SET worker = ? WHERE id = ?", (worker, job_id))
             transaction.recount_worker(by_id[job_id].state, by_id[job_id].worker, worker)
+        if "next_work_dir" in settings:
+            settings["work_dir"] = settings.pop("next_work_dir")
         changed.append((orjson.dumps(settings), job_id))
     transaction.executemany("UPDATE job_document SET settings = ? WHERE job_id = ?", changed)
 

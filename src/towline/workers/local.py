@@ -12,7 +12,7 @@ from typing import Any
 
 from towline.core.ports import Step
 from towline.core.records import Assignment, ExitRecord, Failure, Observation
-from towline.core.run_folder import OWN_FILES
+from towline.core.run_folder import OWN_FILES, may_be_deleted
 from towline.errors import InvalidRequest
 from towline.on_worker.attempts import Mode
 from towline.workers.pilot_link import PilotLink, PilotWish
@@ -152,10 +152,10 @@ class LocalWorker:
             self._send_adoptions([assignment.key for assignment in assignments])
 
     def delete(self, run_dirs: Sequence[str]) -> None:
-        """Delete run folders of attempts that have ended, as far as they are in the work_dir and are ours."""
+        """Delete run folders of attempts that have ended, as far as they are where such folders are, and ours."""
         for folder in map(Path, run_dirs):
-            is_inside = folder != self._work_dir and folder.is_relative_to(self._work_dir)
-            if is_inside and any((folder / name).exists() for name in OWN_FILES):
+            possible = may_be_deleted(str(folder), str(self._work_dir)) and not folder.is_symlink()
+            if possible and any((folder / name).exists() for name in OWN_FILES):
                 shutil.rmtree(folder, onerror=lambda _, path, error: logger.warning("%s stays: %s", path, error[1]))
 
     def file_descriptors(self) -> Sequence[int]:

@@ -118,3 +118,24 @@ def test_inputs_keep_the_mode_that_their_user_gave(make: Callable[[], WorkerDriv
     driver.wait_for("1.1", "ended")
     modes = {name: stat.S_IMODE((Path(job.run_dir) / name).stat().st_mode) for name in inputs}
     assert modes == {"key": 0o600, "run": 0o750, "text": 0o644}
+
+
+def test_a_folder_of_a_job_that_goes_away_holds_up_nobody_else(
+    make: Callable[[], WorkerDriver], work_dir: Path, tmp_path: Path
+) -> None:
+    go, own, away = tmp_path / "go", tmp_path / "of the job", tmp_path / "away"
+    job = command_attempt(own, f"until [ -e {go} ]; do sleep 0.05; done")
+    other = replace(command_attempt(work_dir, "true"), job_id=2)
+    driver = make()
+    driver.hand_over(job)
+    driver.wait_for("1.1", "started")
+    own.rename(away)
+    go.touch()
+    driver.wait(lambda: "is its file system mounted?" in str(driver.worker.status()["problem"]), "the problem")
+    driver.hand_over(other)
+    driver.wait_for("2.1", "ended")
+    assert not _FINAL & set(driver.events("1.1"))
+    away.rename(own)
+    assert driver.wait_for("1.1", "ended").exit.exit_code == 0
+    driver.hand_over(replace(other, job_id=3, run_dir=f"{work_dir}/00/another"))
+    driver.wait(lambda: driver.worker.status()["problem"] is None, "the end of the problem")

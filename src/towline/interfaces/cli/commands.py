@@ -83,6 +83,7 @@ COMMANDS = Branch(
                         "exec-config": Leaf("job.set.exec_config", "Change the environment."),
                         "resources": Leaf("job.set.resources", "Change the resources."),
                         "priority": Leaf("job.set.priority", "Change the priority."),
+                        "work-dir": Leaf("job.set.work_dir", "Change the folder of the run folders."),
                     },
                 ),
             },

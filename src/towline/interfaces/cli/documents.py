@@ -65,6 +65,8 @@ def detailed_job_document(job: JobInfo) -> dict[str, Any]:
         "resources": job.resources,
         "exec_config": job.exec_config,
         "next_worker": job.next_worker,
+        "work_dir": job.work_dir,
+        "next_work_dir": job.next_work_dir,
         "exit_record": job.exit_record,
         "environment": job.environment,
     }

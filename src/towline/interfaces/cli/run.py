@@ -69,6 +69,10 @@ def command(
         Option("--exec-config", "-ec", help="Environment of the project.", autocompletion=complete_exec_config),
     ] = None,
     priority: Annotated[int, Option("--priority", help="Higher runs first.")] = 0,
+    work_dir: Annotated[
+        str | None,
+        Option("--work-dir", help="Folder on the worker for the run folder, not the worker's own.", metavar="FOLDER"),
+    ] = None,
     detach: Annotated[bool, Option("--detach", "-d", help="Print the id of the job, and do not wait.")] = False,
     wanted: ShortResourceOptions,
     resources: Annotated[
@@ -97,6 +101,7 @@ def command(
         ),
         exec_config=exec_config,
         priority=priority,
+        work_dir=work_dir,
     )
     with open_session(context) as opened, brought_here(opened, inputs or (), worker) as texts:
         run = replace(run, inputs=find_inputs(texts))

@@ -41,6 +41,10 @@ def command(
         str | None, Option("--resources", "-r", help="key=value, commas between several, or JSON.")
     ] = None,
     priority: Annotated[int, Option("--priority", help="Higher runs first.")] = 0,
+    work_dir: Annotated[
+        str | None,
+        Option("--work-dir", help="Folder on the worker for the run folders, not the worker's own.", metavar="FOLDER"),
+    ] = None,
     jobstore: Annotated[str | None, Option("--jobstore", help="Optional job store for the outputs.")] = None,
     allow_external_references: Annotated[
         bool, Option("--allow-external-references", help="Jobs may use outputs of earlier flows.")
@@ -60,6 +64,7 @@ def command(
             priority=priority,
             allow_external_references=allow_external_references,
             jobstore=jobstore,
+            work_dir=work_dir,
         )
         active = runner_seems_active(opened)
     if as_json:

@@ -37,6 +37,7 @@ class JobActions(ProjectQueue):
         resources: object = None,
         priority: int = 0,
         jobstore: str | None = None,
+        work_dir: str | None = None,
     ) -> list[str]:
         """Put a flow into the queue; see :func:`towline.submit_flow`."""
         return submit(
@@ -48,6 +49,7 @@ class JobActions(ProjectQueue):
             priority=priority,
             allow_external_references=allow_external_references,
             jobstore=jobstore,
+            work_dir=work_dir,
         )
 
     def rerun_job(
@@ -271,6 +273,7 @@ class JobActions(ProjectQueue):
         workers: Texts = None,
         custom_query: Query = None,
         raise_on_error: bool = True,
+        work_dir: str | None = None,
     ) -> list[str]:
         """Change what jobs ask for.
 
@@ -278,6 +281,8 @@ class JobActions(ProjectQueue):
         ----------
         update
             Merge mappings key by key, instead of putting them in the place of the old ones.
+        work_dir
+            Folder on the worker that the run folders are in; an empty text is that of the worker.
         """
         rows = self._rows(
             job_ids, db_ids, flow_ids, states, start_date, end_date, name, metadata, workers, custom_query
@@ -286,6 +291,7 @@ class JobActions(ProjectQueue):
             worker=worker,
             exec_config=exec_config if isinstance(exec_config, str) else plain_mapping("exec_config", exec_config),
             resources=plain_mapping("resources", resources),
+            work_dir=work_dir,
         )
         changed = jobs.change_properties(
             self._opened, rows, properties, priority, replace=not update, raise_on_error=raise_on_error

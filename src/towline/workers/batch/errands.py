@@ -24,6 +24,7 @@ from towline.workers.remote.evidence import Evidence
 from towline.workers.remote.flights import Flight, Phase
 from towline.workers.remote.folders import Site
 from towline.workers.remote.timing import look_seconds
+from towline.workers.remote.work_dir import WorkDir
 from towline.workers.transports.transport import Transport
 
 #: How often it is looked whether every job that waits is in the spool, or with a pilot.
@@ -88,7 +89,7 @@ class BatchErrands(Errands):
             return
         self.asked = True
         # In a folder that is not mounted there are none, which says nothing.
-        script = self._work_dir.where_marked(known_script(self._batch.allocations))
+        script = self._work_dirs.own.where_marked(known_script(self._batch.allocations))
         state = read_state(self._transport.run(script).stdout.decode(errors="replace"))
         if state is not None:
             self._knows_allocations = True
@@ -123,12 +124,12 @@ class BatchErrands(Errands):
     def _free(self) -> int:
         return 1 << 20
 
-    def _send_once(self, flights: Sequence[Flight], *, submit: bool) -> None:
+    def _send_once(self, flights: Sequence[Flight], folder: WorkDir, *, submit: bool) -> None:
         self.asked = True
         entries = put_script(self._batch.spool, [flight.run_dir for flight in flights]) if submit else ""
-        then = self._work_dir.marking + entries
+        then = folder.marking + entries
         trees = [flight.prepared.tree for flight in flights if flight.prepared is not None and not flight.uploaded]
-        answer = self._transport.send(self._site.work_dir, trees, then=then)
+        answer = self._transport.send(folder.path, trees, then=then)
         put = submit and was_put(answer.stdout.decode(errors="replace"))
         now = time.monotonic()
         with self._board.changed:
@@ -162,6 +163,7 @@ class BatchErrands(Errands):
         uids += [item.uid for item in self.allocations.ended]
         script = state_script(self._batch.spool, self._batch.allocations, uids, listing=listing)
         answer = self._read(flights, before=script)
+        flights = [flight for flight in flights if flight.key not in answer.lost]
         self._attribute(flights, answer.evidence)
         changed = self._judge.seen(flights, answer.evidence)
         changed |= self._judge_interrupted(flights, answer.evidence)

@@ -4,23 +4,22 @@ import math
 import secrets
 import time
 from collections.abc import Sequence
-from pathlib import PurePosixPath
 
 from towline.core.records import Failure
+from towline.core.run_folder import may_be_deleted
 from towline.errors import TransferFailed
 from towline.workers.folder_deletion import delete_folders
 from towline.workers.remote.background import Background
 from towline.workers.remote.board import Board
-from towline.workers.remote.cancelling import claims_script
 from towline.workers.remote.environment_gate import EnvironmentGate
-from towline.workers.remote.evidence import Evidence, Question, evidence_script, read_evidence
+from towline.workers.remote.evidence import Answer, Question, evidence_script, read_evidence
 from towline.workers.remote.flights import Flight, Phase
 from towline.workers.remote.folders import Site
 from towline.workers.remote.judging import Judge
 from towline.workers.remote.shell_queue import ShellQueue
 from towline.workers.remote.timing import look_seconds, question_seconds
-from towline.workers.remote.work_dir import WorkDir
-from towline.workers.schedulers.scheduler import Outcome, StatusAnswer, Submission, Submitted
+from towline.workers.remote.work_dir import WorkDir, WorkDirs
+from towline.workers.schedulers.scheduler import Outcome, Submission, Submitted
 from towline.workers.transports.transport import Transport
 
 #: Jobs in one round trip; more go in the next ones.
@@ -66,7 +65,7 @@ class Errands:
         self._site = site
         self._transport = transport
         self._gate = EnvironmentGate(site, transport)
-        self._work_dir = WorkDir(site.worker, site.work_dir)
+        self._work_dirs = WorkDirs(site.worker, site.work_dir)
         self._judge = Judge(board, site, gone_seconds)
         # A scheduler takes so long for many jobs that the first ones end meanwhile.
         self._submits_beside = submits_beside
@@ -162,6 +161,11 @@ class Errands:
         return not self._background.busy
 
     @property
+    def problem(self) -> str | None:
+        """What is wrong there, although it answers."""
+        return self._work_dirs.problem or self.scheduler_problem
+
+    @property
     def environment_problem(self) -> str | None:
         """Why Python jobs wait for another environment."""
         return self._gate.problem
@@ -179,32 +183,34 @@ class Errands:
         return [flight for flight in ready if flight.key not in held]
 
     def _send(self, flights: Sequence[Flight], *, submit: bool) -> None:
-        try:
-            self._send_once(flights, submit=submit)
-        except TransferFailed as error:
-            self._find_culprit(flights, error, submit=submit)
+        # A round trip for each folder: more than one only where jobs have a work_dir of their own.
+        for folder, those in self._work_dirs.apart(flights):
+            try:
+                self._send_once(those, folder, submit=submit)
+            except TransferFailed as error:
+                self._find_culprit(those, folder, error, submit=submit)
 
-    def _find_culprit(self, flights: Sequence[Flight], error: TransferFailed, *, submit: bool) -> None:
+    def _find_culprit(self, flights: Sequence[Flight], folder: WorkDir, error: TransferFailed, *, submit: bool) -> None:
         """One job whose files cannot be written must not hold up the others; a full disk holds up all."""
         half = len(flights) // 2
         failed = []
         for part in (flights[:half], flights[half:]) if half else ():
             try:
-                self._send_once(part, submit=submit)
+                self._send_once(part, folder, submit=submit)
             except TransferFailed:
                 failed.append(part)
         if half and len(failed) == 1:
-            self._find_culprit(failed[0], error, submit=submit)
+            self._find_culprit(failed[0], folder, error, submit=submit)
         elif not half or failed:
             with self._board.changed:
                 for flight in flights:
                     self._board.tell(flight, "step_failed", failure=Failure("error", str(error)))
 
-    def _send_once(self, flights: Sequence[Flight], *, submit: bool) -> None:
+    def _send_once(self, flights: Sequence[Flight], folder: WorkDir, *, submit: bool) -> None:
         submissions = [Submission(flight.run_dir, flight.mark) for flight in flights]
-        then = self._work_dir.marking + (self._site.queue.submit_command(submissions) if submit else "")
+        then = folder.marking + (self._site.queue.submit_command(submissions) if submit else "")
         trees = [flight.prepared.tree for flight in flights if flight.prepared is not None and not flight.uploaded]
-        answer = self._transport.send(self._site.work_dir, trees, then=then)
+        answer = self._transport.send(folder.path, trees, then=then)
         self.asked = True
         came = self._site.queue.read_submissions(answer.stdout.decode(errors="replace"), submissions) if submit else ()
         now = time.monotonic()
@@ -251,12 +257,14 @@ class Errands:
             return
         ask = bool(asked_about) and now >= self._next_question
         answer = self._read(flights, status_of=asked_about if ask else ())
+        flights = [flight for flight in flights if flight.key not in answer.lost]
         changed = self._judge.seen(flights, answer.evidence)
         if ask and answer.statuses is not None:
             self.scheduler_problem = answer.statuses.problem
-            changed |= self._judge.asked(asked_about, answer.statuses)
+            known = [flight for flight in asked_about if flight.key not in answer.lost]
+            changed |= self._judge.asked(known, answer.statuses)
             self._next_question = time.monotonic() + question_seconds(time.monotonic() - self._newest)
-        doubtful = self._judge.doubtful()
+        doubtful = [flight for flight in self._judge.doubtful() if flight.key not in answer.lost]
         if doubtful:
             told = self._read(doubtful, accounting_of=doubtful)
             changed |= self._judge.accounted(doubtful, told.statuses, told.evidence)
@@ -292,7 +300,7 @@ class Errands:
         status_of: Sequence[Flight] = (),
         accounting_of: Sequence[Flight] = (),
         before: str = "",
-    ) -> "_Answer":
+    ) -> Answer:
         """Look into run folders, and ask the scheduler in the same round trip."""
         self.asked = True
         token = f"@towline@ files {secrets.token_hex(8)}"
@@ -311,7 +319,7 @@ class Errands:
         queue = self._site.queue
         status_jobs = [job for flight in status_of if (job := flight.queued_job) is not None]
         accounting_jobs = [job for flight in accounting_of if (job := flight.queued_job) is not None]
-        parts = [self._work_dir.telling, before]
+        parts = [self._work_dirs.telling(flights), before]
         if status_jobs:
             parts.append(f"({queue.status_command(status_jobs)})\n")
         if accounting_jobs:
@@ -326,22 +334,18 @@ class Errands:
         elif accounting_jobs:
             statuses = queue.read_accounting(said, accounting_jobs)
         evidence = read_evidence(output, questions, token) or {}
-        was_there = any(flight.phase is Phase.ADOPTED and flight.placed for flight in flights)
-        self._work_dir.check(said, found=any(one.files for one in evidence.values()), needed=was_there)
-        return _Answer(said, evidence, statuses)
+        return Answer(said, evidence, statuses, self._work_dirs.lost(said, flights, evidence))
 
     def _delete(self) -> None:
         with self._board.changed:
-            paths = [path for path in self.to_delete if self._is_inside(path)]
+            paths = [path for path in self.to_delete if may_be_deleted(path, self._site.work_dir)]
         if paths:
             self.asked = True
             delete_folders(self._transport, paths)
         with self._board.changed:
-            self.to_delete = [path for path in self.to_delete if path not in paths and self._is_inside(path)]
-
-    def _is_inside(self, path: str) -> bool:
-        pure = PurePosixPath(path)
-        return ".." not in pure.parts and PurePosixPath(self._site.work_dir) in pure.parents
+            # What came meanwhile is for the next round; what cannot be a run folder stays where it is.
+            possible = [path for path in self.to_delete if may_be_deleted(path, self._site.work_dir)]
+            self.to_delete = [path for path in possible if path not in paths]
 
     # Ending
 
@@ -361,7 +365,7 @@ class Errands:
             queue_ids = [flight.queue_id for flight in due if flight.queue_id is not None]
         if not due:
             return
-        before = self._work_dir.where_marked(claims_script([flight.run_dir for flight in due]))
+        before = self._work_dirs.claims(due)
         if queue_ids:
             before += f"({self._site.queue.cancel_command(queue_ids)})\n"
             if isinstance(self._site.queue, ShellQueue):
@@ -388,12 +392,3 @@ class Errands:
 
 
 _NOT_THERE = (Phase.UPLOADING, Phase.WAITING)
-
-
-class _Answer:
-    """What came of one look."""
-
-    def __init__(self, said: str, evidence: dict[str, Evidence], statuses: StatusAnswer | None) -> None:
-        self.said = said
-        self.evidence = evidence
-        self.statuses = statuses

@@ -18,7 +18,7 @@ from towline.core.records import ExitRecord
 from towline.core.run_folder import EXIT_FILE, JOB_FILE, RESULT_FILE, STARTED_FILE, output_files
 from towline.workers.remote.job_scripts import OUTPUTS_FILE, TAIL_BYTES, TAIL_FILES
 from towline.workers.remote.value_files import VALUE_FILE
-from towline.workers.schedulers.scheduler import QUEUE_ID_FILE
+from towline.workers.schedulers.scheduler import QUEUE_ID_FILE, StatusAnswer
 
 #: Exists as soon as somebody may have submitted the job.
 _TRIED_FILE = "towline_submit.1"
@@ -46,6 +46,17 @@ class Question:
         """Names of the files that are news as long as it has not ended, as words of the shell."""
         submitted = () if self.submitted else (QUEUE_ID_FILE, _TRIED_FILE)
         return " ".join((*submitted, *(() if self.started else (STARTED_FILE,))))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of one look: what the scheduler said, and what stands in the run folders."""
+
+    said: str
+    evidence: dict[str, "Evidence"]
+    statuses: StatusAnswer | None
+    #: Keys of the attempts whose folder is not what it was, so that nothing about them is evidence.
+    lost: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)

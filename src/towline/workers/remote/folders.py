@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from towline.core.records import Assignment, ShellSetup
-from towline.core.run_folder import JOB_FILE, SCRIPT_FILE, output_files
+from towline.core.run_folder import JOB_FILE, SCRIPT_FILE, output_files, work_dir_of
 from towline.errors import InvalidRequest
 from towline.on_worker import command
 from towline.on_worker.command_inputs import Written, inputs
@@ -66,7 +66,7 @@ def prepare(assignment: Assignment, site: Site) -> Prepared:
         The resources mean nothing to the scheduler, a variable or a path cannot be used, or an input is not there.
     """
     submission = submission_of(assignment)
-    path = _relative(assignment.run_dir, site.work_dir)
+    path = _relative(assignment.run_dir, work_dir_of(assignment.run_dir, site.work_dir))
     if not isinstance(site.queue, ShellQueue):
         assignment = replace(assignment, package=_without_memory_limit(assignment.package))
     files: dict[str, Source] = {JOB_FILE: assignment.package}

@@ -118,7 +118,7 @@ class RemoteWorker:
         self._wake()
 
     def delete(self, run_dirs: Sequence[str]) -> None:
-        """Delete run folders of attempts that have ended, as far as they are in the work_dir and are ours."""
+        """Delete run folders of attempts that have ended, as far as they are where such folders are, and ours."""
         with self._board.changed:
             self._errands.to_delete.extend(run_dirs)
         self._wake()
@@ -138,7 +138,7 @@ class RemoteWorker:
             problem, other = self._problem, self._errands.environment_problem
             reasons = {flight.key: flight.reason for flight in self._board.flights.values() if flight.reason}
         facts: dict[str, Any] = {
-            "problem": str(problem) if problem is not None else other or self._errands.scheduler_problem,
+            "problem": str(problem) if problem is not None else other or self._errands.problem,
             "environment_differs": problem is None and other is not None,
             "reason": problem.reason.value if isinstance(problem, ConnectionFailed) else None,
             "login_needed": isinstance(problem, LoginNeeded),

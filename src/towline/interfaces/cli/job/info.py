@@ -95,6 +95,8 @@ def _fields(report: JobReport, prefix: str, verbosity: int) -> Iterator[tuple[st
     yield "priority", job.priority
     yield "worker", job.worker
     yield "next worker", job.next_worker
+    yield "work dir", job.work_dir
+    yield "next work dir", "that of the worker" if job.next_work_dir == "" else job.next_work_dir
     yield "resources", job.resources
     yield "exec config", job.exec_config
     yield "held by runner", job.lock_id
