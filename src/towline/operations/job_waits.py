@@ -40,7 +40,7 @@ def advice(opened: "OpenProject", job: JobInfo) -> str | None:
     by_state = {
         JobState.FAILED: _after_failure(opened, job),
         JobState.REMOTE_ERROR: f"to repeat what failed: tow job retry {db_id}; to start anew: tow job rerun {db_id}",
-        JobState.COMPLETED: f"its result: tow job output {db_id}",
+        JobState.COMPLETED: f"its result: tow job output {_newest_index(opened, job)}",
         **dict.fromkeys(HELD, f"to let it run: tow job resume {db_id}"),
     }
     lost = [worker for _, worker in job_history.attempts_to_end(opened.database, job.id)]
@@ -59,7 +59,15 @@ def advice(opened: "OpenProject", job: JobInfo) -> str | None:
             return f"it cannot start: job {culprit}, before it, is {stuck.state.value}: tow job info {culprit}"
     if not runner_seems_active(opened):
         return "no runner is active, so nothing moves: tow runner start"
+    if job.remote.retry_time_limit is not None:
+        return f"to see what is wrong there: tow worker check {job.worker}; to try again at once: tow job retry {db_id}"
     return None
+
+
+def _newest_index(opened: "OpenProject", job: JobInfo) -> str:
+    """The db_id of what stands for the job in the end: the job that replaced it, if one did."""
+    rows = opened.database.read("SELECT id FROM job WHERE uuid = ? ORDER BY job_index DESC LIMIT 1", (job.uuid,))
+    return f"{opened.db_id_prefix}{rows[0][0]}" if rows else job.db_id
 
 
 #: What helps against a failure, by its reason; ID stands for the job.
@@ -126,6 +134,8 @@ def _handed_over(opened: "OpenProject", job: JobInfo) -> Iterator[str]:
     due = job.remote.retry_time_limit
     if due is not None and due > datetime.now(UTC):
         yield f"the next try of a step that failed, {due.astimezone():%Y-%m-%d %H:%M:%S}"
+        yield from _worker_trouble(opened, job)
+        return
     yield from _worker_trouble(opened, job)
     config = opened.project.workers[job.worker]
     status = _told_by_worker(opened, job)

@@ -8,6 +8,7 @@ from typing import Any
 
 from towline.core.resources import PortableResources, split_resources
 from towline.errors import InvalidRequest
+from towline.workers.schedulers.shell import seconds
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kKmMgGtT]?)(?:i?[bB])?\Z")
 
@@ -36,13 +37,15 @@ def resources_of_run(named: Mapping[str, Any], given: Mapping[str, Any]) -> dict
     Raises
     ------
     InvalidRequest
-        One is given both ways with different values, or a size is none.
+        One is given both ways with different values, or a size or time is none.
     """
     found = {name: value for name, value in named.items() if value is not None}
     if isinstance(found.get("memory_gigabytes"), str):
         found["memory_gigabytes"] = gigabytes(found["memory_gigabytes"])
     if isinstance(found.get("time_limit"), str) and found["time_limit"].isdigit():
         found["time_limit"] = int(found["time_limit"])
+    if "time_limit" in found:
+        seconds(found["time_limit"])
     for name, value in given.items():
         if name in found and found[name] != value:
             raise InvalidRequest(
