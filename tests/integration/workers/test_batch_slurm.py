@@ -99,6 +99,30 @@ def test_jobs_are_spread_over_the_nodes(project: RemoteProject, slurm_cluster: S
     assert len(batches(project)) == 1
 
 
+def test_a_job_over_two_nodes_gets_them_among_others(project: RemoteProject, slurm_cluster: SlurmCluster) -> None:
+    resources = {**RESOURCES, "nodes": 2, "ntasks": 4, "ntasks_per_node": 2}
+    project.configure("cluster", resources=resources)
+    trace = trace_in(project)
+    line = "echo $SLURM_PROCID $SLURMD_NODENAME"
+    narrow = [command(f"echo {number} >>{trace}; sleep 0.5") for number in range(8)]
+    ids = project.submit(*narrow[:4])
+    (wide,) = project.submit(
+        command(f"echo $TOWLINE_HOSTS; sort $TOWLINE_HOST_FILE | uniq -c; srun bash -c '{line}'; sleep 1"),
+        resources={"nodes": 2, "processes": 4},
+    )
+    (many,) = project.submit(command("true"), resources={"nodes": 4})
+    ids += project.submit(*narrow[4:])
+    with project.runner():
+        wait_until(lambda: ended(project), 120, "the end of all jobs")
+    assert {project.states()[one] for one in (*ids, wide)} == {"COMPLETED"}
+    assert sorted(map(int, lines_of(trace))) == list(range(8))
+    hosts, *said = project.outputs()[wide]["stdout_tail"].splitlines()
+    names = hosts.split(",")
+    assert [line.split() for line in said[:2]] == [["2", name] for name in sorted(names)]
+    assert sorted(said[2:]) == [f"{number} {names[number // 2]}" for number in range(4)]
+    assert "it asks for 4 nodes, and an allocation has 2" in project.tow("job", "info", many)
+
+
 def test_an_allocation_that_is_cancelled_hands_its_jobs_back(
     project: RemoteProject, slurm_cluster: SlurmCluster
 ) -> None:

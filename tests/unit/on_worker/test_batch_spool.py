@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from towline.on_worker.batch.needs import need_of
 from towline.on_worker.batch.nodes import capacity, cores_by_node, gpus, launcher
 from towline.on_worker.batch.room import Capacity, Room, shares
-from towline.on_worker.batch.seats import need_of
 from towline.on_worker.batch.settings import BatchSettings
 from towline.on_worker.batch.spool import Entry, Need, Spool
 

@@ -129,9 +129,20 @@ def test_an_entry_says_what_the_job_takes(tmp_path: Path) -> None:
     assert orjson.loads(message)["time_limit_seconds"] == 600
 
 
-def test_jobs_over_several_nodes_and_pooled_ones_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidRequest, match="ask for 1"):
-        prepared(tmp_path, 1, resources={"nodes": 2})
+def test_an_entry_says_on_how_many_nodes_a_job_runs(tmp_path: Path) -> None:
+    resources = {"nodes": 2, "processes": 5, "threads_per_process": 2, "gpus_per_job": 4}
+    run_dir, _ = prepared(tmp_path, 1, resources=resources)
+    name, message = (Path(run_dir) / ENTRY_FILE).read_text().splitlines()
+    entry = Entry.read(name)
+    assert entry is not None
+    assert entry.need == Need(6, 0, 2, 0, 2)
+    assert (orjson.loads(message)["processes"], orjson.loads(message)["threads"]) == (5, 2)
+
+
+def test_counts_that_are_none_and_pooled_jobs_are_refused(tmp_path: Path) -> None:
+    for name in ("nodes", "processes", "gpus_per_job"):
+        with pytest.raises(InvalidRequest, match=f"the resource {name} is 'many'"):
+            prepared(tmp_path, 1, resources={name: "many"})
     with pytest.raises(InvalidRequest, match="pooled"):
         prepared(tmp_path, 1, resources={"execution": "pooled"})
 

@@ -31,7 +31,12 @@ def run_payload(header: Mapping[str, Any], payload: bytes, references: Mapping[s
     settings = BatchSettings.read(orjson.loads(payload))
     started = read_started(settings.run_dir)
     nodes = cores_by_node(settings.scheduler, os.environ)
-    settings = replace(settings, began_at=time.time() if started is None else started.at, cores=tuple(nodes.values()))
+    settings = replace(
+        settings,
+        began_at=time.time() if started is None else started.at,
+        cores=tuple(nodes.values()),
+        names=tuple(nodes),
+    )
     settings = replace(settings, ends_at=_ends_at(settings))
     code = keep_pilot(settings) if len(nodes) == 1 else _keep_all(settings, list(nodes))
     if code == 0:

@@ -10,6 +10,7 @@ import psutil
 
 from towline.on_worker.attempt_files import host
 from towline.on_worker.batch.room import Capacity
+from towline.on_worker.batch.settings import BatchSettings
 
 #: Variables that name the GPUs which a process may use; the first one that is there is split among the jobs.
 GPU_VARIABLES = ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "ZE_AFFINITY_MASK")
@@ -64,6 +65,13 @@ def gpus(environment: Mapping[str, str]) -> tuple[str, ...]:
 def gpu_variable(environment: Mapping[str, str]) -> str:
     """Name of the variable that names the GPUs."""
     return next((variable for variable in GPU_VARIABLES if variable in environment), GPU_VARIABLES[0])
+
+
+def own_name(settings: BatchSettings, environment: Mapping[str, str]) -> str:
+    """Name of this node, as its scheduler knows it."""
+    if settings.scheduler == "slurm" or len(settings.names) <= settings.node:
+        return environment.get("SLURMD_NODENAME") or host()
+    return settings.names[settings.node]
 
 
 def launcher(scheduler: str, nodes: Sequence[str], environment: Mapping[str, str]) -> list[list[str]]:

@@ -27,6 +27,7 @@ from towline.on_worker.batch.room import Capacity, Room, shares
 from towline.on_worker.batch.seats import Seats
 from towline.on_worker.batch.settings import BatchSettings
 from towline.on_worker.batch.spool import Spool
+from towline.on_worker.batch.wide import WideJobs
 from towline.on_worker.batch.wishes import Wish, read_wish
 from towline.on_worker.gate import Gate
 from towline.on_worker.isolation import Closeable
@@ -41,6 +42,8 @@ _SHORTEST_PAUSE_SECONDS, _GROWTH = 0.02, 1.5
 _STOP_SECONDS, _LIFE_SECONDS = 0.5, 5.0
 #: How often the node looks whether somebody asks that the allocation ends.
 _WISH_SECONDS = 1.0
+#: How often the node looks after jobs over several nodes while something may happen at any moment.
+_WIDE_SECONDS = 0.2
 #: Besides the time that jobs get to end politely: what is left for writing it all down.
 _SPARE_SECONDS = 10.0
 #: Of the whole time of an allocation, at most this part is given to its end.
@@ -81,13 +84,19 @@ class BatchPilot:
         dispatch.slots = 1 << 30  # what may start is decided here
         self._dispatch = dispatch
         most = None if settings.max_jobs is None else _share(settings.max_jobs, settings)
+        room = Room(capacity, slots)
+        node_name = nodes.own_name(settings, os.environ)
+        self._wide = WideJobs(Path(settings.run_dir), settings.spool, self._crew, room, name=node_name)
         self._seats = Seats(
             self._spool,
             dispatch,
-            Room(capacity, slots),
+            room,
             self._crew,
             most_jobs=most,
             gpu_variable=nodes.gpu_variable(os.environ),
+            wide=self._wide,
+            scheduler=settings.scheduler,
+            node_name=node_name,
         )
         self._pause_seconds = _SHORTEST_PAUSE_SECONDS
         self._look: Timer | None = None
@@ -134,6 +143,8 @@ class BatchPilot:
         self._timers.after(0, self._give_sign)
         self._timers.after(0, self._heed_stops)
         self._heed_wish()
+        if self._crew.size > 1:
+            self._look_at_wide()
         self._look_soon()
 
     def _set_limits(self) -> None:
@@ -175,6 +186,7 @@ class BatchPilot:
         self._asked_to_end = False
         self._close(why)
         if self._dispatch.interruption is None:
+            self._wide.give_up()
             self._dispatch.interrupt(why)
             self._crew.tell("draining", self._seats.facts(), now=True)
 
@@ -199,6 +211,11 @@ class BatchPilot:
         else:
             self._pause_seconds = min(self._settings.sleep_time, self._pause_seconds * _GROWTH)
         self._look_again(self._pause_seconds)
+
+    def _look_at_wide(self) -> None:
+        self._seats.look_at_wide()
+        pause_seconds = _WIDE_SECONDS if self._wide.waiting else min(1.0, self._settings.sleep_time)
+        self._timers.after(pause_seconds, self._look_at_wide)
 
     def _heed_stops(self) -> None:
         if self._seats.busy:

@@ -1,7 +1,7 @@
 """What the jobs of a pilot may take of their node, and what is free of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from towline.on_worker.batch.spool import Need
@@ -38,6 +38,8 @@ class Seat:
     need: Need
     processors: tuple[int, ...]
     gpus: tuple[str, ...]
+    #: Whether it counts among the jobs of the node: one over several nodes does so on the one that starts it.
+    slot: bool = True
 
 
 class Room:
@@ -63,27 +65,46 @@ class Room:
         """Whether not even the smallest job fits."""
         return self._taken >= self.slots or self._cores < 1
 
+    @property
+    def free(self) -> tuple[int, int, int]:
+        """Processors, memory in megabytes and GPUs that nobody has."""
+        return self._cores, self._memory_megabytes, len(self._gpus)
+
     def fits(self, need: Need) -> bool:
         """Whether there is room for it now."""
-        enough_memory = not self.capacity.memory_megabytes or need.memory_megabytes <= self._memory_megabytes
-        return self._taken < self.slots and need.cores <= self._cores and need.gpus <= len(self._gpus) and enough_memory
+        return self._taken < self.slots and self.fits_beside(need)
 
-    def take(self, need: Need) -> Seat:
+    def fits_beside(self, need: Need) -> bool:
+        """Whether there is room for it that another node starts."""
+        return has_room(self.free, need, knows_memory=bool(self.capacity.memory_megabytes))
+
+    def take(self, need: Need, *, slot: bool = True) -> Seat:
         """Give a job its place; only when it fits."""
-        self._taken += 1
+        self._taken += slot
         self._cores -= need.cores
         self._memory_megabytes -= need.memory_megabytes
-        return Seat(need, _cut(self._processors, need.cores), _cut(self._gpus, need.gpus))
+        return Seat(need, _cut(self._processors, need.cores), _cut(self._gpus, need.gpus), slot)
+
+    def without_slot(self, seat: Seat) -> Seat:
+        """The same place for a job that another node starts."""
+        self._taken -= seat.slot
+        return replace(seat, slot=False)
 
     def give_back(self, seat: Seat) -> None:
         """A job has ended."""
-        self._taken -= 1
+        self._taken -= seat.slot
         self._cores += seat.need.cores
         self._memory_megabytes += seat.need.memory_megabytes
         self._processors.extend(seat.processors)
         self._processors.sort()
         self._gpus.extend(seat.gpus)
         self._gpus.sort(key=self.capacity.gpus.index)
+
+
+def has_room(free: Sequence[int], need: Need, *, knows_memory: bool) -> bool:
+    """Whether a job fits into so many processors, megabytes and GPUs."""
+    enough_memory = not knows_memory or need.memory_megabytes <= free[1]
+    return need.cores <= free[0] and need.gpus <= free[2] and enough_memory
 
 
 _Item = TypeVar("_Item")

@@ -6,7 +6,7 @@ import logging
 import math
 import os
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -16,8 +16,10 @@ from towline.core.run_folder import EXIT_FILE
 from towline.on_worker.attempt_files import write_exit
 from towline.on_worker.batch.attempts import BatchDispatch
 from towline.on_worker.batch.crew import Crew
+from towline.on_worker.batch.placement import place
 from towline.on_worker.batch.room import Room, Seat
 from towline.on_worker.batch.spool import Entry, Need, Spool
+from towline.on_worker.batch.wide import WideJobs
 
 logger = logging.getLogger("towline.pilot")
 
@@ -59,6 +61,10 @@ class Seats:
         How many it takes in all; None for any number.
     gpu_variable
         Name of the variable that tells a job its GPUs.
+    wide
+        Jobs over several nodes.
+    node_name
+        Of this node, as `scheduler` knows it.
     """
 
     def __init__(
@@ -70,13 +76,17 @@ class Seats:
         *,
         most_jobs: int | None,
         gpu_variable: str,
+        wide: WideJobs,
+        scheduler: str,
+        node_name: str,
     ) -> None:
         #: When every job has to have ended, in seconds since the epoch, and what a job may take at most.
         self.last_moment: float | None = None
         self.longest_seconds: float | None = None
         #: Whether nothing is taken any more.
         self.closed = False
-        self._spool, self._dispatch, self._room, self._crew = spool, dispatch, room, crew
+        self._spool, self._dispatch, self._room, self._crew, self._wide = spool, dispatch, room, crew, wide
+        self._scheduler, self._node_name = scheduler, node_name
         self._jobs_left = most_jobs
         self._gpu_variable = gpu_variable
         self._held: dict[str, _Held] = {}
@@ -91,7 +101,7 @@ class Seats:
     @property
     def busy(self) -> bool:
         """Whether a job waits here or runs."""
-        return bool(self._held)
+        return bool(self._held) or self._wide.busy
 
     @property
     def used_up(self) -> bool:
@@ -109,7 +119,8 @@ class Seats:
             "running": len(self._held) - len(self._waiting),
             "waiting": len(self._waiting),
             "ended": self._ended,
-            "idle_since": None if self._held else self._idle_since,
+            "idle_since": None if self.busy else self._idle_since,
+            "free": self._room.free,
         }
 
     def claim(self) -> int:
@@ -122,19 +133,15 @@ class Seats:
         taken = 0
         rest = []
         for position, name in enumerate(self._listing):
-            if not self.wants_more:
+            if not self.wants_more or (self._wide.limit is not None and name > self._wide.limit):
                 rest += self._listing[position:]
                 break
             entry = Entry.read(name)
-            if entry is None:
-                continue
-            verdict = self._consider(entry)
+            verdict = _Verdict.GONE if entry is None else self._consider(entry)
+            taken += verdict is _Verdict.TAKEN
             if verdict in (_Verdict.WAITS, _Verdict.NOT_HERE):
                 rest.append(name)
-            if verdict is not _Verdict.WAITS:
-                self._passed_over.pop(name, None)
-                taken += verdict is _Verdict.TAKEN
-            elif now - self._passed_over.setdefault(name, now) > _PATIENCE_SECONDS:
+            if self._has_waited_enough(name, verdict, now):
                 rest += self._listing[position + 1 :]
                 break
         self._listing = rest
@@ -142,6 +149,13 @@ class Seats:
             self._passed_over.clear()
         self.start_waiting()
         return taken
+
+    def _has_waited_enough(self, name: str, verdict: "_Verdict", now: float) -> bool:
+        """Whether an entry was passed over for so long that nothing may be taken before it."""
+        if verdict is not _Verdict.WAITS:
+            self._passed_over.pop(name, None)
+            return False
+        return now - self._passed_over.setdefault(name, now) > _PATIENCE_SECONDS
 
     def start_waiting(self) -> None:
         """Hand on what waits here and has room now: the first one first."""
@@ -162,7 +176,8 @@ class Seats:
         for entry, message in self._spool.claimed():
             held = self._held[message["key"]] = _Held(entry, message)
             held.seat = self._room.take(entry.need)
-            items.append({**message, "again": True})
+            hosts = self._wide.resume(entry.mark) if entry.need.nodes > 1 else ()
+            items.append({**self._message(held, held.seat, hosts), "again": True})
         if items:
             logger.info("%d jobs of an earlier pilot", len(items))
             self._dispatch.adopt(items)
@@ -191,9 +206,23 @@ class Seats:
             if held.entry.mark in marks and held.seat is not None:
                 self._dispatch.cancel([held.message])
 
+    def look_at_wide(self) -> None:
+        """Give room to jobs over several nodes, and start those that have theirs."""
+        for start in self._wide.look(closed=self.closed, may_start=not self.closed and not self.used_up):
+            message = None if self.closed else self._spool.claim(start.entry)
+            if message is None:
+                # Another allocation has it, or nobody shall have it any more.
+                self._room.give_back(start.seat)
+                self._wide.finish(start.entry.mark)
+                continue
+            self._take(_Held(start.entry, message, start.seat))
+            self._dispatch.submit([self._message(self._held[message["key"]], start.seat, start.hosts)], [])
+            self._dispatch.start_waiting()
+
     def close(self) -> None:
         """Take nothing any more, and give back what has not begun."""
         self.closed = True
+        self._wide.leave()
         self.put_back()
 
     def put_back(self) -> None:
@@ -216,8 +245,9 @@ class Seats:
         if refusal is not None:
             self._spool.set_aside(entry, refusal)
             return _Verdict.GONE
-        ends_too_late = self.last_moment is not None and time.time() + need.seconds > self.last_moment
-        if (need.seconds and ends_too_late) or self._room.capacity.refusal(need) is not None:
+        if need.nodes > 1:
+            return self._consider_wide(entry)
+        if self._ends_too_late(need) or self._room.capacity.refusal(need) is not None:
             return _Verdict.NOT_HERE
         # Only the smallest jobs are held ready: any slot that becomes free is one for them.
         if not self._room.fits(need) and (need.gpus or need.cores > 1 or need.memory_megabytes):
@@ -231,16 +261,31 @@ class Seats:
             if known.entry.name != entry.name:
                 self._spool.put_back(entry)
             return _Verdict.NOT_HERE
-        held = self._held[message["key"]] = _Held(entry, message)
-        if self._jobs_left is not None:
-            self._jobs_left -= 1
-        self._idle_since = None
+        held = self._take(_Held(entry, message))
         if self._waiting or not self._room.fits(entry.need):
             heapq.heappush(self._waiting, (entry.name, message["key"]))
         else:
             self._start(held)
             self._dispatch.start_waiting()
         return _Verdict.TAKEN
+
+    def _consider_wide(self, entry: Entry) -> "_Verdict":
+        """It begins when enough nodes have room for it; this one may ask for that."""
+        if self._crew.number != 0 or self._ends_too_late(entry.need):
+            return _Verdict.NOT_HERE
+        passed_over = time.monotonic() - self._passed_over.get(entry.name, math.inf)
+        self._wide.nominate(entry, patient=passed_over <= _PATIENCE_SECONDS)
+        return _Verdict.WAITS
+
+    def _ends_too_late(self, need: Need) -> bool:
+        return bool(need.seconds) and self.last_moment is not None and time.time() + need.seconds > self.last_moment
+
+    def _take(self, held: _Held) -> _Held:
+        self._held[held.message["key"]] = held
+        if self._jobs_left is not None:
+            self._jobs_left -= 1
+        self._idle_since = None
+        return held
 
     def _refusal(self, need: Need) -> str | None:
         if self.longest_seconds is not None and need.seconds > self.longest_seconds:
@@ -253,10 +298,25 @@ class Seats:
 
     def _start(self, held: _Held) -> None:
         seat = held.seat = self._room.take(held.entry.need)
-        message = {**held.message, "processors": seat.processors}
+        self._dispatch.submit([self._message(held, seat)], [])
+
+    def _message(self, held: _Held, seat: Seat, hosts: Sequence[str] = ()) -> dict[str, Any]:
+        """What the dispatch is told of a job that has its place."""
+        need, message = held.entry.need, {**held.message, "processors": seat.processors}
+        variables = dict(message.get("export") or {})
         if seat.gpus:
-            message["export"] = {**(message.get("export") or {}), self._gpu_variable: ",".join(seat.gpus)}
-        self._dispatch.submit([message], [])
+            variables[self._gpu_variable] = ",".join(seat.gpus)
+        # Where there is one node, or the job is one process, what the scheduler says of the nodes is right.
+        if hosts or (need.cores > 1 and self._crew.size > 1):
+            variables |= place(
+                message["run_dir"],
+                self._scheduler,
+                hosts or (self._node_name,),
+                processes=int(message.get("processes") or need.nodes),
+                threads=int(message.get("threads") or 1),
+                cores=need.cores,
+            )
+        return message | {"export": variables}
 
     def _end(self, held: _Held, record: ExitRecord | None) -> None:
         key, run_dir = held.message["key"], held.message["run_dir"]
@@ -277,6 +337,8 @@ class Seats:
         if held.seat is not None:
             self._room.give_back(held.seat)
         del self._held[held.message["key"]]
+        if held.entry.need.nodes > 1:
+            self._wide.finish(held.entry.mark)
         if not self._held:
             self._idle_since = time.time()
 
@@ -303,12 +365,3 @@ class Seats:
             self._average_seconds = duration_seconds
         else:
             self._average_seconds += _NEWEST_SHARE * (duration_seconds - self._average_seconds)
-
-
-def need_of(resources: Mapping[str, Any], *, memory_gigabytes: float | None, time_limit: float | None) -> Need:
-    """What a job with these portable resources takes of its node."""
-    processes = int(resources.get("processes") or resources.get("processes_per_node") or 1)
-    threads = int(resources.get("threads_per_process") or 1)
-    cores = processes * threads
-    memory = math.ceil((memory_gigabytes or 0) * 1024) or int(resources.get("memory_per_thread") or 0) * cores
-    return Need(cores, memory, int(resources.get("gpus_per_job") or 0), math.ceil(time_limit or 0))

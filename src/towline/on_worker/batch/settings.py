@@ -38,6 +38,8 @@ class BatchSettings:
     #: This node, and what all nodes have.
     node: int = 0
     cores: tuple[int, ...] = (1,)
+    #: Names of the nodes; on Slurm their numbers.
+    names: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, content: dict[str, Any]) -> "BatchSettings":

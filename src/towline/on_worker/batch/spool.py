@@ -30,18 +30,19 @@ ENTRY_FILE = "towline_entry"
 #: Priorities beyond this are cut.
 _LARGEST_PRIORITY = 10**11
 
-_NAME = re.compile(r"(\d{12})\.(\d{12})\.c(\d+)m(\d+)g(\d+)t(\d+)\.([A-Za-z0-9.]+)\Z")
+_NAME = re.compile(r"(\d{12})\.(\d{12})\.c(\d+)m(\d+)g(\d+)t(\d+)(?:n(\d+))?\.([A-Za-z0-9.]+)\Z")
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What a job takes of its node while it runs."""
+    """What a job takes while it runs: on its node, or on each of its nodes."""
 
     cores: int = 1
     memory_megabytes: int = 0
     gpus: int = 0
     #: After this time it is ended; 0 when it has no limit.
     seconds: int = 0
+    nodes: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class Entry:
         """The entry of a job."""
         rank = _LARGEST_PRIORITY - max(-_LARGEST_PRIORITY, min(_LARGEST_PRIORITY, priority))
         what = f"c{need.cores}m{need.memory_megabytes}g{need.gpus}t{need.seconds}"
+        what += f"n{need.nodes}" if need.nodes > 1 else ""
         return cls(f"{rank:012d}.{job_id:012d}.{what}.{mark}", need, mark)
 
     @classmethod
@@ -65,7 +67,7 @@ class Entry:
         match = _NAME.match(name)
         if match is None:
             return None
-        return cls(name, Need(*(int(number) for number in match.groups()[2:6])), match[7])
+        return cls(name, Need(*(int(number or 1) for number in match.groups()[2:7])), match[8])
 
 
 class Spool:

@@ -9,11 +9,12 @@ from typing import Any
 import orjson
 
 from towline.core.records import Assignment, ShellSetup
+from towline.core.resources import split_resources
 from towline.core.run_folder import JOB_FILE, SCRIPT_FILE
 from towline.errors import InvalidRequest
 from towline.on_worker import command
 from towline.on_worker.attempts import Mode
-from towline.on_worker.batch.seats import need_of
+from towline.on_worker.batch.needs import need_of, processes_of, threads_of
 from towline.on_worker.batch.spool import ENTRY_FILE, Entry
 from towline.on_worker.command_inputs import Written, inputs
 from towline.workers.local import DEFAULT_PRELOAD
@@ -69,7 +70,11 @@ def prepare_job(
     InvalidRequest
         The resources mean nothing to a batch worker, a variable or a path cannot be used, or an input is not there.
     """
-    how = plan(assignment, batch.execution, execution_cmd)
+    # Nothing but a count has a place here; several nodes mean nothing to a shell, but much to pilots.
+    counts = {name: value for name in _COUNTS if (value := assignment.resources.get(name)) is not None}
+    split_resources({"processes": 1, **counts})
+    on_one = {name: value for name, value in assignment.resources.items() if name != "nodes"}
+    how = plan(replace(assignment, resources=on_one), batch.execution, execution_cmd)
     if how.mode is Mode.POOL:
         raise InvalidRequest("the resource execution is 'pooled', which is possible on this machine only; leave it out")
     files: dict[str, Source] = {JOB_FILE: assignment.package}
@@ -106,6 +111,8 @@ def entry_file(assignment: Assignment, how: Plan) -> bytes:
     )
     entry = Entry.of(submission_of(assignment).mark, priority=assignment.priority, job_id=assignment.job_id, need=need)
     message = {**how.message(assignment), "has_package": False, "again": False}
+    if need.cores > 1 or need.nodes > 1:
+        message |= {"processes": processes_of(assignment.resources), "threads": threads_of(assignment.resources)}
     return entry.name.encode() + b"\n" + orjson.dumps(message) + b"\n"
 
 
@@ -116,6 +123,7 @@ _NODES, _ALL, _EACH, _WIDTH = (
     ("processes_per_node", "ntasks_per_node"),
     ("threads_per_process", "cpus_per_task"),
 )
+_COUNTS = ("nodes", "processes", "processes_per_node", "threads_per_process", "gpus_per_job")
 _LIMITS = ("time_limit", "time", "walltime")
 
 
