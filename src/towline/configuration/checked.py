@@ -14,33 +14,17 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from towline.configuration import model
 from towline.configuration.documents import write_text
-from towline.configuration.model import (
-    BatchConfig,
-    ExecutionConfig,
-    GatewayConfig,
-    HookConfig,
-    Project,
-    QueueConfig,
-    QueueStore,
-    RunnerOptions,
-    WorkerConfig,
-)
 from towline.configuration.secrets import has_reference
 from towline.errors import ProjectUnreadable
 
 FOLDER = ".checked"
 
-_CLASSES = {
-    class_.__name__: class_
-    for class_ in (
-        *(Project, RunnerOptions, GatewayConfig, BatchConfig, WorkerConfig),
-        *(ExecutionConfig, HookConfig, QueueConfig, QueueStore),
-    )
-}
+_CLASSES = {name: class_ for name, class_ in vars(model).items() if isinstance(class_, type) and is_dataclass(class_)}
 
 
-def recall(path: Path, text: str) -> Project | None:
+def recall(path: Path, text: str) -> model.Project | None:
     """The project that was made of `text` at `path` before; None when it has to be made."""
     try:
         with _place(path).open("rb") as file:
@@ -52,10 +36,10 @@ def recall(path: Path, text: str) -> Project | None:
         project = _unpacked(json.loads(body))
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
-    return project if isinstance(project, Project) else None
+    return project if isinstance(project, model.Project) else None
 
 
-def remember(path: Path, text: str, project: Project) -> None:
+def remember(path: Path, text: str, project: model.Project) -> None:
     """Keep what was made of `text` at `path`, where that depends on nothing else."""
     # What is referred to may be another value the next time.
     if has_reference(text):

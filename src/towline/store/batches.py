@@ -8,9 +8,6 @@ import orjson
 from towline.core.records import BatchRecord
 from towline.store.database import Database, Transaction
 
-#: States of an allocation.
-STATES = ("SUBMITTED", "RUNNING", "FINISHED")
-
 _COLUMNS = (
     "uid, worker, process_id, state, folder, created_at, started_at, ended_at, pinged_at, reason, jobs_ended, "
     "updated_at"

@@ -162,10 +162,6 @@ class FaultSite:
         """Wait until a job is in one of these states."""
         wait_until(lambda: set(self.states(batch)) & set(wanted), seconds, f"{wanted}, not {self.states(batch)},")
 
-    def wait_for_lines(self, batch: Batch, word: str, seconds: float = 60.0) -> None:
-        """Wait until all jobs have left this line."""
-        wait_until(lambda: len({line[0] for line in batch.lines(word)}) == len(batch.ids), seconds, f"all lines {word}")
-
     def wait_for_exit_records(self, batch: Batch, seconds: float = 60.0) -> None:
         """Wait until all jobs have told their end on the other side."""
         folders = {folder for _, folder in batch.lines("begin")}

@@ -45,14 +45,19 @@ def _running(site: FaultSite, **options: Any) -> Batch:
     return batch
 
 
-def _at_the_download(site: FaultSite) -> Batch:
-    """A batch that has ended, and whose results are about to be sent."""
+def _ended_unseen(site: FaultSite) -> Batch:
+    """A batch that has ended during one look, which stands still, so that the next look finds all of it."""
     batch = _running(site)
-    # One look stands still until all have ended, so that the next one finds all of them.
     site.gates.close("pack-before")
     site.gates.wait("pack-before")
     batch.go()
     site.wait_for_exit_records(batch)
+    return batch
+
+
+def _at_the_download(site: FaultSite) -> Batch:
+    """A batch that has ended, and whose results are about to be sent."""
+    batch = _ended_unseen(site)
     site.gates.close("pack-after")
     site.gates.open("pack-before")
     site.gates.wait("pack-after")
@@ -198,11 +203,7 @@ def _killed_in_poll(site: FaultSite) -> Batch:
 
 
 def _killed_when_ended(site: FaultSite) -> Batch:
-    batch = _running(site)
-    site.gates.close("pack-before")
-    site.gates.wait("pack-before")
-    batch.go()
-    site.wait_for_exit_records(batch)
+    batch = _ended_unseen(site)
     site.kill_runner()
     site.gates.open("pack-before")
     site.start_runner()

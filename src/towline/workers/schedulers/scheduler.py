@@ -167,7 +167,6 @@ class QueueFacts:
     name: str
     is_open: bool
     time_limit: str | None = None
-    is_default: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -265,9 +265,7 @@ class Slurm(BatchScheduler):
 
 def _queues(output: str) -> tuple[QueueFacts, ...]:
     rows = [line.split("|") for line in output.splitlines() if line.count("|") == 2]
-    return tuple(
-        QueueFacts(name.rstrip("*"), state == "up", limit, is_default=name.endswith("*")) for name, state, limit in rows
-    )
+    return tuple(QueueFacts(name.rstrip("*"), state == "up", limit) for name, state, limit in rows)
 
 
 def checked_id(queue_id: str) -> str:

@@ -19,7 +19,6 @@ ELECTRONVOLTS_PER_JOULE = 6.24150974e18
 BOLTZMANN = 8.617343e-5
 #: Of GBEvolution: lengths in m, times in s.
 LENGTH_SCALE, TIME_SCALE = 1e-9, 1e-9
-GAMMA = 1.5
 
 
 @dataclass(frozen=True)
@@ -42,11 +41,6 @@ class Boundary:
     def relaxation_rate(self) -> float:
         """``L``, in nm³/(eV ns): 4M/(3w)."""
         return 4 * self.mobility / (3 * self.width)
-
-    @property
-    def gradient_energy(self) -> float:
-        """``κ``, in eV/nm: ¾ σ w."""
-        return 0.75 * self.energy * self.width
 
     @property
     def barrier(self) -> float:

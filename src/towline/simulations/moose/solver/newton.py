@@ -54,8 +54,6 @@ class NewtonResult:
     reason: str
     nonlinear_iterations: int
     linear_iterations: int
-    initial_norm: float
-    final_norm: float
 
     @property
     def converged(self) -> bool:
@@ -121,7 +119,7 @@ def solve(
         enough = max(tolerances.nl_abs_step_tol, tolerances.nl_rel_step_tol * float(np.linalg.norm(solution)))
         if not reason and change < enough:
             reason = "CONVERGED_SNORM_RELATIVE"
-    return NewtonResult(solution, reason, iteration, linear_total, first_norm, norm)
+    return NewtonResult(solution, reason, iteration, linear_total)
 
 
 def _sufficient_reduction(

@@ -5,7 +5,6 @@ the generalised eigenvectors cos(πkj/n), so a right side is divided by W and tr
 of a direction with Dirichlet sides are those of the inner nodes; such directions are done with dense matrices.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -198,9 +197,3 @@ def _reach(start: int, linked: NDArray[np.bool_]) -> set[int]:
                 found.add(int(other))
                 pending.append(int(other))
     return found
-
-
-def natural_basis(mesh: UniformMesh, fixed: Sequence[tuple[bool, bool]] | None = None) -> SpectralBasis:
-    """Return the modes of a mesh with the Dirichlet sides given per direction (none by default)."""
-    sides = tuple(fixed) if fixed is not None else ((False, False),) * mesh.dimension
-    return SpectralBasis(mesh, sides)

@@ -136,7 +136,6 @@ class IterationAdaptiveStep:
     _failed: bool = False
     _at_time_point: bool = False
     _after_point: bool = False
-    _size_before_limits: float = 0.0
     _shortened_by_point: bool = False
     _base: float = 0.0
 
@@ -174,7 +173,6 @@ class IterationAdaptiveStep:
         return size
 
     def limited(self, size: float, time: float, step: int) -> float:
-        self._size_before_limits = size
         self._shortened_by_point = False
         values = self.limiting_values() if step > 1 else []
         size = min([size, *values])
