@@ -5,10 +5,11 @@ import os
 import hypothesis
 import pytest
 
-# A check of a change tries the same examples every time; whoever works on the code tries new ones.
-hypothesis.settings.register_profile("check", derandomize=True)
-if "CI" in os.environ:
-    hypothesis.settings.load_profile("check")
+# A check of a change tries the same examples every time; whoever works on the code tries new ones. None of them has to be
+# quick: how long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("work", deadline=None)
+hypothesis.settings.register_profile("check", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("check" if "CI" in os.environ else "work")
 
 
 def pytest_runtest_setup() -> None:
