@@ -6,7 +6,7 @@ take turns, each for one short transaction (:meth:`Database.transaction`).
 
 import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -112,6 +112,21 @@ class Transaction:
             self._changes.add("job", to_state.value, self.now if updated_at is None else updated_at, 1)
         self._touched_flows.add(flow_id)
 
+    def record_alike(
+        self, worker: str, jobs: Collection[tuple[int, int]], from_state: JobState, to_state: JobState
+    ) -> None:
+        """Note that jobs of one worker moved from one state to another; ``(job id, flow id)`` of each."""
+        before, after = from_state.value, to_state.value
+        self._events += [(job_id, flow_id, self.now, before, after, self.actor, None) for job_id, flow_id in jobs]
+        for flow_id, number in Counter(flow_id for _, flow_id in jobs).items():
+            self._flow_deltas[(flow_id, before)] -= number
+            self._flow_deltas[(flow_id, after)] += number
+            self._touched_flows.add(flow_id)
+        self._worker_deltas[(worker, before)] -= len(jobs)
+        self._worker_deltas[(worker, after)] += len(jobs)
+        self._changes.add("job", before, None, -len(jobs))
+        self._changes.add("job", after, self.now, len(jobs))
+
     def note(self, job_id: int, note: str) -> None:
         """Add a line to the journal of a job whose state does not change."""
         self._events.append((job_id, None, self.now, None, None, self.actor, note))
@@ -137,6 +152,7 @@ class Transaction:
 
     def finish(self) -> None:
         """Write what was recorded; called once, before the commit."""
+        self._dialect.hurry(self._connection)
         self.executemany(
             "INSERT INTO flow_count (flow_id, state, jobs) VALUES (?, ?, ?) "
             "ON CONFLICT (flow_id, state) DO UPDATE SET jobs = flow_count.jobs + excluded.jobs",

@@ -51,6 +51,9 @@ class Dialect(Protocol):
     def set_last_id(self, connection: Any, table: str, last: int) -> None:
         """Have the table give larger numbers only."""
 
+    def hurry(self, connection: Any) -> None:
+        """From here to the end of the transaction, errors may come later than the statement that made them."""
+
     def commit(self, connection: Any) -> None:
         """Make a transaction true."""
 

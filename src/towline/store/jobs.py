@@ -69,6 +69,11 @@ _COLUMNS = (
     "(SELECT jobstore FROM flow WHERE flow.id = job.flow_id)"
 )
 
+# Documents that are read by the statement that changes the job need no other one.
+_SETTINGS, _PAYLOAD = (
+    f"(SELECT {column} FROM job_document WHERE job_document.job_id = job.id)" for column in ("settings", "payload")
+)
+
 _INSERT_JOB = (
     "INSERT INTO job (id, uuid, job_index, attempt, flow_id, name, state, worker, priority, missing, "
     "accepts_failed_parents, payload_kind, created_at, updated_at, made_by) "
@@ -173,12 +178,14 @@ def is_finished(state: JobState, *, accepts_failed: bool) -> bool:
     return state is JobState.COMPLETED or (accepts_failed and state in FAILED_BUT_ACCEPTABLE)
 
 
-#: What may be claimed; the parameters are worker, the only job twice, and the time.
-_CLAIMABLE = (
-    "worker = ? AND state = 'READY' AND (CAST(? AS BIGINT) IS NULL OR id = ?) "
-    "AND (retry_at IS NULL OR retry_at <= ?) "
-    "AND NOT EXISTS (SELECT 1 FROM cancellation WHERE cancellation.job_id = job.id)"
-)
+def _claimable(only_job_id: int | None) -> str:
+    """What may be claimed; the parameters are worker and time."""
+    # The job in the text: with a parameter that may be nothing, PostgreSQL would plan the claim anew each time.
+    return (
+        f"worker = ? AND state = 'READY' {'' if only_job_id is None else f'AND id = {only_job_id:d} '}"
+        "AND (retry_at IS NULL OR retry_at <= ?) "
+        "AND NOT EXISTS (SELECT 1 FROM cancellation WHERE cancellation.job_id = job.id)"
+    )
 
 
 def next_to_claim(
@@ -186,8 +193,9 @@ def next_to_claim(
 ) -> list[tuple[int, int]]:
     """``(priority, id)`` of the jobs that :func:`claim` would claim, in its order."""
     rows = transaction.execute(
-        f"SELECT priority, id FROM job WHERE {_CLAIMABLE} ORDER BY priority DESC, id LIMIT {max(limit, 0):d}",
-        (worker, only_job_id, only_job_id, transaction.now),
+        f"SELECT priority, id FROM job WHERE {_claimable(only_job_id)} "
+        f"ORDER BY priority DESC, id LIMIT {max(limit, 0):d}",
+        (worker, transaction.now),
     ).fetchall()
     return [(int(priority), int(job_id)) for priority, job_id in rows]
 
@@ -209,19 +217,14 @@ def claim(
     rows = transaction.execute(
         "UPDATE job SET state = 'CHECKED_OUT', previous_state = 'READY', lease_owner = ?, updated_at = ?, "
         "step_attempts = 0, retry_at = NULL WHERE +job.state = 'READY' AND id IN ("
-        f"SELECT id FROM job WHERE {_CLAIMABLE} "
-        f"ORDER BY priority DESC, id LIMIT {limit:d} /* skip locked */) RETURNING {_COLUMNS}",
-        (owner, transaction.now, worker, only_job_id, only_job_id, transaction.now),
+        f"SELECT id FROM job WHERE {_claimable(only_job_id)} "
+        f"ORDER BY priority DESC, id LIMIT {limit:d} /* skip locked */) RETURNING {_COLUMNS}, {_SETTINGS}, {_PAYLOAD}",
+        (owner, transaction.now, worker, transaction.now),
     ).fetchall()
     rows.sort(key=lambda row: (-row[7], row[0]))
-    documents = _documents(transaction, [row[0] for row in rows])
-    claimed = []
-    for row in rows:
-        payload, settings = documents[row[0]]
-        job = _queued(row, settings)
-        transaction.record(job.id, job.flow_id, job.worker, JobState.READY, JobState.CHECKED_OUT)
-        claimed.append((job, payload))
-    return claimed
+    check_move(JobState.READY, JobState.CHECKED_OUT)
+    transaction.record_alike(worker, [(row[0], row[4]) for row in rows], JobState.READY, JobState.CHECKED_OUT)
+    return [(_queued(row[:-2], orjson.loads(row[-2])), row[-1]) for row in rows]
 
 
 def any_to_take_over(database: Database, owner: int, workers: Sequence[str]) -> bool:
@@ -235,11 +238,10 @@ def take_over(transaction: Transaction, owner: int, workers: Sequence[str]) -> l
     These are jobs of a runner that is gone, and jobs whose failed step the user wants repeated.
     """
     rows = transaction.execute(
-        f"UPDATE job SET lease_owner = ?, retry_at = NULL WHERE {_FOREIGN} RETURNING {_COLUMNS}",
+        f"UPDATE job SET lease_owner = ?, retry_at = NULL WHERE {_FOREIGN} RETURNING {_COLUMNS}, {_SETTINGS}",
         (owner, _listed(workers), owner),
     ).fetchall()
-    documents = _documents(transaction, [row[0] for row in rows])
-    return [_queued(row, documents[row[0]][1]) for row in rows]
+    return [_queued(row[:-1], orjson.loads(row[-1])) for row in rows]
 
 
 _FOREIGN = (
@@ -338,16 +340,6 @@ def _settings(job: NewJob, defaults: Defaults) -> dict[str, Any]:
         settings["work_dir"] = work_dir
     retry = defaults.retry if job.retry is None else job.retry
     return settings if retry is None else {**settings, "retry": retry}
-
-
-def _documents(transaction: Transaction, job_ids: Sequence[int]) -> dict[int, tuple[bytes, dict[str, Any]]]:
-    if not job_ids:
-        return {}
-    rows = transaction.execute(
-        "SELECT job_id, payload, settings FROM job_document WHERE job_id IN (SELECT value FROM json_each(?))",
-        (_listed(job_ids),),
-    ).fetchall()
-    return {job_id: (payload, orjson.loads(settings)) for job_id, payload, settings in rows}
 
 
 def _refuse_known(transaction: Transaction, jobs: Sequence[NewJob]) -> None:

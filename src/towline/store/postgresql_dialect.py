@@ -2,6 +2,8 @@
 
 Readers never wait, and writers take turns as in SQLite: a transaction begins by taking an advisory lock of the schema,
 so what it reads stays true until it ends, and no two can deadlock. Every commit notifies those who listen.
+
+The turn ends with the commit, and the wait for the disk comes after it: several writers then wait for one flush.
 """
 
 import contextlib
@@ -22,9 +24,15 @@ from towline.store.postgresql_sql import translated
 #: First key of towline's advisory locks; the second one is the schema.
 _LOCK = 0x70_0B_11_4E
 
+#: The commit itself waits for no disk: :data:`_FLUSH` does, when the lock is somebody else's already.
 _BEGIN = (
-    f"BEGIN; SELECT pg_advisory_xact_lock({_LOCK}, hashtext(current_schema())); SELECT pg_current_xact_id()::text"
+    f"BEGIN; SELECT pg_advisory_xact_lock({_LOCK}, hashtext(current_schema())); SELECT pg_current_xact_id()::text; "
+    "SET LOCAL synchronous_commit = off; SET LOCAL plan_cache_mode = force_generic_plan"
 )
+
+#: A transaction of its own that writes a few bytes to the log. Its commit waits, as the server was told to, until the
+#: log is safe up to here, with everything before it.
+_FLUSH = "SELECT pg_logical_emit_message(true, 'towline', '')"
 
 #: A server that is gone without a word is noticed after about this many seconds; what the URL says goes first.
 _CONNECTION_DEFAULTS = {
@@ -69,6 +77,21 @@ class PostgreSQLConnection:
         self.driver = connection
         #: Number of the open transaction, by which the server can be asked what became of it.
         self.transaction_id: str | None = None
+        self._unanswered: contextlib.AbstractContextManager[object] | None = None
+
+    def hurry(self) -> None:
+        """Send statements without waiting for the answers of those before, until :meth:`settle`."""
+        if self._unanswered is None:
+            unanswered = self.driver.pipeline()
+            unanswered.__enter__()
+            self._unanswered = unanswered
+
+    def settle(self) -> bool:
+        """Wait for all answers, and raise the first error among them; return whether any could be outstanding."""
+        unanswered, self._unanswered = self._unanswered, None
+        if unanswered is not None:
+            unanswered.__exit__(None, None, None)
+        return unanswered is not None
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> "psycopg.Cursor[tuple[Any, ...]]":
         """Run one statement."""
@@ -80,9 +103,12 @@ class PostgreSQLConnection:
         statement, cursor = translated(sql), self.driver.cursor()
         listed = [statement.parameters(row) for row in rows]
         if statement.copy is not None and len(listed) >= _ROWS_TO_COPY:
+            was_hurried = self.settle()
             with cursor.copy(statement.copy.encode()) as copy:
                 for row in listed:
                     copy.write_row(row)
+            if was_hurried:
+                self.hurry()
         elif listed:
             cursor.executemany(statement.text.encode(), listed)
         return cursor
@@ -184,10 +210,14 @@ class PostgreSQLDialect:
         except psycopg.Error:
             self.roll_back(connection)  # what has begun and did not get its turn
             raise
-        while cursor.nextset():
-            pass
+        cursor.nextset()
+        cursor.nextset()
         row = cursor.fetchone()
         connection.transaction_id = None if row is None else str(row[0])
+
+    def hurry(self, connection: PostgreSQLConnection) -> None:
+        """From here to the commit, do not wait for the answer to each statement that gives no rows."""
+        connection.hurry()
 
     def commit(self, connection: PostgreSQLConnection) -> None:
         """Make a transaction true, and tell those who listen.
@@ -197,10 +227,17 @@ class PostgreSQLDialect:
         CommitUnknown
             The server went away meanwhile and did not come back in time to say whether it was made true.
         """
+        committed: psycopg.Cursor[tuple[Any, ...]] | None = None
         try:
-            connection.driver.execute(f"NOTIFY {self._channel}; COMMIT")
+            connection.hurry()
+            connection.driver.execute(f"NOTIFY {self._channel}")
+            committed = connection.driver.execute("COMMIT")
+            connection.driver.execute(_FLUSH)
+            connection.settle()
         except psycopg.Error as error:
             if not self.is_lost(connection):
+                if committed is not None and committed.statusmessage == "COMMIT":
+                    return  # somebody ended the wait for the disk, which comes within a second by itself
                 raise
             if self._became(connection.transaction_id, error) != "committed":
                 raise StoreUnreachable(
@@ -224,6 +261,8 @@ class PostgreSQLDialect:
 
     def roll_back(self, connection: PostgreSQLConnection) -> None:
         """Undo a transaction, if one is open and the connection lives."""
+        with contextlib.suppress(psycopg.Error):
+            connection.settle()
         with contextlib.suppress(psycopg.Error):
             if not self.is_lost(connection):
                 connection.driver.execute("ROLLBACK")

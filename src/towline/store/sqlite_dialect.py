@@ -94,6 +94,9 @@ class SQLiteDialect:
         connection.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table,))
         connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, last))
 
+    def hurry(self, connection: sqlite3.Connection) -> None:
+        """Nothing: there is nobody to wait for."""
+
     def commit(self, connection: sqlite3.Connection) -> None:
         """Make a transaction true."""
         connection.execute("COMMIT")

@@ -12,6 +12,7 @@ from towline.store.database import Database
 from towline.store.postgresql_sql import translated
 from towline.testing.postgresql import postgresql_server
 from towline.testing.queue import add_flow
+from towline.testing.waiting import wait_until
 
 
 @pytest.fixture
@@ -118,6 +119,36 @@ def test_a_commit_of_somebody_else_wakes_at_once_and_ones_own_does_not(database,
     assert time.monotonic() - started < 1
     timer.join()
     other.close()
+
+
+def test_an_error_in_what_was_sent_without_waiting_undoes_everything(database):
+    (job_id,) = add_flow(database, {"a": []}).values()
+    with pytest.raises(StoreError, match="not-null"), database.transaction() as transaction:
+        insert(transaction, "first")
+        # The journal refuses a line without a job when the transaction ends.
+        transaction.note(None, "about nobody")
+    assert keys(database) == set()
+    with database.transaction() as transaction:
+        transaction.note(job_id, "the connection is as good as before")
+    assert database.read("SELECT count(*) FROM event WHERE note IS NOT NULL") == [(1,)]
+
+
+def test_a_commit_is_on_the_disk_when_it_returns_though_the_turn_ended_before():
+    with postgresql_server() as server, server.schema() as url:
+        database = Database(url)
+        for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+            database.connection.driver.execute(f"ALTER SYSTEM RESET {setting}".encode())
+        # The process that writes the log by itself does not come in time.
+        database.connection.driver.execute("ALTER SYSTEM SET wal_writer_delay = '10s'")
+        database.connection.driver.execute("SELECT pg_reload_conf()")
+        wait_until(lambda: database.read("SHOW fsync") == [("on",)], what="the settings")
+        for number in range(5):
+            with database.transaction() as transaction:
+                insert(transaction, f"key {number}")
+                assert transaction.execute("SHOW synchronous_commit").fetchone() == ("off",)
+                (before,) = transaction.execute("SELECT pg_current_wal_insert_lsn()").fetchone()
+            assert database.read("SELECT pg_current_wal_flush_lsn() > CAST(? AS pg_lsn)", (before,)) == [(True,)]
+        database.close()
 
 
 def test_schemas_are_projects_that_do_not_see_each_other(postgresql):
