@@ -14,7 +14,9 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from towline.configuration import model
 from towline.configuration.model import (
+    BatchConfig,
     ExecutionConfig,
     GatewayConfig,
     HookConfig,
@@ -48,12 +50,9 @@ def validate(document: Mapping[str, Any]) -> tuple[Project | None, list[Problem]
 def project_json_schema() -> dict[str, Any]:
     """JSON schema of a project file, for editors and for documentation."""
     schema = _adapter().json_schema()
-    workers = (WorkerConfig, GatewayConfig)
-    for class_ in (Project, RunnerOptions, *workers, ExecutionConfig, HookConfig, QueueConfig, QueueStore):
-        part = schema if class_ is Project else schema["$defs"][class_.__name__]
-        filled_in = _FILLED_IN.get(class_.__name__, ())
-        part["required"] = [key for key in part.get("required", ()) if key not in filled_in]
-        for key, text in field_texts(class_).items():
+    for name, part in {"Project": schema, **schema["$defs"]}.items():
+        part["required"] = [key for key in part.get("required", ()) if key not in _FILLED_IN.get(name, ())]
+        for key, text in field_texts(getattr(model, name)).items():
             part["properties"][key]["description"] = text
     del schema["properties"]["source"]
     schema["properties"]["JOB_STORE"] = schema["properties"]["jobstore"]
@@ -137,8 +136,8 @@ def _unknown_key(keys: Sequence[str | int]) -> str:
     class_ = _class_at(keys[:-1])
     known = [item.name for item in fields(class_) if item.init]
     near = difflib.get_close_matches(str(keys[-1]), known, n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
-    return f"unknown key; {hint}The keys here are {', '.join(known)}"
+    hint = f"did you mean {near[0]}? The" if near else "the"
+    return f"unknown key; {hint} keys here are {', '.join(known)}"
 
 
 def _class_at(keys: Sequence[str | int]) -> type:
@@ -156,6 +155,8 @@ def _class_at(keys: Sequence[str | int]) -> type:
             return WorkerConfig
         case ("workers", _, "gateway", *_):
             return GatewayConfig
+        case ("workers", _, "batch"):
+            return BatchConfig
         case ("hooks", _):
             return HookConfig
         case _:

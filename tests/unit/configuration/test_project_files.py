@@ -54,6 +54,8 @@ def test_the_json_schema_asks_for_the_name_only() -> None:
     assert schema["required"] == ["name"]
     assert not any(part.get("required") for part in schema["$defs"].values())
     assert schema["additionalProperties"] is False
+    for part in (schema, *schema["$defs"].values()):
+        assert all("description" in told for key, told in part["properties"].items() if key != "JOB_STORE")
     assert schema["$defs"]["RunnerOptions"]["properties"]["delay_checkout"]["minimum"] == 0.01
 
 
@@ -142,6 +144,10 @@ def test_a_variable_that_is_not_set_is_named(home: Path) -> None:
         ("name: a\nworkers: {w: {work_dir: here}}\n", "'here' is not an absolute path"),
         ("name: a\nbase_dir: ~nobody_of_that_name/x\n", "base_dir: '~nobody_of_that_name/x'"),
         ("name: a\nworkers: 3\n", "workers: 3 is not possible"),
+        (
+            "name: a\nworkers: {w: {batch: {max_weight: 1}}}\n",
+            "did you mean max_wait? The keys here are jobs_handle_dir",
+        ),
         ("name: a\nworkers: {w: 3}\n", "workers.w: 3 is not possible"),
         (
             "name: a\nexec_config: {e: {pre_run: 'x ${env:A}'}}\n",
