@@ -17,7 +17,7 @@ from towline.jobflow.command import command
 from towline.jobflow.run_config import set_run_config
 from towline.operations.compose import open_project
 from towline.operations.job_folders import folder_of_job
-from towline.operations.jobs import get_job
+from towline.operations.jobs import get_job, job_info
 from towline.operations.selection import job_row
 from towline.operations.simulation_planning import Planned
 from towline.operations.simulation_reports import analyse_members, draw
@@ -32,13 +32,29 @@ from towline.operations.simulation_runs import (
 )
 from towline.simulations import registry
 from towline.simulations.cases import read_finding
-from towline.simulations.moose.launching import Launch
-from towline.simulations.run_directory import LOG, RESULTS, SCRIPT, append_event, update_record
+from towline.simulations.moose.launching import KEPT, KILLED, STUCK, Launch
+from towline.simulations.run_directory import (
+    LOG,
+    METADATA,
+    RESULTS,
+    SCRIPT,
+    STARTS,
+    append_event,
+    exit_code_of,
+    read_json,
+    starts_of,
+    update_record,
+)
+from towline.store.job_history import EarlierAttempt
 
 #: Of a run that was ended from outside, its own script has not collected anything.
-_LEFT_BEHIND = ["*.csv", "*.e", LOG, "slurm-*.out", f"{RESULTS}/*"]
-#: Every exit code is an answer: what it means is judged, not guessed.
-_EVERY_EXIT_CODE = range(256)
+_LEFT_BEHIND = ["*.csv", "*.e", LOG, STARTS, "slurm-*.out", f"{RESULTS}/*"]
+#: Every exit code of the program's own is an answer: what it means is judged, not guessed.
+_ANSWERS = [code for code in range(256) if code not in KILLED]
+#: Ends that somebody or something else made: the run goes on, from its last checkpoint where it has one.
+_FROM_OUTSIDE = ("node_failure", "preempted", "interrupted", "vanished", "signal", "exit_code")
+#: How often after those; after a time limit as often as the run may be made.
+_MOST_CONTINUATIONS = 20
 
 
 @dataclass(frozen=True)
@@ -93,6 +109,7 @@ def _attempt(
 ) -> tuple[list[Job], Job]:
     """The jobs of one attempt; the last of them judges it."""
     run = _run_job(planned, folder, place)
+    set_run_config(run, retry=_continuation(folder, launch, place), dynamic=False)
     launched: dict[str, Any] = {"solver": launch.solver, "command": list(launch.command), "notes": list(launch.notes)}
     launched["remote_application"] = launch.remote_application
     judged = _here(judge_attempt(str(folder), run.output, run.uuid, asdict(place), launched, earlier), place)
@@ -114,7 +131,7 @@ def _run_job(planned: Planned, folder: Path, place: Place) -> Job:
             ["/bin/sh", SCRIPT],
             inputs={file: path.read_text(encoding="utf-8") for file, path in inputs.items()},
             outputs=[f"{RESULTS}/*"],
-            success_exit_codes=_EVERY_EXIT_CODE,
+            success_exit_codes=_ANSWERS,
             name=f"run {name}",
             metadata={"simulation": folder.name},
         )
@@ -122,11 +139,26 @@ def _run_job(planned: Planned, folder: Path, place: Place) -> Job:
     else:
         run = command(
             ["/bin/sh", str(folder / SCRIPT)],
-            success_exit_codes=_EVERY_EXIT_CODE,
+            success_exit_codes=_ANSWERS,
             name=f"run {name}",
             metadata={"simulation": folder.name},
         )
     return set_run_config(run, **settings)
+
+
+def _continuation(folder: Path, launch: Launch, place: Place) -> dict[str, Any] | None:
+    """The policy of a run that was interrupted: its script goes on from the checkpoint that it finds."""
+    metadata = read_json(folder / METADATA)
+    attempts = int(metadata["attempts"])
+    if attempts == 1:
+        return None
+    # In the run directory of this machine everything is still there.
+    keep = {"keep": list(KEPT)} if place.elsewhere else {}
+    policy: dict[str, Any] = {reason: {"times": _MOST_CONTINUATIONS, **keep} for reason in _FROM_OUTSIDE}
+    if launch.is_embedded or metadata["params"].get("use_checkpoint"):
+        # Without checkpoints a time limit would end it at the same place again.
+        policy["timeout"] = {"times": attempts - 1, **keep}
+    return policy
 
 
 def _here(one: Job, place: Place) -> Job:
@@ -148,8 +180,10 @@ def judge_attempt(
     where = Place(**place)
     if where.elsewhere:
         fetch(where.project, run_uuid, path)
-    ending = _ending(where.project, run_uuid)
-    judged = judge(path, ending["reason"], tuple(read_correction(one) for one in earlier), where.resources)
+    ending = _ending(where.project, run_uuid, path)
+    corrections = tuple(read_correction(one) for one in earlier)
+    continued = sum(one["after"] == "timeout" for one in ending.get("continued", ()))
+    judged = judge(path, ending["reason"], corrections, where.resources, continued)
     record = store_judgement(judged, ending)
     if judged.correction is None:
         return {
@@ -190,9 +224,7 @@ def _next_attempt(folder: Path, launch: Launch, place: Place, correction: Mappin
         sentence=metadata["sentence"],
         attempts=int(metadata["attempts"]),
     )
-    checkpoint = correction.get("checkpoint")
-    overrides = ["--recover", str(checkpoint)] if checkpoint else []
-    made = prepare(planned, launch, folder.parent, request, elsewhere=place.elsewhere, overrides=overrides)
+    made = prepare(planned, launch, folder.parent, request, elsewhere=place.elsewhere)
     update_record(folder, {"next_attempt": made.folder.name})
     append_event(folder, "corrected", note=correction["note"], next=made.folder.name)
     return planned, made.folder
@@ -235,16 +267,20 @@ def fetch(project: str, uuid: str, folder: Path) -> None:
     append_event(folder, "fetched", files=len(found))
 
 
-def _ending(project: str, uuid: str) -> dict[str, Any]:
+def _ending(project: str, uuid: str, folder: Path) -> dict[str, Any]:
     """What the queue knows of the end of a job; without a queue, as under `run_locally`, nothing."""
     try:
         with open_project(project) as opened:
-            found = get_job(opened, job_row(opened, uuid))
+            report = job_info(opened, job_row(opened, uuid))
     except TowlineError:
         return {"reason": None}
+    found = report.job
     started, ended = found.start_time, found.end_time
+    before = [_interruption(one) for one in report.earlier_attempts]
+    # A script that gives up says so; why the starts before it ended is the reason.
+    reason = before[-1]["after"] if before and exit_code_of(folder) == STUCK else found.reason
     return {
-        "reason": found.reason,
+        "reason": reason,
         "signal": found.exit_signal,
         "job": {"db_id": found.db_id, "uuid": found.uuid, "worker": found.worker, "run_dir": found.run_dir},
         "scheduler_id": found.remote.process_id,
@@ -252,4 +288,17 @@ def _ending(project: str, uuid: str) -> dict[str, Any]:
         "end_time": None if ended is None else ended.isoformat(),
         "duration_s": None if started is None or ended is None else (ended - started).total_seconds(),
         "exit_record": None if found.exit_record is None else dict(found.exit_record),
+        "continued": [one | {"from": start} for one, start in zip(before, starts_of(folder)[1:], strict=False)],
+    }
+
+
+def _interruption(attempt: EarlierAttempt) -> dict[str, Any]:
+    """How a start of the run ended that was continued."""
+    started, ended = attempt.start_time, attempt.end_time
+    return {
+        "after": attempt.outcome.get("reason"),
+        "scheduler_id": attempt.outcome.get("process_id"),
+        "run_dir": attempt.run_dir,
+        "start_time": None if started is None else started.isoformat(),
+        "end_time": None if ended is None else ended.isoformat(),
     }

@@ -4,7 +4,7 @@ Nothing here needs the queue: the jobs of a flow call these functions, and so do
 """
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -78,7 +78,6 @@ def prepare(
     request: Request,
     *,
     elsewhere: bool = False,
-    overrides: Sequence[str] = (),
 ) -> NewRun:
     """Make the run directory of a case: input, script, metadata and the first record.
 
@@ -86,8 +85,6 @@ def prepare(
     ----------
     elsewhere
         Whether it is run on another machine, where the directory has another name.
-    overrides
-        Options for the program.
 
     Raises
     ------
@@ -104,7 +101,7 @@ def prepare(
     run = create(runs_dir, name, label, now)
     (run.folder / f"{name}.i").write_text(text, encoding="utf-8")
     script = run.folder / SCRIPT
-    script.write_text(run_script(launch, f"{name}.i", None if elsewhere else run.folder, overrides), encoding="utf-8")
+    script.write_text(run_script(launch, f"{name}.i", None if elsewhere else run.folder), encoding="utf-8")
     script.chmod(0o755)
     write_json(run.folder / METADATA, _metadata(planned, launch, run, request, now))
     update_record(
@@ -194,6 +191,7 @@ def judge(
     reason: str | None = None,
     earlier: tuple[Correction, ...] = (),
     resources: Iterable[str] | None = None,
+    continued: int = 0,
 ) -> Judged:
     """Read what a run left, find out why it failed if it did, and try to prove its results wrong.
 
@@ -205,6 +203,8 @@ def judge(
         The corrections that led to this attempt.
     resources
         What the job asked for: more of anything else would change nothing. None: unknown.
+    continued
+        How often it went on after its time limit, which counts as attempts do.
 
     Raises
     ------
@@ -231,9 +231,8 @@ def judge(
         correction = correct(
             case,
             diagnosis,
-            int(metadata.get("attempt", 1)),
+            int(metadata.get("attempt", 1)) + continued,
             application.parameters,
-            files=files,
             earlier=earlier,
             attempts=int(metadata.get("attempts", 3)),
             resources=resources,
@@ -306,17 +305,13 @@ def correction_document(correction: Correction) -> dict[str, Any]:
             for name, one in correction.changes.items()
         },
         "resources": dict(correction.resources),
-        "checkpoint": None if correction.checkpoint is None else str(correction.checkpoint),
     }
 
 
 def read_correction(document: Mapping[str, Any]) -> Correction:
     """The correction of a document that :func:`correction_document` made."""
     changes = read_case({"physics": "", "values": document["changes"]}).values
-    checkpoint = document.get("checkpoint")
-    return Correction(
-        document["failure"], changes, document["resources"], Path(checkpoint) if checkpoint else None, document["note"]
-    )
+    return Correction(document["failure"], changes, document["resources"], document["note"])
 
 
 def relative(path: Path | None, folder: Path) -> str | None:

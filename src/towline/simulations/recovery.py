@@ -1,4 +1,4 @@
-"""What is changed before a run that failed is repeated: numerical parameters, resources, the point it goes on from.
+"""What is changed before a run that failed is repeated: numerical parameters and resources.
 
 What is being simulated never changes here. A remedy that would need that is proposed to a person instead.
 """
@@ -6,9 +6,8 @@ What is being simulated never changes here. A remedy that would need that is pro
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
-from towline.simulations.application import Case, Origin, Parameter, RunFiles, Scalar, Value
+from towline.simulations.application import Case, Origin, Parameter, Scalar, Value
 from towline.simulations.remedies import Change
 from towline.simulations.review import Diagnosis
 
@@ -26,8 +25,6 @@ class Correction:
     """New values of numerical parameters, with origin ``CORRECTED`` and what they were."""
     resources: Mapping[str, float] = field(default_factory=dict)
     """Factors for resources of the job; see :func:`towline.core.retry_policy.raised`."""
-    checkpoint: Path | None = None
-    """Where the next attempt goes on; None: from the beginning."""
     note: str = ""
     """A sentence: what failed, what is different now."""
 
@@ -42,7 +39,6 @@ def correct(
     attempt: int,
     parameters: Sequence[Parameter],
     *,
-    files: RunFiles | None = None,
     earlier: Sequence[Correction] = (),
     attempts: int = ATTEMPTS,
     resources: Iterable[str] | None = None,
@@ -57,8 +53,6 @@ def correct(
         Its number, from 1.
     parameters
         Of the application. Only those that are numerical are changed, within their range.
-    files
-        What the attempt left; a checkpoint is looked for there.
     earlier
         The corrections before this one. The same correction of the same failure is not made twice.
     attempts
@@ -74,11 +68,10 @@ def correct(
         value = _changed(case, change, parameters) if _asked_for(change, diagnosis) else None
         if value is not None:
             changes[change.parameter] = value
-    checkpoint = latest_checkpoint(files.folder) if remedy.restart and files is not None else None
     more = {name: one for name, one in remedy.resources.items() if resources is None or name in set(resources)}
-    if not (changes or more or checkpoint or remedy.repeat):
+    if not (changes or more or remedy.repeat):
         return None
-    found = Correction(diagnosis.failure, changes, more, checkpoint)
+    found = Correction(diagnosis.failure, changes, more)
     found = replace(found, note=_note(diagnosis, found, case))
     return None if _made_before(found, earlier) else found
 
@@ -92,16 +85,6 @@ def proposals(case: Case, diagnosis: Diagnosis) -> dict[str, Scalar]:
             if value is not None:
                 found[change.parameter] = value
     return found
-
-
-def latest_checkpoint(folder: Path) -> Path | None:
-    """The newest checkpoint of MOOSE in a run folder, as ``--recover`` takes it; None if there is none.
-
-    MOOSE writes ``<base>_cp/0042-mesh.cpa.gz`` and what belongs to it; the last part of the name is left out.
-    """
-    marks = [*folder.glob("*_cp/*-mesh.cpa.gz"), *folder.glob("*_cp/*-mesh.cpr")]
-    newest = max(marks, key=lambda one: one.name, default=None)
-    return newest.parent / newest.name.split("-mesh")[0] if newest is not None else None
 
 
 def _asked_for(change: Change, diagnosis: Diagnosis) -> bool:
@@ -150,7 +133,7 @@ def _allowed(parameter: Parameter, value: Scalar) -> bool:
 
 def _made_before(found: Correction, earlier: Sequence[Correction]) -> bool:
     """Whether the same failure was answered by the same values: it would go round in circles."""
-    if found.resources or found.checkpoint:
+    if found.resources:
         return False
     values = {name: value.value for name, value in found.changes.items()}
     same = [one for one in earlier if one.failure == found.failure]
@@ -160,8 +143,6 @@ def _made_before(found: Correction, earlier: Sequence[Correction]) -> bool:
 def _note(diagnosis: Diagnosis, found: Correction, case: Case) -> str:
     parts = [f"{name} {_text(case[name])} -> {_text(value.value)}" for name, value in found.changes.items()]
     parts += [f"{name} x {factor:g}" for name, factor in found.resources.items()]
-    if found.checkpoint is not None:
-        parts.append(f"goes on from the checkpoint {found.checkpoint.name}")
     return f"{diagnosis.remedy.title}: {', '.join(parts) or 'the same again'}"
 
 

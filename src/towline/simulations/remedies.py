@@ -62,8 +62,6 @@ class Remedy:
     """Of parameters that say what is simulated: told to a person, never made."""
     resources: Mapping[str, float] = field(default_factory=dict)
     """Factors for resources of the job, as ``{"time_limit": 2}``."""
-    restart: bool = False
-    """Whether to go on from the last checkpoint, if there is one."""
     repeat: bool = False
     """Whether the same run may succeed without a change."""
 

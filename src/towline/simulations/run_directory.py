@@ -22,6 +22,8 @@ from towline.simulations.application import RunFiles
 
 METADATA, RECORD, EVENTS = "metadata.json", "record.json", "events.jsonl"
 LOG, EXIT_CODE, SCRIPT, REPORT = "run.log", "exit_code", "run.sh", "report.html"
+#: One line per start of the run: when, and from where.
+STARTS = "starts.txt"
 #: Where what was computed elsewhere, or collected by a submit script, may stand.
 RESULTS = "results"
 
@@ -90,7 +92,7 @@ def find_files(folder: Path, run_name: str) -> RunFiles:
         log=_first(folder, [LOG, "moose.log", "slurm-*.out"]),
         csv=_first(folder, [f"{run_name}.csv", f"{run_name}_out.csv", "*_out.csv", "*.csv"]),
         exodus=_first(folder, [f"{run_name}.e", f"{run_name}_out.e", "*_out.e", "*.e", "*.exo"]),
-        exit_code=_exit_code(folder),
+        exit_code=exit_code_of(folder),
     )
 
 
@@ -104,13 +106,23 @@ def _first(folder: Path, patterns: Sequence[str]) -> Path | None:
     return None
 
 
-def _exit_code(folder: Path) -> int | None:
+def exit_code_of(folder: Path) -> int | None:
+    """The exit code that the script of a run left; None if it left none, so far."""
     for place in (folder, folder / RESULTS):
         try:
             return int((place / EXIT_CODE).read_text())
         except (OSError, ValueError):
             continue
     return None
+
+
+def starts_of(folder: Path) -> list[str]:
+    """Where each start of a run began: ``the beginning``, or a checkpoint as ``case_cp/0042``."""
+    try:
+        lines = (folder / STARTS).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+    return [line.partition(" ")[2] for line in lines]
 
 
 def write_json(path: Path, document: Mapping[str, Any]) -> None:

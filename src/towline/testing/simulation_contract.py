@@ -210,7 +210,7 @@ class SimulationContract:
         files = find_files(tmp_path, str(case["run_name"]))
         diagnosis = classify(files, None, read_remedies(self.application.remedies_file))
         assert diagnosis is not None
-        correction = correct(case, diagnosis, 1, self.application.parameters, files=files)
+        correction = correct(case, diagnosis, 1, self.application.parameters)
         assert correction is not None
         changed: Mapping[str, Value] = correction.changes
         assert changed

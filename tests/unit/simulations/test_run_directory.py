@@ -132,6 +132,7 @@ def test_a_script_elsewhere_collects_what_comes_back(tmp_path: Path) -> None:
         "b.e",
         "exit_code",
         "run.log",
+        "starts.txt",
     ]
 
 

@@ -17,6 +17,8 @@ _STEP_SIZE = re.compile(rf"^\s*dt = ({_NUMBER})\s*$", re.IGNORECASE)
 _RESIDUAL = re.compile(rf"^\s*(\d+) (Nonlinear|Linear) \|R\| = ({_NUMBER})", re.IGNORECASE)
 _REASON = re.compile(r"(Linear|Nonlinear) solve (?:converged|did not converge) due to (\w+)", re.IGNORECASE)
 _OUTLIER = re.compile(rf"^\s+([\w./:-]+):\s+({_NUMBER})\s*$", re.IGNORECASE)
+#: What the solver, or the script of a run, says before it goes on from a checkpoint.
+_RECOVERY = re.compile(r"^Recovering from step (\d+),|^towline: goes on from the checkpoint \S*/(\d+)\s*$")
 _TRACKER = re.compile(
     r"Grain #\d+ intersects|Remapping grain|Couldn't find a matching|Marking Grain \d+ as INACTIVE"
     r"|Unable to find any suitable grains"
@@ -179,7 +181,25 @@ class _Reader:
                 self._header.setdefault(header[1].strip(), header[2].strip())
 
     def _readers(self) -> tuple[Callable[[int, str], bool], ...]:
-        return (self._read_step, self._read_residual, self._read_verdict, self._read_fatal, self._read_event)
+        return (
+            self._read_recovery,
+            self._read_step,
+            self._read_residual,
+            self._read_verdict,
+            self._read_fatal,
+            self._read_event,
+        )
+
+    def _read_recovery(self, _: int, line: str) -> bool:
+        """After an interruption: what was done since the checkpoint is done again, and nothing that ended it counts."""
+        match = _RECOVERY.match(line)
+        if match is None:
+            return False
+        self._close(None)
+        step = int(match[1] or match[2])
+        self._attempts = [one for one in self._attempts if one.number <= step]
+        self._fatal, self._finished = None, False
+        return True
 
     def _read_step(self, _: int, line: str) -> bool:
         match = _STEP.match(line)

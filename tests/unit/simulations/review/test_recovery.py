@@ -1,7 +1,6 @@
 """What is changed before a run that failed is repeated."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -9,9 +8,9 @@ from hypothesis import strategies as st
 
 from towline.core.retry_policy import raised
 from towline.simulations import registry
-from towline.simulations.application import Case, Origin, Parameter, RunFiles, Value
+from towline.simulations.application import Case, Origin, Parameter, Value
 from towline.simulations.parameters import check, checked
-from towline.simulations.recovery import Correction, correct, latest_checkpoint, proposals
+from towline.simulations.recovery import Correction, correct, proposals
 from towline.simulations.remedies import Change, Remedy, read_remedies
 from towline.simulations.review import Diagnosis
 
@@ -153,21 +152,6 @@ def test_more_time_leaves_the_rest_of_the_request_alone() -> None:
     found = next_of(grain_case(), "WALLTIME", resources=asked)
     assert found is not None
     assert raised(asked, found.resources) == {**asked, "time_limit": 86_400}
-
-
-def test_a_run_goes_on_from_its_newest_checkpoint(tmp_path: Path) -> None:
-    files = RunFiles(tmp_path, tmp_path / "case.i", None, None, None, None)
-    assert latest_checkpoint(tmp_path) is None
-    assert next_of(grain_case(), "WALLTIME", files=files, resources=()) is None
-    folder = tmp_path / "case_cp"
-    folder.mkdir()
-    for number in ("0009", "0010"):
-        (folder / f"{number}-mesh.cpa.gz").mkdir()
-        (folder / f"{number}-restart-0.rd").touch()
-    found = next_of(grain_case(), "WALLTIME", files=files, resources=())
-    assert found is not None
-    assert found.checkpoint == folder / "0010"
-    assert "checkpoint 0010" in found.note
 
 
 def test_an_interrupted_run_is_repeated_as_it_was() -> None:

@@ -53,6 +53,12 @@ def print_findings(planned: "Planned") -> None:
         say(finding_text(one))
 
 
+def step_text(start: str) -> str:
+    """Where a start of a run began: ``case_cp/0042`` is step 42."""
+    number = start.rpartition("/")[2]
+    return f"step {int(number)}" if number.isdecimal() else start
+
+
 class Progress:
     """One line of the terminal that is written again and again; elsewhere a line for each tenth of the way.
 
@@ -108,8 +114,7 @@ def print_outcome(outcome: "Outcome") -> None:
             write_out(f"  then {attempt.correction}\n")
     if record.get("correction") or record.get("parent"):
         write_out(f"the attempt that counts: {record.get('attempt')}\n")
-    if record.get("solver"):
-        write_out(f"solver: {record['solver']}{_timing(record)}\n")
+    _print_solver(record)
     if record.get("problem"):
         write_out(f"problem: {record['problem']}\n")
     if record.get("review"):
@@ -123,6 +128,14 @@ def print_outcome(outcome: "Outcome") -> None:
         write_out(f"  {name} = {one['value']:.6g}{error} {one['unit']}".rstrip() + doubt + "\n")
     write_out(f"verdict: {outcome.sentence}\n")
     print_paths(outcome)
+
+
+def _print_solver(record: "Any") -> None:
+    if record.get("solver"):
+        write_out(f"solver: {record['solver']}{_timing(record)}\n")
+    for one in record.get("continued") or ():
+        when = f" ({one['end_time']})" if one.get("end_time") else ""
+        write_out(f"continued from {step_text(one['from'])} after {one['after']}{when}\n")
 
 
 def print_checks(record: "Any") -> None:

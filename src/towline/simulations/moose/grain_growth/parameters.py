@@ -90,7 +90,7 @@ _HOW = (
     Parameter(
         "exodus_interval", None, "steps from field snapshot to snapshot", int, minimum=1, maximum=10**9, numerical=True
     ),
-    Parameter("use_checkpoint", False, "checkpoints of MOOSE, to restart from", bool, numerical=True),
+    Parameter("use_checkpoint", False, "checkpoints after every step, to go on from", bool, numerical=True),
     Parameter("mpi", 1, "ranks of MOOSE", int, minimum=1, maximum=100_000, aliases=("ranks", "ntasks"), numerical=True),
 )
 
