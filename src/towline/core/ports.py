@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, Protocol
 
-from towline.core.records import Assignment, BatchRecord, Observation
+from towline.core.records import Assignment, BatchRecord, FileElsewhere, Observation
 
 
 class Step(str, Enum):
@@ -68,6 +68,39 @@ class Batches(Protocol):
 
     def batch_stored(self, records: Sequence[BatchRecord]) -> None:
         """These records of :meth:`batch_news` are stored."""
+
+
+class Delivery(Protocol):
+    """Files on their way to a worker."""
+
+    @property
+    def reason(self) -> str:
+        """What is being done, or why it does not go on, for who waits."""
+
+    def done(self) -> bool:
+        """Whether they are there, or cannot come."""
+
+    def places(self) -> Mapping[str, str]:
+        """Where each of them is now, by its path on the worker that it came from; once :meth:`done`.
+
+        Raises
+        ------
+        TowlineError
+            They cannot be brought.
+        """
+
+    def give_up(self) -> None:
+        """Nobody waits for them any more."""
+
+
+class Couriers(Protocol):
+    """What brings files from one worker to another."""
+
+    def are_needed(self, source: str, target: str) -> bool:
+        """Whether the worker `target` does not have the files of `source` anyway."""
+
+    def bring(self, files: Sequence[FileElsewhere], target: str) -> Delivery:
+        """Begin to bring files to a worker; what is there already does not come again."""
 
 
 class Outputs(Protocol):

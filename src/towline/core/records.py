@@ -193,6 +193,18 @@ class ShellSetup:
 
 
 @dataclass(frozen=True, slots=True)
+class FileElsewhere:
+    """A file that a job left on its worker, and that is used on another one."""
+
+    worker: str
+    #: Absolute, there.
+    path: str
+    size_bytes: int
+    #: As hexadecimal digits.
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class BatchRecord:
     """One allocation of a batch worker. Times are seconds since the epoch."""
 

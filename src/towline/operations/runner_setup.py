@@ -11,6 +11,7 @@ from towline.configuration.model import Project, WorkerConfig
 from towline.core.ports import Outputs
 from towline.core.retry_policy import read_policy
 from towline.operations.compose import collection, is_all_sql, make_job_store
+from towline.operations.couriers import couriers_of
 from towline.operations.workers import make_worker
 from towline.runner.retries import RetryPolicy
 from towline.runner.setup import Place, Setup
@@ -57,6 +58,7 @@ def runner_setup(project: Project, previous: Setup | None = None) -> Setup:
         retries=RetryPolicy(project.runner.max_step_attempts, project.runner.delta_retry),
         db_id_prefix=project.queue.db_id_prefix or "",
         retry=read_policy(project.retry or {}),
+        couriers=couriers_of(project),
         host_limits=project.max_jobs_per_host,
     )
 

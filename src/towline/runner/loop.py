@@ -15,9 +15,10 @@ from dataclasses import dataclass
 import orjson
 
 from towline.core.ports import Batches, Step
-from towline.core.records import BatchRecord, Observation
+from towline.core.records import Assignment, BatchRecord, Observation
 from towline.errors import CommitUnknown, LeaseLost, RunnerKilled, StoreError
 from towline.runner import cancellations, packages
+from towline.runner.deliveries import Deliveries
 from towline.runner.held import Attempts, Held
 from towline.runner.observations import digest, results_of
 from towline.runner.room import Room
@@ -41,6 +42,9 @@ _GATHER_SECONDS = 0.004
 
 #: What a worker may tell that others wait for.
 _URGENT = frozenset({"ended", "step_failed", "returned", "cancelled"})
+
+#: Between two looks whether files have arrived that jobs wait for.
+_DELIVERY_LOOK_SECONDS = 0.1
 
 #: How long to leave the database alone after it refused (full disk, damaged file).
 _STORE_REST_SECONDS = 1.0
@@ -99,6 +103,7 @@ class Loop:
         self._cancellations: dict[str, cancellations.Cancellation] = {}
         self._unreachable: set[str] = set()
         self._room = Room()
+        self._deliveries = Deliveries()
         self._clocks = _Clocks()
         self._seen_version = -1
         self._may_claim = True
@@ -160,6 +165,7 @@ class Loop:
         if self._clocks.delayed is not None and now >= self._clocks.delayed:
             self._may_claim = True
             self._look_for_delayed(now)
+        self._deliver()
         for key, step in self._attempts.take_due(now):
             self._begin(step, key)
         seen, urgent = self._observe()
@@ -295,7 +301,7 @@ class Loop:
             source.batch_stored(records)
         self._undigested.clear()
         self._clocks.write = None
-        self._learn(seen)
+        self._room.learn(self._attempts, seen)
         self._forget(done.released)
         if done.delayed:
             self._look_for_delayed(self._database.clock())
@@ -315,11 +321,20 @@ class Loop:
         return [(source, records) for source in sources if (records := source.batch_news())]
 
     def _hand_over(self, place: Place, batch: list[tuple[jobs.QueuedJob, bytes]]) -> None:
-        assignments, failures = packages.build(
-            self._database, self._setup.outputs_of, place, batch, self._setup.db_id_prefix
-        )
+        built = packages.build(self._database, self._setup, place, batch, self._deliveries)
         for job, _ in batch:
             self._attempts.by_key[job.key] = Held(job, None)
+        self._give(place, *built)
+
+    def _deliver(self) -> None:
+        """Hand over the jobs whose files have arrived from other workers."""
+        held = self._attempts.by_key
+        for item in self._deliveries.take(lambda key: key in held and key not in self._cancellations):
+            place = self._setup.places.get(item.job.worker)
+            if place is not None:
+                self._give(place, *packages.build_arrived([item], place, self._setup.db_id_prefix))
+
+    def _give(self, place: Place, assignments: Sequence[Assignment], failures: Sequence[packages.Unbuilt]) -> None:
         for assignment in assignments:
             self._attempts.by_key[assignment.key].assignment = assignment
         place.worker.advance(Step.UPLOAD, assignments)
@@ -345,14 +360,6 @@ class Loop:
             place.worker.advance(Step.UPLOAD, [held.assignment])
         place.worker.advance(Step.SUBMIT, [held.assignment])
 
-    def _learn(self, seen: dict[str, list[Observation]]) -> None:
-        for key, observations in seen.items():
-            for observation in observations:
-                end = observation.exit
-                if end is not None and end.started_at is not None:
-                    worker = self._attempts.by_key[key].job.worker
-                    self._room.learn(worker, end.ended_at - end.started_at)
-
     def _forget(self, keys: list[str]) -> None:
         for key in keys:
             self._attempts.by_key.pop(key, None)
@@ -367,7 +374,7 @@ class Loop:
     def _renew_lease(self, transaction: Transaction) -> None:
         if transaction.now < self._clocks.renew_lease:
             return
-        status = {name: dict(place.worker.status()) for name, place in self._setup.places.items()}
+        status = self._deliveries.statuses(self._setup)
         self._clocks.renew_lease = transaction.now + renewal_seconds(status.values())
         leases.renew(transaction, self._runner_id, LEASE_SECONDS, orjson.dumps(status))
 
@@ -377,7 +384,8 @@ class Loop:
         due = [clocks.renew_lease, *filter(None, [self._attempts.next_due(), clocks.write, clocks.delayed])]
         looks = [place.worker.next_look_seconds() for place in self._setup.places.values()]
         waits = [at - now for at in due] + [seconds for seconds in looks if seconds is not None]
-        return max(0.0, min(_LONGEST_SLEEP_SECONDS, *waits))
+        longest = _DELIVERY_LOOK_SECONDS if self._deliveries else _LONGEST_SLEEP_SECONDS
+        return max(0.0, min(longest, *waits))
 
     def _sleep(self, seconds: float, *, workers: bool = True) -> None:
         descriptors = [self._alarm.fileno(), *self._database.file_descriptors()] if workers else []

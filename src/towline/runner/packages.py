@@ -10,8 +10,9 @@ from towline.core.output_references import reachable
 from towline.core.ports import Outputs
 from towline.core.records import AUTOMATIC, HANDLER, Assignment, Failure, pack_job
 from towline.core.run_folder import checked_work_dir, run_folder
-from towline.errors import TowlineError
-from towline.runner.setup import Place
+from towline.errors import TowlineError, WorkerError
+from towline.runner.deliveries import Awaited, Deliveries, Reference, files_elsewhere, with_places
+from towline.runner.setup import Place, Setup
 from towline.store.database import Database
 from towline.store.jobs import QueuedJob
 
@@ -47,15 +48,18 @@ def assignment_of(job: QueuedJob, place: Place, package: bytes = b"", *, again: 
     )
 
 
+#: ``(job, failure, may retry)``
+Unbuilt = tuple[QueuedJob, Failure, bool]
+
+
 def build(
-    database: Database,
-    outputs_of: Callable[[str | None], Outputs],
-    place: Place,
-    claimed: Sequence[tuple[QueuedJob, bytes]],
-    prefix: str,
-) -> tuple[list[Assignment], list[tuple[QueuedJob, Failure, bool]]]:
-    """Assignments for claimed jobs, and ``(job, failure, may retry)`` for those that cannot be handed over."""
-    parents = _outputs_of_parents(database, outputs_of, [job for job, _ in claimed])
+    database: Database, setup: Setup, place: Place, claimed: Sequence[tuple[QueuedJob, bytes]], deliveries: Deliveries
+) -> tuple[list[Assignment], list[Unbuilt]]:
+    """Assignments for claimed jobs, and what is wrong with those that cannot be handed over.
+
+    Jobs that use files of other workers are in neither: they join the `deliveries`.
+    """
+    parents = _outputs_of_parents(database, setup.outputs_of, [job for job, _ in claimed])
     assignments, failures = [], []
     for job, payload in claimed:
         try:
@@ -64,12 +68,43 @@ def build(
                 failures.append((job, found, True))
                 continue
             references = [(uuid, *found[uuid]) for uuid in reachable(job.settings["references"], found)]
-            handling = _automatic(job).get("handling")
-            package = pack_job(_header(job, place, prefix), orjson.dumps(handling) if handling else payload, references)
-            assignments.append(assignment_of(job, place, package))
+            files = (
+                files_elsewhere(database, setup.couriers, job, payload, references)
+                if setup.couriers is not None and references
+                else ()
+            )
+            if files and setup.couriers is not None:
+                deliveries.add(Awaited(job, payload, tuple(references), setup.couriers.bring(files, job.worker)))
+            else:
+                assignments.append(_assignment(job, place, payload, references, setup.db_id_prefix))
         except TowlineError as error:
-            failures.append((job, Failure("error", f"job {prefix}{job.id} cannot be handed over: {error}"), False))
+            failures.append(_unbuilt(job, error, setup.db_id_prefix))
     return assignments, failures
+
+
+def build_arrived(arrived: Sequence[Awaited], place: Place, prefix: str) -> tuple[list[Assignment], list[Unbuilt]]:
+    """The same for jobs of one worker whose files have arrived, or cannot come."""
+    assignments, failures = [], []
+    for item in arrived:
+        try:
+            references = with_places(item.references, item.delivery.places())
+            assignments.append(_assignment(item.job, place, item.payload, references, prefix))
+        except TowlineError as error:
+            failures.append(_unbuilt(item.job, error, prefix))
+    return assignments, failures
+
+
+def _assignment(
+    job: QueuedJob, place: Place, payload: bytes, references: Sequence[Reference], prefix: str
+) -> Assignment:
+    handling = _automatic(job).get("handling")
+    package = pack_job(_header(job, place, prefix), orjson.dumps(handling) if handling else payload, references)
+    return assignment_of(job, place, package)
+
+
+def _unbuilt(job: QueuedJob, error: TowlineError, prefix: str) -> Unbuilt:
+    failure = Failure("error", f"job {prefix}{job.id} cannot be handed over: {error}")
+    return job, failure, isinstance(error, WorkerError)
 
 
 def _automatic(job: QueuedJob) -> Mapping[str, Any]:

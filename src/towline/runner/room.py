@@ -1,9 +1,11 @@
 """How many jobs each worker may be given now: its own limit, and that of the host that it shares with others."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from towline.core.records import Observation
 from towline.core.states import IN_FLIGHT
+from towline.runner.held import Attempts
 from towline.runner.prefetch import Prefetch
 from towline.runner.setup import Place, Setup
 from towline.store import jobs
@@ -16,9 +18,13 @@ class Room:
     def __init__(self) -> None:
         self._prefetch: dict[str, Prefetch] = {}
 
-    def learn(self, worker: str, duration_seconds: float) -> None:
-        """A job of `worker` took this long."""
-        self._prefetch.setdefault(worker, Prefetch()).learn(duration_seconds)
+    def learn(self, attempts: Attempts, seen: Mapping[str, Sequence[Observation]]) -> None:
+        """Take in how long those attempts took that ended among what was seen."""
+        for key, observations in seen.items():
+            for end in [observation.exit for observation in observations]:
+                if end is not None and end.started_at is not None:
+                    worker = attempts.by_key[key].job.worker
+                    self._prefetch.setdefault(worker, Prefetch()).learn(end.ended_at - end.started_at)
 
     def free(self, setup: Setup, transaction: Transaction, only_job_id: int | None = None) -> Mapping[str, int]:
         """How many jobs may be claimed for each worker in this transaction.

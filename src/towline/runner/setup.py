@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from towline.core.ports import Batches, Outputs, Worker
+from towline.core.ports import Batches, Couriers, Outputs, Worker
 from towline.core.records import ShellSetup
 from towline.core.retry_policy import Rule
 from towline.runner.retries import RetryPolicy
@@ -44,5 +44,7 @@ class Setup:
     db_id_prefix: str
     #: When jobs run again for which neither they nor their worker say it.
     retry: Mapping[str, Rule] = field(default_factory=dict)
+    #: What brings files from one worker to another; None where all workers have the same files.
+    couriers: Couriers | None = None
     #: Jobs at the same time on a host, over all its workers; hosts without a limit are missing.
     host_limits: Mapping[str, int] = field(default_factory=dict)
