@@ -9,7 +9,7 @@ from towline.core.records import ExitRecord
 from towline.on_worker.attempt_files import Started, has_result
 from towline.on_worker.attempts import Attempt, State
 from towline.on_worker.command import result_of_ended
-from towline.on_worker.endings import Endings, not_started, stop_message
+from towline.on_worker.endings import not_started, stop_message
 from towline.on_worker.evidence import Evidence, Finding, judge_gone, look
 from towline.on_worker.orphans import Orphans
 from towline.on_worker.pool import Pool
@@ -27,6 +27,8 @@ class Adoption:
 
     Parameters
     ----------
+    finish
+        Called with an attempt whose process is gone, and what is known of its end; it writes the record.
     started, ended
         Called with an attempt that turns out to run, or to have ended.
     """
@@ -38,7 +40,7 @@ class Adoption:
         pool: Pool,
         watch: Watch,
         timers: Timers,
-        endings: Endings,
+        finish: Callable[[Attempt, ExitRecord], None],
         started: Callable[[Attempt], None],
         ended: Callable[[Attempt], None],
     ) -> None:
@@ -48,7 +50,7 @@ class Adoption:
         self._remember_journals()
         self._watch = watch
         self._timers = timers
-        self._endings = endings
+        self._finish = finish
         self._started, self._ended = started, ended
 
     def adopt(self, attempt: Attempt) -> bool:
@@ -77,7 +79,7 @@ class Adoption:
                 attempt.result = result_of_ended(attempt.run_dir, evidence.exit)
             self._ended(attempt)
         elif evidence.exit is not None:
-            self._endings.finish(attempt, evidence.exit)
+            self._finish(attempt, self._with_reason(attempt, evidence.exit))
         elif evidence.pid is not None and evidence.started is not None:
             self._follow(attempt, evidence.pid, evidence.started)
         elif evidence.started is not None:
@@ -99,7 +101,7 @@ class Adoption:
         if record is None and time.monotonic() < deadline and not has_result(attempt.run_dir):
             self._timers.after(_LOOK_AGAIN_SECONDS, functools.partial(self._await_keeper, attempt, started, deadline))
             return
-        self._endings.finish(attempt, self._with_reason(attempt, record or judge_gone(attempt.run_dir, started)))
+        self._finish(attempt, self._with_reason(attempt, record or judge_gone(attempt.run_dir, started)))
 
     def _with_reason(self, attempt: Attempt, record: ExitRecord) -> ExitRecord:
         if attempt.stop_reason is None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import os
 import selectors
 import signal
 import sys
@@ -22,7 +21,7 @@ from towline.on_worker.isolation import JOB_VARIABLE, RUN_DIR_VARIABLE, Closeabl
 from towline.on_worker.orphans import Orphans
 from towline.on_worker.pool import Pool
 from towline.on_worker.pool_leftovers import Leftovers
-from towline.on_worker.process_groups import members, signal_each, signal_group
+from towline.on_worker.process_groups import in_group, members, signal_each, signal_group
 from towline.on_worker.run_job import command_line
 from towline.on_worker.timers import Timers
 from towline.on_worker.watch import Watch
@@ -82,7 +81,7 @@ class Dispatch:
             self._pool,
             self._watch,
             timers,
-            self._endings,
+            self._finish_adopted,
             self._on_started,
             self._on_ended,
         )
@@ -294,6 +293,10 @@ class Dispatch:
         """Take over an attempt that another process may have started; False when nobody did."""
         return self._adoption.adopt(attempt)
 
+    def _finish_adopted(self, attempt: Attempt, record: ExitRecord) -> None:
+        """The process of an attempt that was taken over is gone."""
+        self._endings.finish(attempt, record)
+
     def _process_ended(self, attempt: Attempt, child: endings.EndedChild) -> None:
         if child.exit_code == launch.CLAIM_LOST:
             started = read_started(attempt.run_dir)
@@ -326,7 +329,7 @@ class Dispatch:
             return
         others = members(attempt.pid, attempt.run_dir) - {attempt.pid}
         signal_group(attempt.pid, number)
-        signal_each((pid for pid in others if not _in_group(pid, attempt.pid)), number)
+        signal_each((pid for pid in others if not in_group(pid, attempt.pid)), number)
         # A stopped process would not take note of the polite one.
         signal_group(attempt.pid, signal.SIGCONT)
 
@@ -391,10 +394,3 @@ def _asks_last(item: Mapping[str, Any]) -> bool:
         return False
     started = read_started(item["run_dir"])
     return started is not None and started.pid is None
-
-
-def _in_group(pid: int, group: int) -> bool:
-    try:
-        return os.getpgid(pid) == group
-    except ProcessLookupError:
-        return False

@@ -70,3 +70,11 @@ def _environment(folder: str) -> list[bytes]:
     # Of somebody else, or gone.
     except OSError:
         return []
+
+
+def in_group(pid: int, group: int) -> bool:
+    """Whether a process exists and is in this group."""
+    try:
+        return os.getpgid(pid) == group
+    except ProcessLookupError:
+        return False

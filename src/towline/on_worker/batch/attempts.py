@@ -3,7 +3,9 @@
 import os
 import signal
 import time
+from dataclasses import replace
 
+from towline.core.records import ExitRecord
 from towline.on_worker import endings
 from towline.on_worker.attempt_files import BATCH_VARIABLE, read_started
 from towline.on_worker.attempts import Attempt, State
@@ -60,8 +62,7 @@ class BatchDispatch(Dispatch):
         self._tell(attempt.key, event)
 
     def _process_ended(self, attempt: Attempt, child: endings.EndedChild) -> None:
-        by_signal = child.signal in _ENDING_SIGNALS or child.exit_code in _ENDING_CODES
-        if not by_signal or attempt.stop_reason is not None:
+        if not _by_signal(child) or attempt.stop_reason is not None:
             super()._process_ended(attempt, child)
             return
         # Its process id is free from here on.
@@ -70,6 +71,28 @@ class BatchDispatch(Dispatch):
         self._timers.after(0.0 if self.interruption else _DOUBT_SECONDS, lambda: self._settle_doubt(attempt, child))
 
     def _settle_doubt(self, attempt: Attempt, child: endings.EndedChild) -> None:
+        self._decide(attempt)
+        super()._process_ended(attempt, child)
+
+    def _finish_adopted(self, attempt: Attempt, record: ExitRecord) -> None:
+        """As :meth:`_process_ended`: the signal may have ended the process that forks jobs too."""
+        if not _by_signal(record) or attempt.stop_reason is not None:
+            super()._finish_adopted(attempt, record)
+            return
+        attempt.state = State.ENDING
+        self._timers.after(0.0 if self.interruption else _DOUBT_SECONDS, lambda: self._settle_adopted(attempt, record))
+
+    def _settle_adopted(self, attempt: Attempt, record: ExitRecord) -> None:
+        self._decide(attempt)
+        if attempt.stop_reason is not None:
+            record = replace(record, reason=attempt.stop_reason, message=endings.stop_message(attempt))
+        super()._finish_adopted(attempt, record)
+
+    def _decide(self, attempt: Attempt) -> None:
+        """What ended by a signal while everything is being ended was interrupted."""
         if self.interruption is not None and attempt.stop_reason is None:
             attempt.stop_reason, attempt.stop_message = "interrupted", self.interruption
-        super()._process_ended(attempt, child)
+
+
+def _by_signal(end: endings.EndedChild | ExitRecord) -> bool:
+    return end.signal in _ENDING_SIGNALS or end.exit_code in _ENDING_CODES
