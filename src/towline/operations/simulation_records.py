@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from towline.errors import InvalidRequest
+from towline.errors import ConfigurationError, InvalidRequest, StoreError
+from towline.operations.compose import open_project
+from towline.operations.jobs import JobFilter, job_info, list_jobs
 from towline.operations.simulation_reports import SWEEP
 from towline.operations.simulation_runs import planned_of
 from towline.simulations.application import Case
@@ -177,7 +179,7 @@ def verify_run(folder: Path) -> Verified:
 
 
 def export_run(folder: Path, target: Path) -> Path:
-    """Write a run with its provenance as a Workflow Run RO-Crate.
+    """Write a run with its provenance as a Workflow Run RO-Crate, and what was installed where its jobs ran.
 
     Raises
     ------
@@ -186,4 +188,20 @@ def export_run(folder: Path, target: Path) -> Path:
     """
     from towline.simulations.crate import write_crate  # rocrate takes a second to load
 
-    return write_crate(folder, target)
+    return write_crate(folder, target, _environments(folder))
+
+
+def _environments(folder: Path) -> list[Mapping[str, Any]]:
+    """The environments of the jobs of a run, each once; none if their queue is not on this machine any more."""
+    try:
+        with open_project(read_json(folder / METADATA)["project"]) as opened:
+            jobs = list_jobs(opened, JobFilter(metadata={"simulation": folder.name}))
+            reports = [job_info(opened, one.id) for one in jobs]
+    except (ConfigurationError, StoreError):
+        return []
+    found = {
+        str(one.job.environment["id"]): one.environment
+        for one in reports
+        if one.environment is not None and one.job.environment is not None
+    }
+    return [{**document, "id": identifier} for identifier, document in found.items()]

@@ -7,10 +7,11 @@ its objects and the files as its results (profile 0.5, https://w3id.org/ro/wfrun
 import getpass
 import mimetypes
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from rocrate.model.computerlanguage import ComputerLanguage
 from rocrate.model.contextentity import ContextEntity
@@ -32,8 +33,13 @@ _KINDS = {bool: "Boolean", int: "Integer", float: "Float", str: "Text"}
 _TYPES = {".i": "text/plain", ".e": "application/x-netcdf", ".log": "text/plain", ".jsonl": "application/jsonl"}
 
 
-def write_crate(folder: Path, target: Path) -> Path:
+def write_crate(folder: Path, target: Path, environments: Sequence[Mapping[str, Any]] = ()) -> Path:
     """Write the run of a folder as a crate: a new folder, or a ``.zip`` file.
+
+    Parameters
+    ----------
+    environments
+        What was installed where its jobs ran: ``id``, ``python`` and ``packages`` with their versions.
 
     Raises
     ------
@@ -48,6 +54,7 @@ def write_crate(folder: Path, target: Path) -> Path:
     if target.exists():
         raise InvalidRequest(f"{target} exists; name another place with --output")
     crate = _crate(folder, record, metadata)
+    _add_environments(crate, environments)
     try:
         if target.suffix == ".zip":
             crate.write_zip(target)
@@ -165,6 +172,22 @@ def _add_action(
     crate.root_dataset["author"] = person
     crate.root_dataset["mentions"] = action
     workflow["softwareRequirements"] = solver
+
+
+def _add_environments(crate: ROCrate, environments: Sequence[Mapping[str, Any]]) -> None:
+    """Each Python that ran a job, with its packages, as something that the workflow needs."""
+    for one in environments:
+        python = {"@type": "SoftwareApplication", "name": "Python", "softwareVersion": str(one["python"])}
+        entity = _add(crate, f"#environment-{one['id']}", python)
+        entity["softwareRequirements"] = [
+            _add(
+                crate,
+                f"#package-{quote(f'{name}-{version}')}",
+                {"@type": "SoftwareApplication", "name": name, "softwareVersion": version},
+            )
+            for name, version in sorted(one["packages"].items())
+        ]
+        crate.mainEntity.append_to("softwareRequirements", entity)
 
 
 def _seconds(moment: str) -> str:

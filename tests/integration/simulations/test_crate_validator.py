@@ -12,6 +12,7 @@ import subprocess
 import sys
 import venv
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,17 @@ def problems(validator: Path, crate: Path, report: Path) -> list[str]:
 
 def test_the_public_validator_accepts_a_run(validator: Path, crate: Path, tmp_path: Path) -> None:
     assert problems(validator, crate, tmp_path / "report.json") == []
+
+
+def test_a_crate_tells_the_packages_that_its_jobs_ran_with(crate: Path) -> None:
+    graph = {one["@id"]: one for one in json.loads((crate / "ro-crate-metadata.json").read_text())["@graph"]}
+    needs = [graph[one["@id"]] for one in graph["spinodal.i"]["softwareRequirements"]]
+    (python,) = [one for one in needs if one["name"] == "Python"]
+    assert python["softwareVersion"] == ".".join(map(str, sys.version_info[:3]))
+    packages = [graph[one["@id"]] for one in python["softwareRequirements"]]
+    versions = {one["name"]: one["softwareVersion"] for one in packages}
+    assert versions["numpy"] == metadata.version("numpy")
+    assert versions["jobflow"] == metadata.version("jobflow")
 
 
 @pytest.mark.parametrize(
