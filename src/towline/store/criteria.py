@@ -82,6 +82,33 @@ def operators_in(value: Any) -> bool:
     return isinstance(value, Mapping) and any(isinstance(name, str) and name.startswith("$") for name in value)
 
 
+_FLAGS = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL, "x": re.VERBOSE}
+
+
+def regular_expression(operand: Any, options: Any = None) -> "re.Pattern[str]":
+    """What `$regex` with `$options`, or a compiled expression, looks for.
+
+    Raises
+    ------
+    InvalidCriteria
+        It is no regular expression, or the options are not known.
+    """
+    if options is not None and (not isinstance(options, str) or not set(options) <= set(_FLAGS)):
+        raise InvalidCriteria(f"$options needs some of the letters {''.join(_FLAGS)}, not {options!r}.")
+    flags = re.NOFLAG
+    for letter in options or "":
+        flags |= _FLAGS[letter]
+    text = operand
+    if isinstance(operand, re.Pattern):
+        text, flags = operand.pattern, flags | re.RegexFlag(operand.flags)
+    if not isinstance(text, str):
+        raise InvalidCriteria(f"$regex needs a regular expression as text, not {operand!r}.")
+    try:
+        return re.compile(text, flags)
+    except (re.error, OverflowError) as error:
+        raise InvalidCriteria(f"{text!r} is no regular expression: {error}.") from error
+
+
 def _matcher(criteria: Any) -> Matcher:
     if not isinstance(criteria, Mapping):
         raise InvalidCriteria(f"criteria are a mapping like {{'name': 'relax'}}, not {criteria!r}.")
@@ -135,7 +162,7 @@ def _condition(operand: Any, *, expand: bool = True) -> _Condition:
 
 def _operator(name: Any, operand: Any, options: Any, expand: bool) -> _Condition:
     if name == "$regex":
-        return _some(_matches(_pattern(operand, options)), expand)
+        return _some(_matches(regular_expression(operand, options)), expand)
     if name not in _OPERATORS:
         raise _refused(name, "it is no operator of a field")
     return _OPERATORS[name](operand, expand)
@@ -167,7 +194,7 @@ def _none(condition: _Condition) -> _Condition:
 
 
 def _pattern_or_equal(operand: Any) -> _Test:
-    return _matches(_pattern(operand, None)) if isinstance(operand, re.Pattern) else _equal(operand)
+    return _matches(regular_expression(operand)) if isinstance(operand, re.Pattern) else _equal(operand)
 
 
 def _equal(operand: Any) -> _Test:
@@ -300,26 +327,6 @@ def _size(operand: Any, _expand: bool) -> _Condition:
     if not isinstance(operand, int) or isinstance(operand, bool) or operand < 0:
         raise InvalidCriteria(f"$size needs a number of elements, not {operand!r}.")
     return lambda values: any(isinstance(value, (list, tuple)) and len(value) == operand for value in values)
-
-
-_FLAGS = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL, "x": re.VERBOSE}
-
-
-def _pattern(operand: Any, options: Any) -> "re.Pattern[str]":
-    if options is not None and (not isinstance(options, str) or not set(options) <= set(_FLAGS)):
-        raise InvalidCriteria(f"$options needs some of the letters {''.join(_FLAGS)}, not {options!r}.")
-    flags = re.NOFLAG
-    for letter in options or "":
-        flags |= _FLAGS[letter]
-    text = operand
-    if isinstance(operand, re.Pattern):
-        text, flags = operand.pattern, flags | re.RegexFlag(operand.flags)
-    if not isinstance(text, str):
-        raise InvalidCriteria(f"$regex needs a regular expression as text, not {operand!r}.")
-    try:
-        return re.compile(text, flags)
-    except (re.error, OverflowError) as error:
-        raise InvalidCriteria(f"{text!r} is no regular expression: {error}.") from error
 
 
 def _matches(pattern: "re.Pattern[str]") -> _Test:

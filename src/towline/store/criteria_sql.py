@@ -13,7 +13,9 @@ from typing import Any, NamedTuple, Protocol
 
 import orjson
 
-from towline.store.criteria import comparable, operators_in
+from towline.store.conditions import name_range
+from towline.store.criteria import comparable, operators_in, regular_expression
+from towline.store.regular_expressions import Part, needed
 
 #: Up to here integers are the same whether they are stored as integers or as doubles.
 _LARGEST_EXACT = 2**53
@@ -23,6 +25,10 @@ _RELATIVE_SLACK = 1e-12
 
 #: Names that stand in SQL, in a path of JSON and in JSON itself as they are.
 _INDEXABLE_NAME = re.compile(r"[A-Za-z_@][A-Za-z0-9_@\- ]*")
+
+
+#: Characters that no writer of JSON writes otherwise.
+_PLAIN = re.compile(r"[A-Za-z0-9 _.:\-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +44,14 @@ class SqlField:
         what :data:`KEY_FUNCTION` gives, "present" for what only tells by NULL that there is no value.
     unknown
         SQL condition for the rows where `expression` does not tell the value, or None when it always does.
+    document
+        SQL expression of the whole document, in bytes, where the value is part of one.
     """
 
     expression: str
     kind: str
     unknown: str | None = None
+    document: str | None = None
 
     @property
     def exact(self) -> bool:
@@ -70,8 +79,8 @@ def json_field(path: str, column: str = "body", row: str | None = None) -> SqlFi
     odd = " OR ".join([*(f"{kind} = 'array'" for kind in kinds), f"{kinds[-1]} = 'object'"])
     expression = f"CASE WHEN {odd} THEN x'00' ELSE json_extract(CAST({column} AS TEXT), {text(paths[-1])}) END"
     if row is not None:
-        expression = f"(SELECT {expression} FROM {row})"
-    return SqlField(expression, "json", f"{expression} = x'00'")
+        expression, column = f"(SELECT {expression} FROM {row})", f"(SELECT {column} FROM {row})"
+    return SqlField(expression, "json", f"{expression} = x'00'", column)
 
 
 #: Length in characters of the texts by which an index of PostgreSQL finds documents; its entries have 2,700 bytes.
@@ -114,7 +123,7 @@ def key_field(path: str) -> SqlField | None:
         return None
     names = ",".join(f'"{part}"' for part in parts)
     expression = f"towline_key(body, {text(f'{{{names}}}')})"
-    return SqlField(expression, "key", f"{expression} = '?'")
+    return SqlField(expression, "key", f"{expression} = '?'", "body")
 
 
 def key_expression_field(path: str, column: str, row: str) -> SqlField | None:
@@ -138,7 +147,7 @@ def key_expression_field(path: str, column: str, row: str) -> SqlField | None:
     found = f"SELECT CASE WHEN jsonb_typeof(value) = 'array' OR {odd} THEN '?' ELSE {plain} END FROM {parsed}"
     zero = f"position('\\x5c7530303030'::bytea IN {column}) > 0"
     expression = f"(SELECT CASE WHEN {column} IS NULL THEN NULL WHEN {zero} THEN '?' ELSE ({found}) END FROM {row})"
-    return SqlField(expression, "key", f"{expression} = '?'")
+    return SqlField(expression, "key", f"{expression} = '?'", f"(SELECT {column} FROM {row})")
 
 
 class Fields(Protocol):
@@ -189,10 +198,13 @@ def _condition(field: SqlField, operand: Any) -> Prefilter:
     if field.kind == "present":
         return _present(field, operand)
     if isinstance(operand, re.Pattern):
-        return _NOTHING
+        return _found(field, operand)
     if not operators_in(operand):
         return _compared(field, "$eq", operand)
-    return _join([_operator(field, name, value) for name, value in operand.items()], "AND")
+    parts = [_operator(field, name, value) for name, value in operand.items() if name not in _PATTERN]
+    if "$regex" in operand:
+        parts.append(_found(field, regular_expression(*(operand.get(name) for name in _PATTERN))))
+    return _join(parts, "AND")
 
 
 def _present(field: SqlField, operand: Any) -> Prefilter:
@@ -215,7 +227,11 @@ def _operator(field: SqlField, name: str, operand: Any) -> Prefilter:
 
 
 def _compared(field: SqlField, name: str, operand: Any) -> Prefilter:
-    found = _COMPARISONS[name](field, operand)
+    return _told(field, _COMPARISONS[name](field, operand))
+
+
+def _told(field: SqlField, found: Prefilter) -> Prefilter:
+    """A condition with the rows of which the field does not tell."""
     if not found.sql or field.unknown is None:
         return found
     return found._replace(exact=False, unknown=frozenset([field.unknown]))
@@ -276,7 +292,41 @@ def _in(field: SqlField, operand: Any) -> Prefilter:
 
 
 def _item(field: SqlField, item: Any) -> Prefilter:
-    return _NOTHING if isinstance(item, re.Pattern) else _equal(field, item)
+    return _found(field, item) if isinstance(item, re.Pattern) else _equal(field, item)
+
+
+def _found(field: SqlField, pattern: "re.Pattern[str]") -> Prefilter:
+    """What every text has in which a regular expression finds something: a beginning, and its longest literal part."""
+    need = needed(pattern)
+    conditions, values, parts = list[str](), list[Any](), need.parts
+    if need.beginning and field.kind == "text":
+        within, bounds = name_range(field.expression, need.beginning)
+        conditions, values, parts = [within], list(bounds), need.parts[1:]
+    if not parts:
+        return _told(field, Prefilter(" AND ".join(conditions), values, exact=False)) if conditions else _NOTHING
+    longest = max(parts, key=lambda part: len(part.text))
+    conditions.append(_contains(field, longest))
+    values.append(longest.text)
+    plain = "" if longest.is_lowered else max(_PLAIN.findall(longest.text), key=len, default="")
+    if field.document is not None and plain:
+        # Looking for bytes is quick, and what a document does not contain is in no part of it.
+        sql = f"{_holds(field)} AND ({' AND '.join(conditions)} OR {field.unknown})"
+        return Prefilter(sql, [plain, *values], exact=False)
+    return _told(field, Prefilter(" AND ".join(conditions), values, exact=False))
+
+
+def _holds(field: SqlField) -> str:
+    if field.kind == "key":
+        return f"position(convert_to(?, 'UTF8') IN {field.document}) > 0"
+    return f"instr({field.document}, CAST(? AS BLOB)) > 0"
+
+
+def _contains(field: SqlField, part: Part) -> str:
+    value = f"lower({field.expression})" if part.is_lowered else field.expression
+    if field.kind != "key":
+        return f"instr({value}, ?) > 0"
+    # An index has the beginnings of texts.
+    return f"(instr({value}, ?) > 0 OR length({field.expression}) > {_KEY_LENGTH})"
 
 
 def _ordered(sign: str) -> Callable[[SqlField, Any], Prefilter]:
@@ -329,6 +379,9 @@ _COMPARISONS: Mapping[str, Callable[[SqlField, Any], Prefilter]] = {
     "$lt": _ordered("<"),
     "$lte": _ordered("<="),
 }
+
+#: A regular expression, and how it is meant.
+_PATTERN = ("$regex", "$options")
 
 #: Operators that find nothing where there is no value.
 _OF_VALUES = frozenset({"$regex", "$options", "$gt", "$gte", "$lt", "$lte", "$size"})

@@ -8,6 +8,7 @@ Statements in `store/` are in the SQL that SQLite and PostgreSQL share, but for 
 ``SELECT value FROM json_each(?)`` elsewhere               the rows of an array of numbers
 ``X IS ?``, ``X IS NOT ?``                                 ``IS [NOT] DISTINCT FROM``
 ``X GLOB ?``                                               a regular expression
+``instr(X, ?)``                                             ``strpos``
 ``json_extract(CAST(X AS TEXT), ?) IS ?``, ``= json(?)``   jsonb, with ``X`` a column that holds a document
 ``+job.column``, and those of ``flow`` and ``event``        the column: the planner of PostgreSQL needs no such hint
 ``X IN (SELECT ... /* skip locked */)``                     ``FOR UPDATE SKIP LOCKED``, evaluated once
@@ -73,7 +74,7 @@ def translated(sql: str) -> Statement:
     text = text.replace(_NUMBERS, "SELECT CAST(jsonb_array_elements_text(CAST(? AS JSONB)) AS BIGINT)")
     text = _GLOB.sub(f"~ {_PATTERN}", text)
     text = _COMPARED.sub(lambda found: f"IS {'' if found[1] else 'NOT '}DISTINCT FROM ?", text)
-    text = _HINT.sub("", text)
+    text = _HINT.sub("", text).replace(" instr(", " strpos(").replace("(instr(", "(strpos(")
     text = _CLAIMED.sub(r"= ANY (ARRAY(\1 FOR UPDATE SKIP LOCKED))", text)
     converters: list[tuple[int, Converter]] = []
     parts, end = [], 0

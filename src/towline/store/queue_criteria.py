@@ -174,9 +174,20 @@ class QueueCriteria:
     @property
     def needs_documents(self) -> bool:
         """Whether more than the narrow rows of lists is needed to decide."""
-        return any(
-            field.column is None or field.column.kind == "present" for field in _fields_in(self.criteria, self.about)
-        )
+        return self.columns() is None
+
+    def columns(self) -> dict[str, str] | None:
+        """SQL expressions of all values that the criteria are about, by path; None when not all stand in columns."""
+        fields = dict(_fields_by_path(self.criteria, self.about))
+        columns = {path: field.column for path, field in fields.items() if field.column is not None}
+        if len(columns) < len(fields) or any(column.kind == "present" for column in columns.values()):
+            return None
+        return {path: column.expression for path, column in columns.items()}
+
+    def decide_rows(self, paths: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[int]:
+        """Those among rows of a number and the values of :meth:`columns` that meet the criteria."""
+        meets = matcher(self.criteria)
+        return [row[0] for row in rows if meets(_nested(paths, row[1:]))]
 
     def decide(self, items: Iterable[JobInfo] | Iterable[FlowInfo]) -> list[int]:
         """Rows of those among `items`, loaded with their details, that meet the criteria."""
@@ -229,13 +240,25 @@ def _converted(criteria: Mapping[str, Any], about: str, prefix: str) -> dict[str
     return whole
 
 
-def _fields_in(criteria: Mapping[str, Any], about: str) -> Iterator[_Field]:
+def _fields_by_path(criteria: Mapping[str, Any], about: str) -> Iterator[tuple[str, _Field]]:
     for name, operand in criteria.items():
         if name.startswith("$"):
             for part in operand:
-                yield from _fields_in(part, about)
+                yield from _fields_by_path(part, about)
         else:
-            yield _field(name, about)
+            yield name, _field(name, about)
+
+
+def _nested(paths: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
+    """A document with these values at these paths."""
+    document: dict[str, Any] = {}
+    for path, value in zip(paths, values, strict=True):
+        *above, name = path.split(".")
+        inner = document
+        for part in above:
+            inner = inner.setdefault(part, {})
+        inner[name] = value
+    return document
 
 
 def _field(path: str, about: str) -> _Field:

@@ -78,7 +78,7 @@ collections = st.lists(documents, max_size=6)
 
 paths = st.sampled_from(["a", "b.x", "b.y", "c.x", "s", "name", "missing", "uuid", "c.0.x"])
 comparable = st.booleans() | integers | floats | texts | times
-patterns = st.sampled_from(["p", "^p", "q$", "^$", "[a-p]", "é"])
+patterns = st.sampled_from(["p", "^p", "q$", "^$", "[a-p]", "é", "pq", "^P", "p\0", 'y "', "t's", "2|p", "(?i)^P"])
 
 
 def operator(name, values):

@@ -1,5 +1,6 @@
 """What SQL says about criteria: never less than the documents that match, and exactly those where it says so."""
 
+import re
 import sqlite3
 
 import pytest
@@ -103,7 +104,8 @@ def test_what_a_column_does_not_tell_is_looked_up_beside_it():
     [
         {"uuid": None},
         {"uuid": {"$ne": "u"}},
-        {"uuid": {"$regex": "u"}},
+        {"uuid": {"$regex": "u|v"}},
+        {"uuid": {"$not": {"$regex": "u"}}},
         {"$or": [{"uuid": "u"}, {"output": 3}]},
         {"$nor": [{"uuid": "u"}]},
         {"uuid": {"$not": {"$eq": "u"}}},
@@ -118,3 +120,30 @@ def test_where_sql_could_miss_a_document_it_says_nothing(wanted):
 def test_paths_with_unusual_names_have_no_expression():
     assert json_field("output.energy") is not None
     assert [json_field(path) for path in ("a.0", "a'b", 'a"b', "é", "a..b")] == [None] * 5
+
+
+NAME = SqlField("name", "text")
+
+
+@pytest.mark.parametrize(
+    ("operand", "sql", "parameters"),
+    [
+        ({"$regex": "^relax 1"}, "name >= ? AND name < ?", ["relax 1", "relax 2"]),
+        (re.compile("^re.*lax$"), "name >= ? AND name < ? AND instr(name, ?) > 0", ["re", "rf", "lax"]),
+        ({"$regex": "band|structure"}, "", []),
+        ({"$regex": "structure", "$options": "i"}, "instr(lower(name), ?) > 0", ["tructure"]),
+        ({"$in": [re.compile("relax"), "x"]}, "(instr(name, ?) > 0) OR (name = ?)", ["relax", "x"]),
+    ],
+    ids=str,
+)
+def test_a_database_is_told_what_a_regular_expression_needs(operand, sql, parameters):
+    found = prefilter({"name": operand}, {"name": NAME})
+    assert (found.sql, found.parameters, found.exact) == (sql, parameters, False)
+
+
+def test_a_document_is_not_parsed_where_it_lacks_the_bytes_of_the_text_that_is_looked_for():
+    field = json_field("label", "metadata")
+    found = prefilter({"label": {"$regex": 'mp-123"$'}}, {"label": field})
+    assert found.sql.startswith("instr(metadata, CAST(? AS BLOB)) > 0 AND (instr(")
+    assert found.parameters == ["mp-123", 'mp-123"']
+    assert not found.unknown

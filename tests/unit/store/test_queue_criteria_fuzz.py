@@ -3,6 +3,8 @@
 The function of plain Python is compared with MongoDB's language, through MemoryStore, in test_criteria_memory_store.py.
 """
 
+import re
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -50,13 +52,19 @@ paths = st.builds(
 )
 columns = st.sampled_from(["name", "priority", "worker", "error", "reason", "exit_code", "flow_id", "job.index"])
 comparable = st.booleans() | numbers | texts
+expressions = st.sampled_from(
+    ["p", "^p", "q$", "P", "^(?i:P)q", 'y "', "é", "x{450}", "x+", "^x", "^$", "t's", "2|p", r"\?", "\0"]
+)
 conditions = st.one_of(
     documents,
     *(st.builds(lambda value, name=name: {name: value}, documents) for name in ("$eq", "$ne")),
     *(st.builds(lambda value, name=name: {name: value}, comparable) for name in ("$gt", "$gte", "$lt", "$lte")),
     *(st.builds(lambda value, name=name: {name: value}, st.lists(scalars, max_size=3)) for name in ("$in", "$nin")),
     st.builds(lambda value: {"$exists": value}, st.booleans()),
-    st.builds(lambda value: {"$regex": value}, st.sampled_from(["p", "^p", "q$"])),
+    st.builds(lambda value: {"$regex": value}, expressions),
+    st.builds(lambda value: {"$regex": value, "$options": "i"}, expressions),
+    st.builds(lambda value: {"$in": [value, "pq"]}, expressions.map(re.compile)),
+    st.builds(lambda value: {"$not": {"$regex": value}}, expressions),
     st.builds(lambda value: {"$not": {"$gte": value}}, comparable),
     st.builds(lambda value: {"$size": value}, st.integers(0, 3)),
     st.builds(lambda value: {"$elemMatch": {"$gte": value}}, comparable),
