@@ -3,13 +3,13 @@
 Loaded by every command, so it uses the standard library only.
 """
 
-import difflib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from towline.core.spelling import known_names
 from towline.errors import ConfigurationError
 
 PREFIX = "TOWLINE_"
@@ -138,8 +138,7 @@ _OWN = ("TOWLINE_JOB", "TOWLINE_RUN_DIR", "TOWLINE_EXTRA_PAYLOADS")
 
 
 def _near(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]}?" if near else f"; the settings are {', '.join(known)}"
+    return f"; {known_names(name, known, 'the settings are')}"
 
 
 def _from_file(path: Path) -> Mapping[str, Any]:

@@ -1,11 +1,11 @@
 """Which project is meant."""
 
-import difflib
 from pathlib import Path
 
 from towline.configuration.defaults import DEFAULT_PROJECT, default_project
 from towline.configuration.files import name_in, project_paths, read_project, written_name
 from towline.configuration.model import Project
+from towline.core.spelling import did_you_mean
 from towline.errors import ProjectUndefined, ProjectUnreadable
 from towline.settings import Settings, load_settings
 
@@ -71,10 +71,9 @@ def _no_such_project(name: str, paths: list[Path], home: Path) -> str:
     names = {path: name_in(path) for path in paths}
     known = sorted({found for found in names.values() if found is not None} | {DEFAULT_PROJECT})
     broken = [str(path) for path, found in names.items() if found is None]
-    near = difflib.get_close_matches(name, known, n=1)
     parts = [f"there is no project {name!r} in {home}; there is {', '.join(known)}"]
-    if near:
-        parts.append(f"did you mean {near[0]}?")
+    if hint := did_you_mean(name, known):
+        parts.append(hint)
     if broken:
         parts.append(f"it may be in a file that cannot be read ({', '.join(broken)}); type: tow project list --warn")
     else:

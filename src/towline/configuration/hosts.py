@@ -1,11 +1,11 @@
 """Hosts that several workers share, and the limits of these."""
 
-import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from towline.configuration.model import Project, WorkerConfig
 from towline.configuration.refusals import Problem
+from towline.core.spelling import known_names
 
 #: This machine, among hosts.
 LOCALHOST = "localhost"
@@ -29,12 +29,8 @@ def host_limit_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
     known = list(dict.fromkeys(_written_host(worker) for worker in workers.values() if isinstance(worker, Mapping)))
     for host in limits:
         if host not in known:
-            near = difflib.get_close_matches(str(host), known, n=1)
-            hint = f"did you mean {near[0]}? " if near else ""
-            yield (
-                ("max_jobs_per_host", str(host)),
-                f"no worker is on a host of this name; {hint}The hosts here are {', '.join(known)}",
-            )
+            listed = known_names(str(host), known, "the hosts here are")
+            yield ("max_jobs_per_host", str(host)), f"no worker is on a host of this name; {listed}"
 
 
 def _written_host(worker: Mapping[str, Any]) -> str:

@@ -1,8 +1,9 @@
 """What is wrong with the description of a worker, beyond the types of its values."""
 
-import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from towline.core.spelling import known_names
 
 _SCHEDULERS = ("shell", "slurm", "pbs", "sge")
 
@@ -50,9 +51,8 @@ def _common_problems(worker: Mapping[str, Any]) -> Iterator[WorkerProblem]:
         others = [entry.name for entry in entry_points(group="towline.schedulers")]
         if scheduler not in others:
             known = [*_SCHEDULERS, *others]
-            near = difflib.get_close_matches(scheduler, known, n=1)
-            hint = f"did you mean {near[0]}? " if near else ""
-            yield ("scheduler_type",), f"{scheduler!r} is not possible: {hint}it should be one of {', '.join(known)}"
+            listed = known_names(scheduler, known, "it should be one of")
+            yield ("scheduler_type",), f"{scheduler!r} is not possible: {listed}"
     yield from _batch_problems(worker)
     command = worker.get("execution_cmd")
     if isinstance(command, str) and "{}" not in command:

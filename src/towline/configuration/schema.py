@@ -4,7 +4,6 @@ Loaded only when there is a project file.
 """
 
 import ast
-import difflib
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -28,6 +27,7 @@ from towline.configuration.model import (
 )
 from towline.configuration.refusals import Problem
 from towline.configuration.secrets import masked
+from towline.core.spelling import known_names
 
 #: Keys that a file may leave out although the classes ask for them: they get a value before validation.
 _FILLED_IN = {
@@ -135,9 +135,7 @@ def _shown(value: object, keys: Sequence[str | int]) -> str:
 def _unknown_key(keys: Sequence[str | int]) -> str:
     class_ = _class_at(keys[:-1])
     known = [item.name for item in fields(class_) if item.init]
-    near = difflib.get_close_matches(str(keys[-1]), known, n=1)
-    hint = f"did you mean {near[0]}? The" if near else "the"
-    return f"unknown key; {hint} keys here are {', '.join(known)}"
+    return f"unknown key; {known_names(str(keys[-1]), known, 'the keys here are')}"
 
 
 def _class_at(keys: Sequence[str | int]) -> type:

@@ -1,12 +1,12 @@
 """Resources that users give by hand."""
 
-import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
 from towline.core.resources import PortableResources, split_resources
+from towline.core.spelling import known_names
 from towline.errors import InvalidRequest
 from towline.workers.schedulers.shell import seconds
 
@@ -24,9 +24,7 @@ def scheduler_neutral(resources: Mapping[str, Any]) -> Mapping[str, Any]:
     known = [item.name for item in fields(PortableResources)]
     for name in resources:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]}? " if near else ""
-            raise InvalidRequest(f"{name!r} is none of the QResources; {hint}They are {', '.join(known)}")
+            raise InvalidRequest(f"{name!r} is none of the QResources; {known_names(name, known, 'they are')}")
     split_resources(resources)
     return resources
 

@@ -34,7 +34,7 @@ def test_workers_of_one_host_are_found_whatever_the_account() -> None:
     [
         ({"locahost": 1}, "did you mean localhost?"),
         ({"anna@cluster": 1}, "did you mean cluster?"),
-        ({"elsewhere": 1}, "The hosts here are localhost, cluster"),
+        ({"elsewhere": 1}, "the hosts here are localhost, cluster"),
         ({"localhost": -1}, "greater than or equal to 0"),
         ({"localhost": "many"}, "max_jobs_per_host.localhost"),
         ({"localhost": None}, "max_jobs_per_host.localhost"),

@@ -1,11 +1,11 @@
 """Options that several commands share, as dataclasses: a command that takes one gets all its options."""
 
-import difflib
 from dataclasses import dataclass
 from typing import Annotated
 
 import click
 
+from towline.core.spelling import did_you_mean
 from towline.core.states import FlowState, JobState
 from towline.interfaces.cli.completions import complete_flow, complete_job, complete_worker
 from towline.interfaces.cli.parameters import Argument, Option
@@ -32,10 +32,8 @@ def _flow_state(text: str) -> FlowState:
 
 
 def _no_state(text: str, names: list[str]) -> str:
-    near = difflib.get_close_matches(text.upper(), names, n=2)
-    return f"there is no state {text!r}; " + (
-        f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names)}"
-    )
+    hint = did_you_mean(text.upper(), names, most=2)
+    return f"there is no state {text!r}; " + (hint or f"there are {', '.join(names)}")
 
 
 def complete_state(context: click.Context, incomplete: str) -> list[str]:
