@@ -79,6 +79,8 @@ def test_the_plan_is_shown_without_running_anything(home: Path) -> None:
     assert answer.code == 0
     assert "num_grains" in answer.out
     assert "dry run: nothing was run" in answer.err
+    assert "cost: about " in answer.err
+    assert "It rests on " in answer.err
     document = tow("simulate", "--params", '{"T":800,"n_grains":50}', "--dry-run", "--json").json
     assert document["values"]["T"] == {"value": 800.0, "unit": "K", "origin": "stated", "note": ""}
     assert document["can_run"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from towline.errors import InvalidRequest
 from towline.simulations import registry
-from towline.simulations.application import Application, Case, Finding, Parameter, Severity, Value
+from towline.simulations.application import Application, Case, Cost, Finding, Parameter, Severity, Value
 from towline.simulations.cases import case_document, finding_document
 from towline.simulations.config_env import ConfigEnv
 from towline.simulations.models.settings import model_settings
@@ -32,6 +32,11 @@ class Planned:
     case: Case
     findings: tuple[Finding, ...]
     preset: str | None = None
+
+    @property
+    def cost(self) -> Cost:
+        """What it will take, about."""
+        return self.application.cost(self.case)
 
     @property
     def errors(self) -> tuple[Finding, ...]:
@@ -180,6 +185,7 @@ def plan_document(planned: Planned) -> dict[str, Any]:
         "preset": planned.preset,
         "findings": [finding_document(one) for one in planned.findings],
         "can_run": not planned.errors,
+        "cost": asdict(planned.cost),
     }
 
 

@@ -12,11 +12,13 @@ from towline.operations.simulation_reports import SWEEP
 from towline.operations.simulation_runs import planned_of
 from towline.simulations.application import Case
 from towline.simulations.config_env import ConfigEnv
+from towline.simulations.moose.launching import KILLED
 from towline.simulations.provenance import changed_files
 from towline.simulations.run_directory import (
     LOG,
     METADATA,
     RECORD,
+    exit_code_of,
     find_files,
     read_json,
     runs_in,
@@ -85,10 +87,12 @@ def outcome(folder: Path) -> Outcome:
 
 
 def status_of(folder: Path, record: Mapping[str, Any]) -> str:
-    """``pending``, ``running``, ``done``, ``failed`` or ``stopped``."""
+    """``pending``, ``running``, ``judging``, ``done``, ``failed`` or ``stopped``."""
     status = str(record.get("status", "unknown"))
-    # The run itself writes no record: its log is there from its start on.
-    return "running" if status == "pending" and (folder / LOG).is_file() else status
+    # The run itself writes no record: its log is there from its start on, and a code of its own when it has ended.
+    if status != "pending" or not (folder / LOG).is_file():
+        return status
+    return "running" if exit_code_of(folder) in (None, *KILLED) else "judging"
 
 
 def list_runs(runs_dir: Path) -> list[dict[str, Any]]:

@@ -176,6 +176,19 @@ class Verdict:
 
 
 @dataclass(frozen=True)
+class Cost:
+    """What a run will take, about."""
+
+    processor_seconds: float
+    memory_bytes: float
+    disk_bytes: float
+    #: The work that it follows from, such as how many steps of how many unknowns.
+    work: str
+    #: A sentence: what the estimate rests on, and how far it can be trusted.
+    rests_on: str
+
+
+@dataclass(frozen=True)
 class RunFiles:
     """The files that one attempt of a run left; ``None`` where there is no such file."""
 
@@ -260,6 +273,10 @@ class Application(Protocol):
 
     def preflight(self, case: Case) -> list[Finding]:
         """What keeps the case from giving a result, before any compute; empty when nothing does."""
+        ...
+
+    def cost(self, case: Case) -> Cost:
+        """What the run will take, about."""
         ...
 
     def input_text(self, case: Case) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from towline.simulations.application import (
     Case,
     CheckResult,
+    Cost,
     Figure,
     Finding,
     Member,
@@ -26,7 +27,7 @@ class PhysicsFolder:
 
     Each step is a function of its own name in a module of the package, which is loaded when the step is taken: a list
     of the applications needs neither numpy nor matplotlib. Modules are named as their functions, except that
-    ``directory_label`` stands in ``input_file`` beside ``input_text``.
+    ``directory_label`` stands in ``input_file`` beside ``input_text``, and ``cost`` in ``preflight``.
     """
 
     #: The package that has the modules, as `__name__` in its ``__init__.py``.
@@ -54,6 +55,11 @@ class PhysicsFolder:
         """See `Application.preflight`."""
         findings: list[Finding] = self._step("preflight", "preflight")(case)
         return findings
+
+    def cost(self, case: Case) -> Cost:
+        """See `Application.cost`."""
+        cost: Cost = self._step("preflight", "cost")(case)
+        return cost
 
     def input_text(self, case: Case) -> str:
         """See `Application.input_text`."""

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 
 from towline.core.states import JobState
 from towline.operations import runners
-from towline.operations.compose import open_project
+from towline.operations.compose import OpenProject, open_project
 from towline.operations.jobs import JobFilter, get_job, list_jobs
 from towline.operations.simulation_planning import plan
 from towline.operations.simulation_records import Outcome, outcome
@@ -242,3 +242,62 @@ def test_a_lapsed_certificate_keeps_it_waiting_until_there_is_a_new_one(
     assert command.process.wait(150) in (0, 4, 5), command.said
     assert "verdict: " in command.said
     assert outcome(the_run(keys)).status == "done"
+
+
+#: A solver that halts when it has saved itself, as long as there is a file: Slurm looks at time limits twice a minute.
+HALTS = r"""$SOLVER "$@" & solver=$!
+if [ -e $HALT ] && [ "$(wc -l <starts.txt)" -lt 3 ]; then
+  begun=$(tail -n 1 starts.txt | cut -d ' ' -f 2)
+  until ls spinodal_cp/*.npz 2>/dev/null | grep -qv "x$begun\|$begun-"; do sleep 0.1; done
+  kill -STOP $solver
+  touch halted
+fi
+wait $solver"""
+
+
+def test_a_run_that_needs_three_allocations_ends_with_the_same_numbers(
+    config: Callable[..., ConfigEnv], application: Callable[[str], str], slurm_cluster: SlurmCluster, scratch: Path
+) -> None:
+    halt = scratch / "halt"
+    halt.touch()
+    case = {**SMALL, "xmax": 50, "nx": 128, "num_steps": 60, "use_checkpoint": True}
+    del case["end_time"]
+    keys = config(HPC_MOOSE_APP=application(HALTS.replace("$HALT", str(halt))))
+    submitted = submit_simulation(plan("spinodal", case), config=keys, force=True)
+    queue_ids: list[str] = []
+    with active_runner(), open_project() as opened:
+        (run,) = [one.id for one in list_jobs(opened, JobFilter()) if one.name.startswith("run")]
+        for _ in range(2):
+            queue_ids.append(_end_once_saved(opened, run, queue_ids, slurm_cluster))
+        wait_for(submitted, 200)
+        halt.unlink()
+        whole = submit_simulation(plan("spinodal", case), config=keys, force=True)
+        wait_for(whole, 200)
+    found, other = outcome(submitted.folder), outcome(whole.folder)
+    assert found.status == other.status == "done", found.record
+    assert [(one["after"], one["scheduler_id"]) for one in found.record["continued"]] == [
+        ("timeout", queue_id) for queue_id in queue_ids
+    ]
+    assert len({found.record["scheduler_id"], *queue_ids}) == 3
+    assert all(one["from"].startswith("spinodal_cp/") for one in found.record["continued"])
+    assert (found.folder / "spinodal.csv").read_text() == (other.folder / "spinodal.csv").read_text()
+    assert found.record["accepted_steps"] == other.record["accepted_steps"] == 60
+    assert {name: one["value"] for name, one in found.metrics.items()} == {
+        name: one["value"] for name, one in other.metrics.items()
+    }
+    assert "after timeout" in told("simulation", "show", str(found.folder))
+
+
+def _end_once_saved(opened: OpenProject, run: int, before: list[str], cluster: SlurmCluster) -> str:
+    """Let the time of a job be over when it has saved itself; returns its id."""
+
+    def saved() -> bool:
+        job = get_job(opened, run)
+        running = job.state is JobState.RUNNING and job.remote.process_id not in before
+        return running and job.run_dir is not None and (Path(job.run_dir) / "halted").exists()
+
+    wait_until(saved, 120, "a checkpoint")
+    queue_id = get_job(opened, run).remote.process_id
+    assert queue_id is not None
+    cluster.administer(f"scontrol update JobId={queue_id} EndTime=now+1")
+    return queue_id

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from towline.operations.simulation_records import outcome
-from towline.simulations.run_directory import RECORD, write_json
+from towline.simulations.run_directory import EXIT_CODE, LOG, RECORD, write_json
 
 JUDGED = {"status": "done", "verdict": {"verdict": "FALSIFIED", "sentence": "FALSIFIED by G1"}}
 
@@ -31,3 +31,23 @@ def test_the_last_attempt_counts_unless_it_was_given_up(tmp_path: Path, records:
     assert found.folder.name == f"run{counted}"
     assert found.status == records[counted]["status"]
     assert len(found.attempts) == len(records)
+
+
+@pytest.mark.parametrize(
+    ("files", "status"),
+    [
+        ({}, "pending"),
+        ({LOG: "Time Step 1"}, "running"),
+        ({LOG: "Finished Executing", EXIT_CODE: "0"}, "judging"),
+        ({LOG: "*** ERROR ***", EXIT_CODE: "1"}, "judging"),
+        # The queue lets it go on.
+        ({LOG: "Time Step 1", EXIT_CODE: "137"}, "running"),
+    ],
+)
+def test_a_run_that_nobody_has_judged_says_how_far_it_is(tmp_path: Path, files: dict[str, str], status: str) -> None:
+    write_json(tmp_path / RECORD, {"status": "pending"})
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    found = outcome(tmp_path)
+    assert found.status == status
+    assert found.sentence == f"no verdict: the run is {status}"

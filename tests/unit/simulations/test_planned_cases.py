@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from towline.errors import InvalidRequest
-from towline.operations.simulation_planning import Planned, plan, render_input, sweep_cases
+from towline.operations.simulation_planning import Planned, plan, plan_document, render_input, sweep_cases
 from towline.operations.simulation_requests import read_axes, read_params, read_settings
 from towline.simulations.application import Origin, Severity
 from towline.simulations.moose.building import cells
@@ -178,3 +178,21 @@ def test_growth_of_waves_has_steps_that_do_not_bend_its_rate() -> None:
     step = 12 / rate / case.number("growth_steps")
     # Implicit Euler multiplies by 1/(1 - rate step) where the solution is multiplied by exp(rate step).
     assert -math.log(1 - rate * step) / (rate * step) < 1.05
+
+
+def test_what_a_case_costs_follows_its_size() -> None:
+    small, large = (plan("spinodal", {"c0": 0.5, "nx": cells, "ny": cells}).cost for cells in (64, 256))
+    unknowns = 256 * 256 * 2
+    assert large.memory_bytes - small.memory_bytes == pytest.approx((unknowns - unknowns / 16) * 500)
+    assert large.processor_seconds > 10 * small.processor_seconds
+    # Two nodal fields, the energy and two squares, in 8 bytes each, 25 times.
+    assert large.disk_bytes > 25 * 5 * 8 * 256 * 256
+    assert "unknowns" in large.work
+    assert "within a factor of three" in large.rests_on
+
+
+@pytest.mark.parametrize("physics", ["grain_growth", "spinodal"])
+def test_a_plan_tells_its_cost_however_small_it_is(physics: str) -> None:
+    told = plan_document(plan(physics, {"num_steps": 1}))["cost"]
+    assert 0 < told["processor_seconds"] < 60
+    assert 0 < told["disk_bytes"] < 1e8

@@ -21,6 +21,7 @@ from towline.interfaces.cli.simulation.telling import (
     exit_with,
     outcome_document,
     print_case,
+    print_cost,
     print_findings,
     print_outcome,
 )
@@ -75,6 +76,7 @@ def simulate_case(
     if not as_json:
         print_case(planned.case)
     print_findings(planned)
+    print_cost([planned])
     submitted = submit_simulation(
         planned,
         config=config,
@@ -95,6 +97,7 @@ def show_plan(planned: "Planned", *, as_json: bool) -> None:
     else:
         print_case(planned.case, all_values=True)
         print_findings(planned)
+        print_cost([planned])
         say("dry run: nothing was run")
     if planned.errors:
         raise click.exceptions.Exit(1)

@@ -4,13 +4,18 @@ import math
 
 import psutil
 
-from towline.simulations.application import Case, Finding, Severity
+from towline.simulations.application import Case, Cost, Finding, Severity
 from towline.simulations.moose.building import cells
 
 #: Unknowns times steps that the embedded solver advances in a second on one core of 2024; within a factor of three.
 UNKNOWN_STEPS_PER_SECOND = 8e5
 #: Bytes per unknown of the embedded solver: states, Krylov vectors and what is kept at quadrature points.
 BYTES_PER_UNKNOWN = 500
+#: What the solver and its libraries take before there is a mesh, and the time that they take to start.
+_OWN_BYTES, _START_SECONDS = 90e6, 2.0
+#: Of the console and the table, per step; figures and report.
+_LOG_BYTES, _REPORT_BYTES = 5000.0, 3e6
+_RESTS_ON = "800,000 unknowns times steps in a second of one core, as the embedded solver made in 2024 (within a factor of three)"
 #: What a bigger run is warned of: an hour.
 _LONG_SECONDS = 3600.0
 _LARGEST_MESH = 10**9
@@ -24,6 +29,31 @@ def expected_seconds(case: Case, variables: int, steps: float) -> float:
 def expected_bytes(case: Case, variables: int) -> float:
     """Memory that the embedded solver will need, about; MOOSE needs more."""
     return float(math.prod(cells(case))) * variables * BYTES_PER_UNKNOWN
+
+
+def cost_of(case: Case, variables: int, fields: int, steps: float) -> Cost:
+    """What a run takes: one core, its memory, and its files.
+
+    Parameters
+    ----------
+    variables
+        Unknowns per node.
+    fields
+        Variables in the Exodus file.
+    steps
+        How many, about.
+    """
+    elements = float(math.prod(cells(case)))
+    records = steps / case.number("exodus_interval") + 2
+    checkpoints = 2 * 2 * variables
+    disk = 8 * elements * (fields * records + 6 + checkpoints) + _LOG_BYTES * steps + _REPORT_BYTES
+    return Cost(
+        expected_seconds(case, variables, steps) + _START_SECONDS,
+        expected_bytes(case, variables) + _OWN_BYTES,
+        disk,
+        f"{steps:.3g} steps of {elements * variables:.3g} unknowns",
+        _RESTS_ON,
+    )
 
 
 def cost_findings(case: Case, variables: int, steps: float) -> list[Finding]:

@@ -5,15 +5,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from towline.interfaces.cli.display import plural, print_json, say, write_out
+from towline.interfaces.cli.display import plural, print_json, say, size, write_out
 from towline.interfaces.cli.session import project_of
 from towline.interfaces.cli.simulation.options import PlaceOptions, RunOptions, configuration_from
 from towline.interfaces.cli.simulation.telling import (
     Progress,
+    about,
     exit_with,
     outcome_document,
     print_case,
     print_checks,
+    print_cost,
     print_findings,
     print_paths,
     value_text,
@@ -96,6 +98,7 @@ def show_members(members: "Sequence[Planned]", run: RunOptions, *, as_json: bool
             _print_members(members)
     for planned in members:
         print_findings(planned)
+    print_cost(members)
     if run.dry_run:
         say(f"dry run: nothing was run; it would be {plural(len(members), 'simulation')}")
         if any(planned.errors for planned in members):
@@ -111,6 +114,12 @@ def _print_members(members: "Sequence[Planned]") -> None:
     ]
     print_case(cases[0], without=differing)
     columns = [Column(name, _value_of(name), right=True) for name in differing]
+    costs = {id(one.case): one.cost for one in members}
+    columns += [
+        Column("Time", lambda case: about(costs[id(case)].processor_seconds), right=True),
+        Column("Memory", lambda case: size(round(costs[id(case)].memory_bytes)), right=True),
+        Column("Disk", lambda case: size(round(costs[id(case)].disk_bytes)), right=True),
+    ]
     print_table(columns, cases, f"{plural(len(cases), 'simulation')} of {cases[0].physics}")
 
 

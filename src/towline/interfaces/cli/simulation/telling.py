@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from towline.interfaces.cli.display import duration, say, write_out
+from towline.interfaces.cli.display import duration, say, size, write_out
 from towline.interfaces.cli.progress import counted
 from towline.interfaces.cli.tables import Column, print_table
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from towline.operations.simulation_following import Watched
     from towline.operations.simulation_planning import Planned
@@ -51,6 +51,24 @@ def print_findings(planned: "Planned") -> None:
 
     for one in planned.findings:
         say(finding_text(one))
+
+
+def print_cost(members: "Sequence[Planned]") -> None:
+    """What a simulation will take, or all of several together, and what that rests on."""
+    costs = [one.cost for one in members]
+    seconds, disk = (sum(getattr(one, name) for one in costs) for name in ("processor_seconds", "disk_bytes"))
+    memory = size(round(max(one.memory_bytes for one in costs)))
+    each, all_ = ("", f" ({costs[0].work})") if len(costs) == 1 else (" each", f" for {len(costs)} simulations")
+    say(f"cost: about {about(seconds)} of one processor, {memory} of memory{each}, {size(round(disk))} of disk{all_}")
+    say(f"      It rests on {costs[0].rests_on}.")
+
+
+def about(seconds: float) -> str:
+    """A duration that is an estimate."""
+    for limit, unit, name in ((90, 1, "s"), (5400, 60, "min"), (172_800, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds / unit:.2g} {name}" if seconds < 10 * unit else f"{seconds / unit:.0f} {name}"
+    return f"{seconds / 86400:,.0f} days"
 
 
 def step_text(start: str) -> str:

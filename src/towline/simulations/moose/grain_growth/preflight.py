@@ -2,9 +2,9 @@
 
 import math
 
-from towline.simulations.application import Case, Finding, Severity
+from towline.simulations.application import Case, Cost, Finding, Severity
 from towline.simulations.moose.building import cell_lengths, dimension_of
-from towline.simulations.moose.cost import cost_findings
+from towline.simulations.moose.cost import cost_findings, cost_of
 from towline.simulations.moose.grain_growth.resolution import (
     CELLS_PER_WIDTH,
     FIRST_STEP,
@@ -36,6 +36,11 @@ def preflight(case: Case) -> list[Finding]:
         *cost_findings(case, variables=int(case.number("op_num")), steps=expected_steps(case)),
     ]
     return sorted(found, key=lambda one: list(Severity).index(one.severity))
+
+
+def cost(case: Case) -> Cost:
+    """What a run takes, about."""
+    return cost_of(case, variables=int(case.number("op_num")), fields=int(case.number("op_num")) + 6, steps=expected_steps(case))
 
 
 def expected_steps(case: Case) -> float:

@@ -2,9 +2,9 @@
 
 import math
 
-from towline.simulations.application import Case, Finding, Scalar, Severity
+from towline.simulations.application import Case, Cost, Finding, Scalar, Severity
 from towline.simulations.moose.building import cell_lengths, dimension_of
-from towline.simulations.moose.cost import cost_findings
+from towline.simulations.moose.cost import cost_findings, cost_of
 from towline.simulations.moose.spinodal.resolution import (
     CELLS_PER_WAVE,
     CELLS_PER_WIDTH,
@@ -26,6 +26,11 @@ def preflight(case: Case) -> list[Finding]:
         found += [*_box(case, mixture), *_cells(case, mixture), *_duration(case, rate), *_steps(case, mixture, rate)]
         found += cost_findings(case, variables=2, steps=expected_steps(case))
     return sorted(found, key=lambda one: list(Severity).index(one.severity))
+
+
+def cost(case: Case) -> Cost:
+    """What a run takes, about."""
+    return cost_of(case, variables=2, fields=5, steps=expected_steps(case))
 
 
 def expected_steps(case: Case) -> float:
