@@ -312,25 +312,6 @@ class SchedulerContract:
         assert (jobs.folder / name / "value").read_text() == f"{name}\n$(touch injected)"
         assert not list(jobs.folder.rglob("injected"))
 
-    def test_an_array_runs_each_script_in_its_folder(self, jobs: SchedulerDriver) -> None:
-        members = [jobs.prepare(f"echo {number}; exit {number % 2}", f"member {number}") for number in range(4)]
-        number = next(_numbers)
-        own_mark, folder = mark(f"{number:032x}"[::-1], 1, 1), jobs.folder / "array"
-        folder.mkdir()
-        text = self.scheduler.array_script(
-            str(folder), own_mark, [member.run_dir for member in members], self.resources, at_once=2
-        )
-        (folder / "submit.sh").write_text(text)
-        shutil.chown(folder, jobs.folder.owner())
-        array = jobs.queued(jobs.submit(Submission(str(folder), own_mark)))[0]
-        tasks = [replace(array, queue_id=self.scheduler.member_id(array.queue_id, n)) for n in range(1, 5)]
-        ended = jobs.wait_for(QueueState.ENDED, *tasks, timeout_seconds=100)
-        assert [status.end.exit_code for status in ended if status.end] == [0, 1, 0, 1]
-        assert [(jobs.folder / f"member {n}" / "queue.out").read_text() for n in range(4)] == [
-            f"{n}\n" for n in range(4)
-        ]
-        assert (folder / QUEUE_ID_FILE).read_text().split()[0] == array.queue_id
-
     def test_an_id_that_nobody_gave_is_unknown(self, jobs: SchedulerDriver) -> None:
         nobody = QueuedJob("987654", mark("f" * 32, 1, 1), time.time())
         answer = jobs.look(nobody)

@@ -15,7 +15,7 @@ BYTES_PER_UNKNOWN = 500
 _OWN_BYTES, _START_SECONDS = 90e6, 2.0
 #: Of the console and the table, per step; figures and report.
 _LOG_BYTES, _REPORT_BYTES = 5000.0, 3e6
-_RESTS_ON = "800,000 unknowns times steps in a second of one core, as the embedded solver made in 2024 (within a factor of three)"
+_RESTS_ON = "800,000 unknowns times steps a second on one core, by the embedded solver (within a factor of three)"
 #: What a bigger run is warned of: an hour.
 _LONG_SECONDS = 3600.0
 _LARGEST_MESH = 10**9

@@ -1,4 +1,4 @@
-"""What all batch schedulers have in common: scripts, arrays, and reading the framed answers."""
+"""What all batch schedulers have in common: scripts, and reading the framed answers."""
 
 import abc
 import shlex
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from towline.core.run_folder import ERROR_FILE, OUTPUT_FILE, SCRIPT_FILE
+from towline.core.run_folder import ERROR_FILE, OUTPUT_FILE
 from towline.errors import InvalidRequest
 from towline.workers.schedulers import shell, submitting
 from towline.workers.schedulers.frames import read_frames
@@ -50,16 +50,13 @@ class BatchScheduler(abc.ABC):
     """A scheduler that is told by scripts with directives."""
 
     name: ClassVar[str]
-    #: Shell words in a running job: its id as it is asked about, that of its array, and the number of its task.
+    #: Shell words in a running job: its id as it is asked about, and that of its array.
     own_id: ClassVar[str]
     array_id: ClassVar[str]
-    task_number: ClassVar[str]
     #: Characters that no path of a run folder may have.
     unusable_in_paths: ClassVar[str] = ""
     #: Whether standard output stands on the node while a job runs, and takes the place of the file at the end.
     spools_output: ClassVar[bool] = False
-    #: The shortest array that it takes.
-    shortest_array: ClassVar[int] = 1
     #: Shell functions that :mod:`towline.workers.schedulers.submitting` needs.
     submitting_dialect: ClassVar[str]
     refusals: ClassVar[RefusalTable]
@@ -67,14 +64,6 @@ class BatchScheduler(abc.ABC):
     @abc.abstractmethod
     def directives(self, resources: Mapping[str, Any], *, job_name: str) -> list[str]:
         """Lines for the top of a script; see :class:`towline.workers.schedulers.scheduler.Scheduler`."""
-
-    @abc.abstractmethod
-    def array_resources(self, tasks: int, at_once: int | None) -> dict[str, Any]:
-        """Words that ask for an array, and for one file of output per task in its folder."""
-
-    @abc.abstractmethod
-    def member_id(self, queue_id: str, position: int) -> str:
-        """Id of a task of an array, `position` counting from 1."""
 
     def script(self, batch: BatchScript) -> str:
         """The script of a job. Its exit code is that of the command."""
@@ -91,37 +80,6 @@ class BatchScheduler(abc.ABC):
             verbatim="\n".join([*directives, self._self_record(batch)]),
             last=batch.last,
         )
-
-    def array_script(
-        self,
-        folder: str,
-        mark: str,
-        run_dirs: Sequence[str],
-        resources: Mapping[str, Any],
-        *,
-        at_once: int | None = None,
-    ) -> str:
-        """The script of an array, whose task number n runs the script in the n-th of `run_dirs` and reports there."""
-        if len(run_dirs) < self.shortest_array:
-            raise InvalidRequest(
-                f"an array in {self.name} has {self.shortest_array} tasks or more, not {len(run_dirs)}"
-            )
-        if at_once is not None and at_once < 1:
-            raise InvalidRequest(f"{at_once} tasks of an array at once are none; give a positive number")
-        words = {**_output_words(resources), **self.array_resources(len(run_dirs), at_once)}
-        cases = [f"{number}) cd -- {shlex.quote(path)} || exit 1 ;;" for number, path in enumerate(run_dirs, 1)]
-        lines = [
-            "#!/bin/bash",
-            *self.directives(words, job_name=job_name(str(resources.get("job_name") or "array"), mark)),
-            f"towline_own_id={self.array_id}",
-            _record(folder),
-            f"case {self.task_number} in",
-            *cases,
-            '*) echo "towline: this array has no such task" >&2; exit 1 ;;',
-            "esac",
-            f"exec /bin/bash ./{SCRIPT_FILE} >{OUTPUT_FILE} 2>{ERROR_FILE}",
-        ]
-        return "\n".join(lines) + "\n"
 
     def submit_command(self, submissions: Sequence[Submission], *, settle_seconds: float = SETTLE_SECONDS) -> str:
         """Submit each of them exactly once, however often and from however many places this is run."""

@@ -148,11 +148,9 @@ class Pbs(BatchScheduler):
     own_id = '"$PBS_JOBID"'
     # 14[2].server is task 2 of 14[].server.
     array_id = '"$(echo "$PBS_JOBID" | sed "s/\\[[0-9]*\\]/[]/")"'
-    task_number = '"$PBS_ARRAY_INDEX"'
     # qsub makes whole paths of output files, and a colon in them ends the name of a host.
     unusable_in_paths = ":"
     spools_output = True
-    shortest_array = 2
     submitting_dialect = _SUBMITTING
     refusals = _REFUSALS
 
@@ -167,17 +165,6 @@ class Pbs(BatchScheduler):
             "job_name": job_name,
         }
         return VOCABULARY.directives(_with_prefix(words))
-
-    def array_resources(self, tasks: int, at_once: int | None) -> dict[str, Any]:
-        """Words that ask for an array, and for one file of output per task in its folder."""
-        cap = "" if at_once is None else f"%{at_once}"
-        paths = {"qout_path": "task-^array_index^.out", "qerr_path": "task-^array_index^.err"}
-        # Arrays of PBS have to be rerunnable; the claim in the folder of each task sees to it that none runs twice.
-        return {"array": f"1-{tasks}{cap}", "rerunnable": "y", **paths}
-
-    def member_id(self, queue_id: str, position: int) -> str:
-        """Id of a task of an array, `position` counting from 1."""
-        return queue_id.replace("[]", f"[{position}]")
 
     def status_command(self, jobs: Sequence[QueuedJob]) -> str:
         """One query for all jobs of a worker."""

@@ -233,33 +233,6 @@ class Scheduler(Protocol):
             Its resources or variables cannot be used.
         """
 
-    def array_script(
-        self,
-        folder: str,
-        mark: str,
-        run_dirs: Sequence[str],
-        resources: Mapping[str, Any],
-        *,
-        at_once: int | None = None,
-    ) -> str:
-        """The script of an array, whose task number n runs the script in the n-th of `run_dirs` and reports there.
-
-        Parameters
-        ----------
-        folder
-            Where this script lies.
-        at_once
-            How many tasks may run at the same time.
-
-        Raises
-        ------
-        InvalidRequest
-            The resources cannot be used, or the array is too short for the scheduler.
-        """
-
-    def member_id(self, queue_id: str, position: int) -> str:
-        """Id of a task of an array, `position` counting from 1."""
-
     def submit_command(self, submissions: Sequence[Submission], *, settle_seconds: float = SETTLE_SECONDS) -> str:
         """Submit each of them exactly once, however often and from however many places this is run."""
 

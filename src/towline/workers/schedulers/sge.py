@@ -157,7 +157,6 @@ class GridEngine(BatchScheduler):
     unusable_in_paths = "\n"
     own_id = '"$JOB_ID$(case ${SGE_TASK_ID:-undefined} in undefined) ;; *) echo ".$SGE_TASK_ID" ;; esac)"'
     array_id = '"$JOB_ID"'
-    task_number = '"$SGE_TASK_ID"'
     submitting_dialect = _SUBMITTING
     refusals = _REFUSALS
 
@@ -174,15 +173,6 @@ class GridEngine(BatchScheduler):
             "job_name": job_name,
         }
         return VOCABULARY.directives(words)
-
-    def array_resources(self, tasks: int, at_once: int | None) -> dict[str, Any]:
-        """Words that ask for an array, and for one file of output per task in its folder."""
-        cap = {} if at_once is None else {"array_at_once": at_once}
-        return {"array": f"1-{tasks}", **cap, "qout_path": "task-out", "qerr_path": "task-err"}
-
-    def member_id(self, queue_id: str, position: int) -> str:
-        """Id of a task of an array, `position` counting from 1."""
-        return f"{queue_id}.{position}"
 
     def status_command(self, jobs: Sequence[QueuedJob]) -> str:
         """One query for all jobs of a worker."""

@@ -164,7 +164,6 @@ class Slurm(BatchScheduler):
     unusable_in_paths = "\\%"
     own_id = '"${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}${SLURM_ARRAY_TASK_ID:+_$SLURM_ARRAY_TASK_ID}"'
     array_id = '"$SLURM_ARRAY_JOB_ID"'
-    task_number = '"$SLURM_ARRAY_TASK_ID"'
     submitting_dialect = _SUBMITTING
     refusals = _REFUSALS
 
@@ -186,15 +185,6 @@ class Slurm(BatchScheduler):
             "job_name": job_name,
         }
         return VOCABULARY.directives(words)
-
-    def array_resources(self, tasks: int, at_once: int | None) -> dict[str, Any]:
-        """Words that ask for an array, and for one file of output per task in its folder."""
-        cap = "" if at_once is None else f"%{at_once}"
-        return {"array": f"1-{tasks}{cap}", "qout_path": "task-%a.out", "qerr_path": "task-%a.out"}
-
-    def member_id(self, queue_id: str, position: int) -> str:
-        """Id of a task of an array, `position` counting from 1."""
-        return f"{queue_id}_{position}"
 
     def status_command(self, jobs: Sequence[QueuedJob]) -> str:
         """One query for all jobs of a worker."""
