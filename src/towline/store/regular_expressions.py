@@ -13,7 +13,7 @@ from typing import Any
 #: The parser of the standard library; an interpreter that has none of this name gets no hints.
 _PARSER: Any = getattr(re, "_parser", None)
 
-#: Letters for which Python, without regard to case, also finds letters beyond ASCII: a dotless i, a long s, the Kelvin sign.
+#: Where case does not matter, Python finds letters beyond ASCII for these: a dotless i, the sign of Kelvin, a long s.
 _AMBIGUOUS = frozenset("iks")
 
 #: What stands at the beginning of a text.
