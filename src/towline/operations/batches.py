@@ -154,6 +154,10 @@ _ENDING = {
 _ENDS = {
     "": "ended by itself",
     "exited": "ended by itself",
+    "idle": "ended because nothing was left to do",
+    "max_jobs": "ended after max_jobs_per_batch jobs",
+    "max_time": "began no job after max_time, and ended with the last of its jobs",
+    "time_limit": "ended shortly before its time limit",
     "drained": "was drained (tow batch drain), and ended with the last of its jobs",
     "cancelled": "was cancelled",
     "timeout": "was ended by its scheduler at its time limit",
@@ -162,7 +166,7 @@ _ENDS = {
     "out_of_memory": "used more memory than it had asked for",
     "vanished": "is gone, and neither its scheduler nor its folder tells how it ended",
 }
-_HANDS_BACK = frozenset(_ENDS) - {"", "exited", "drained"}
+_HANDS_BACK = frozenset(_ENDS) - {"", "exited", "idle", "max_jobs", "max_time", "drained"}
 _AFTERWARDS = ", and what ran then was handed back to run again"
 
 

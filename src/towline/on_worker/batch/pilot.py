@@ -103,6 +103,8 @@ class BatchPilot:
         self._idle_since = time.monotonic()
         self._finished = False
         self._asked_to_end = False
+        #: Why it takes nothing any more, in a word.
+        self._end: str | None = None
 
     def run(self) -> int:
         """Work until there is nothing to do any more, or no time; return the exit code."""
@@ -112,7 +114,7 @@ class BatchPilot:
                 key.data()
             self._timers.fire()
             if self._asked_to_end:
-                self._end_everything(self._why_asked())
+                self._heed_signal()
             if self._seats.take_news():
                 self._look_soon()
             self._seats.start_waiting()
@@ -121,7 +123,7 @@ class BatchPilot:
         self._dispatch.close()
         self._spool.leave()
         self._gate_file.unlink(missing_ok=True)
-        self._crew.tell("ended", self._seats.facts(), now=True)
+        self._tell("ended")
         return 0
 
     def _set_up(self) -> None:
@@ -134,7 +136,7 @@ class BatchPilot:
         self._selector.register(self._wake_read, selectors.EVENT_READ, self._woken)
         os.set_inheritable(self._keeper_pipe.fileno(), False)
         self._selector.register(self._keeper_pipe, selectors.EVENT_READ, self._lose_keeper)
-        self._crew.tell("starting", self._seats.facts(), now=True)
+        self._tell("starting")
         warm_up(self._settings.preload)
         if self._settings.preload:
             self._dispatch.start_zygote()
@@ -151,7 +153,7 @@ class BatchPilot:
         settings, now = self._settings, time.time()
         if settings.max_time is not None:
             left = settings.began_at + settings.max_time - now
-            self._timers.after(left, lambda: self._close(f"max_time of {settings.max_time:g} s is over"))
+            self._timers.after(left, lambda: self._close("max_time", f"max_time of {settings.max_time:g} s is over"))
         if settings.ends_at is None:
             return
         whole = settings.ends_at - settings.began_at
@@ -159,7 +161,7 @@ class BatchPilot:
         self._seats.last_moment = settings.ends_at - spare
         self._seats.longest_seconds = whole - spare
         why = f"the time limit of its allocation ({whole:.0f} s) was near"
-        self._timers.after(settings.ends_at - spare - now, lambda: self._end_everything(why))
+        self._timers.after(settings.ends_at - spare - now, lambda: self._end_everything("time_limit", why))
 
     def _closeables(self) -> list[Closeable]:
         return [self._selector, self._wake_read, self._wake_write, self._keeper_pipe]
@@ -174,21 +176,22 @@ class BatchPilot:
     def _lose_keeper(self) -> None:
         # Nothing is left that would take care of the jobs: the whole allocation is being ended.
         self._selector.unregister(self._keeper_pipe)
-        self._end_everything("the process above the pilot was gone")
+        self._end_everything("ended", "the process above the pilot was gone")
 
-    def _close(self, why: str) -> None:
+    def _close(self, end: str, why: str) -> None:
         """Take no further jobs."""
         if not self._seats.closed:
+            self._end = end
             logger.info("no further jobs: %s", why)
             self._seats.close()
 
-    def _end_everything(self, why: str) -> None:
+    def _end_everything(self, end: str, why: str) -> None:
         self._asked_to_end = False
-        self._close(why)
+        self._close(end, why)
         if self._dispatch.interruption is None:
             self._wide.give_up()
             self._dispatch.interrupt(why)
-            self._crew.tell("draining", self._seats.facts(), now=True)
+            self._tell("draining")
 
     # Looking into the spool
 
@@ -227,17 +230,23 @@ class BatchPilot:
         if asked is not None:
             wish, why = asked
             if wish is Wish.CANCEL:
-                self._end_everything(why)
+                self._end_everything("cancelled", why)
                 return
-            self._close(why)
+            self._close("drained", why)
         self._timers.after(_WISH_SECONDS, self._heed_wish)
 
-    def _why_asked(self) -> str:
+    def _heed_signal(self) -> None:
         asked = read_wish(self._settings.run_dir)
-        return "the allocation was being ended" if asked is None or asked[0] is Wish.DRAIN else asked[1]
+        if asked is None or asked[0] is Wish.DRAIN:
+            self._end_everything("ended", "the allocation was being ended")
+        else:
+            self._end_everything("cancelled", asked[1])
+
+    def _tell(self, state: str, *, now: bool = True) -> None:
+        self._crew.tell(state, {**self._seats.facts(), "end": self._end}, now=now)
 
     def _give_sign(self) -> None:
-        self._crew.tell("draining" if self._seats.closed else "running", self._seats.facts())
+        self._tell("draining" if self._seats.closed else "running", now=False)
         if not self._state_dir.is_dir() and not self._seats.busy:
             self._finished = True  # somebody deleted the folder of the allocation
         self._timers.after(_LIFE_SECONDS, self._give_sign)
@@ -247,12 +256,13 @@ class BatchPilot:
         if self._seats.busy:
             self._idle_since = now
         elif self._seats.closed or self._seats.used_up:
+            self._end = self._end or "max_jobs"
             self._finished = True
         elif now - self._idle_since >= self._settings.max_wait:
             # Only together: the allocation lasts as long as the others, and this node may still get something to do.
             if self._crew.all_idle(self._settings.max_wait):
                 logger.info("nothing to do for %g seconds", self._settings.max_wait)
-                self._finished = True
+                self._end, self._finished = "idle", True
             else:
                 self._idle_since = now - self._settings.max_wait + min(1.0, self._settings.max_wait)
         elif self._look is None:

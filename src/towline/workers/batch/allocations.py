@@ -62,6 +62,17 @@ class Allocation:
         """Jobs that its pilots ran, as far as they told."""
         return sum(int(life.get("ended") or 0) for life in self.lives)
 
+    @property
+    def reason(self) -> str | None:
+        """Why it ended, in a word: the scheduler's where it has something to say, else that of its pilots."""
+        if self.exit is None or self.exit.reason != "exited":
+            return None if self.exit is None else self.exit.reason
+        words = sorted({str(life["end"]) for life in self.lives if life.get("end")} - {"ended"})
+        # Some of its nodes may have had nothing to do, while others were stopped.
+        words = [word for word in words if word != "idle"] or words
+        # The last sign of life may be seen after the end.
+        return words[0] if words else (self.exit.reason if self.closed else None)
+
     def why(self) -> str:
         """Why jobs that ran in it did not end, in a sentence."""
         name = self.process_id or self.uid
@@ -220,7 +231,9 @@ class Allocations:
 
     def close(self, uid: str) -> None:
         """What the allocation had was let go of."""
-        self._by_uid[uid].closed = True
+        allocation = self._by_uid[uid]
+        allocation.closed = True
+        self._tell(allocation)
 
     def forget_closed(self, in_use: frozenset[str]) -> None:
         """Forget those that no attempt refers to any more."""
@@ -297,7 +310,7 @@ class Allocations:
                 started_at=allocation.started_at,
                 ended_at=allocation.ended_at,
                 pinged_at=allocation.life_at,
-                reason=None if allocation.exit is None else allocation.exit.reason,
+                reason=allocation.reason,
                 jobs_ended=allocation.jobs_ended,
             )
 

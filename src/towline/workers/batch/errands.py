@@ -103,7 +103,12 @@ class BatchErrands(Errands):
         ended = [item.uid for item in self.allocations.ended if self._is_settled(item)]
         if ended:
             self.asked = True
-            self._transport.run(close_script(self._batch.spool, self._batch.allocations, ended))
+            # The last words of its pilots come with it.
+            script = state_script(self._batch.spool, self._batch.allocations, ended, listing=False)
+            script += close_script(self._batch.spool, self._batch.allocations, ended)
+            state = read_state(self._transport.run(script).stdout.decode(errors="replace"))
+            if state is not None:
+                self.allocations.see_lives(state.lives)
             for uid in ended:
                 self.allocations.close(uid)
             self._next_listing = 0.0
@@ -269,9 +274,7 @@ class BatchErrands(Errands):
             ]
         if not due:
             return
-        marks = [flight.mark for flight in due]
-        script = claims_script([flight.run_dir for flight in due])
-        script += take_out_script(self._batch.spool, marks) + stop_script(self._batch.spool, marks)
+        script = "".join(folder.where_marked(self._ending(those)) for folder, those in self._work_dirs.apart(due))
         answer = self._read(due, before=script)
         now = time.monotonic()
         with self._board.changed:
@@ -283,3 +286,9 @@ class BatchErrands(Errands):
                 elif flight.phase in (*_NOT_THERE, Phase.ADOPTED):
                     flight.phase = Phase.QUEUED
         self._newest, self._next_look = now, now
+
+    def _ending(self, flights: Sequence[Flight]) -> str:
+        """A script that ends jobs, those that have not begun as well."""
+        marks, spool = [flight.mark for flight in flights], self._batch.spool
+        never = claims_script([flight.run_dir for flight in flights])
+        return never + take_out_script(spool, marks) + stop_script(spool, marks)

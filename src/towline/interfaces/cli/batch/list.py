@@ -54,5 +54,5 @@ def command(
 
 def _state(batch: BatchDoc) -> str:
     """The state, and why it ends or ended where that is no matter of course."""
-    usual = batch.reason in (None, "exited")
+    usual = batch.reason in (None, "exited", "idle")
     return batch.batch_state.value if usual else f"{batch.batch_state.value} ({batch.reason})"
