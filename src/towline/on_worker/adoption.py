@@ -20,6 +20,10 @@ from towline.on_worker.watch import Watch
 #: How long the keeper may take to write down an end that it saw.
 _KEEPER_SECONDS = 1.0
 _LOOK_AGAIN_SECONDS = 0.02
+#: Between two looks for news of an attempt that runs on another machine.
+_LOOK_ELSEWHERE_SECONDS = 1.0
+#: How long what it left waits for the pilot of that machine to make an exit record of it.
+_OTHER_PILOT_SECONDS = 5.0
 
 
 class Adoption:
@@ -31,6 +35,8 @@ class Adoption:
         Called with an attempt whose process is gone, and what is known of its end; it writes the record.
     started, ended
         Called with an attempt that turns out to run, or to have ended.
+    waits_for_others
+        Whether what was started on another machine may still run there.
     """
 
     def __init__(
@@ -43,6 +49,8 @@ class Adoption:
         finish: Callable[[Attempt, ExitRecord], None],
         started: Callable[[Attempt], None],
         ended: Callable[[Attempt], None],
+        *,
+        waits_for_others: bool = True,
     ) -> None:
         self._orphans = orphans
         self._leftovers = leftovers
@@ -52,6 +60,7 @@ class Adoption:
         self._timers = timers
         self._finish = finish
         self._started, self._ended = started, ended
+        self._waits_for_others = waits_for_others
 
     def adopt(self, attempt: Attempt) -> bool:
         """Take over an attempt; False when it was never started, and nothing is about to start it.
@@ -73,7 +82,11 @@ class Adoption:
     def _act(self, attempt: Attempt, evidence: Evidence) -> None:
         if evidence.started is not None:
             attempt.started_at = evidence.started.at
-        if evidence.finding is Finding.ENDED:
+        if evidence.finding is Finding.ELSEWHERE and self._waits_for_others and evidence.started is not None:
+            attempt.state, attempt.elsewhere = State.WATCHED, f"{evidence.started.pid}@{evidence.started.host}"
+            self._started(attempt)
+            self._look_elsewhere(attempt, evidence.started, None)
+        elif evidence.finding is Finding.ENDED:
             attempt.exit, attempt.state = evidence.exit, State.ENDED
             if attempt.is_command and evidence.exit is not None:
                 attempt.result = result_of_ended(attempt.run_dir, evidence.exit)
@@ -92,6 +105,21 @@ class Adoption:
         self._watch.add(
             pid, started.mark, lambda: self._await_keeper(attempt, known, time.monotonic() + _KEEPER_SECONDS)
         )
+
+    def _look_elsewhere(self, attempt: Attempt, started: Started, left_since: float | None) -> None:
+        """Wait for evidence on the disk that both machines see: that its processes are not here says nothing."""
+        evidence = look(attempt.run_dir, self._orphans)
+        if evidence.finding is Finding.ENDED:
+            self._act(attempt, evidence)
+            return
+        now = time.monotonic()
+        has_left = evidence.finding is Finding.PENDING or has_result(attempt.run_dir)
+        left_since = (left_since or now) if has_left else None
+        if left_since is not None and now - left_since > _OTHER_PILOT_SECONDS:
+            self._finish(attempt, evidence.exit or judge_gone(attempt.run_dir, started))
+            return
+        again = functools.partial(self._look_elsewhere, attempt, started, left_since)
+        self._timers.after(_LOOK_ELSEWHERE_SECONDS, again)
 
     def _await_keeper(self, attempt: Attempt, started: Started, deadline: float) -> None:
         """The process is gone; the keeper may be about to say how."""

@@ -18,6 +18,9 @@ PENDING_EXIT_FILE = f".{EXIT_FILE}.pending"
 #: In the environment of the pilots of a batch worker, and of their jobs: the uid of the allocation.
 BATCH_VARIABLE = "TOWLINE_BATCH"
 
+#: Name of this machine where its own name is not that by which others know it, as in containers.
+HOST_VARIABLE = "TOWLINE_HOST"
+
 
 @dataclass(frozen=True, slots=True)
 class Started:
@@ -31,6 +34,8 @@ class Started:
     at: float
     #: True when nothing runs the attempt, and nothing ever will.
     never: bool = False
+    #: Name of the machine that it was started on; None when nobody wrote it.
+    host: str | None = None
     #: The pilot that runs it, when that is one of a batch worker: `<uid of the allocation>.<number of the node>`.
     batch: str | None = None
 
@@ -102,6 +107,7 @@ def read_started(run_dir: str) -> Started | None:
             record["process_started_at"],
             record["at"],
             never=record["pid"] is None,
+            host=record.get("host"),
             batch=record.get("batch"),
         )
     except (ValueError, KeyError, TypeError):
@@ -154,7 +160,7 @@ def result_failed(run_dir: str) -> bool | None:
 
 def host() -> str:
     """Name of this machine."""
-    return os.uname().nodename
+    return os.environ.get(HOST_VARIABLE) or os.uname().nodename
 
 
 def read(path: str) -> bytes | None:

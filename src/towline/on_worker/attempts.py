@@ -55,6 +55,8 @@ class Attempt:
 
     state: State = State.QUEUED
     pid: int | None = None
+    #: ``<process id>@<machine>`` of one that was started on another machine, and of which nothing else is known.
+    elsewhere: str | None = None
     #: Seconds since the epoch.
     started_at: float | None = None
     #: `cancelled`, `timeout` or `interrupted` as soon as we begin to end it.

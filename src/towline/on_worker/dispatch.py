@@ -84,8 +84,9 @@ class Dispatch:
             self._finish_adopted,
             self._on_started,
             self._on_ended,
+            # The pilots of allocations tell each other otherwise who runs what.
+            waits_for_others=not records_all,
         )
-
         self._remember_ended()
 
     @property
@@ -344,7 +345,7 @@ class Dispatch:
         if attempt.state is State.WATCHED:
             self._watched.add(attempt.key)
         limit = attempt.time_limit_seconds
-        if limit is not None and not attempt.pooled and attempt.time_limit is None:
+        if limit is not None and not (attempt.pooled or attempt.elsewhere) and attempt.time_limit is None:
             elapsed = time.time() - (attempt.started_at or time.time())
             attempt.time_limit = self._timers.after(limit - elapsed, lambda: self._stop(attempt, "timeout"))
         self._tell_state(attempt)
@@ -367,6 +368,8 @@ class Dispatch:
             self._tell(attempt.key, "ended", exit=attempt.exit, has_result=attempt.result is not None)
         elif attempt.pid is not None and attempt.state in (State.RUNNING, State.WATCHED):
             self._tell(attempt.key, "started", process_id=str(attempt.pid))
+        elif attempt.elsewhere is not None:
+            self._tell(attempt.key, "started", process_id=attempt.elsewhere, is_elsewhere=True)
 
     def _tell(self, key: str, event: str, **details: object) -> None:
         self._observations.append({"key": key, "event": event, "at": time.time(), **details})

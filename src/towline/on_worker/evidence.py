@@ -17,7 +17,7 @@ from towline.on_worker.attempt_files import (
 )
 from towline.on_worker.orphans import Orphans
 from towline.on_worker.process_groups import members
-from towline.on_worker.process_identity import is_running
+from towline.on_worker.process_identity import is_of_this_boot, is_running
 
 
 class Finding(str, Enum):
@@ -25,6 +25,7 @@ class Finding(str, Enum):
 
     NOT_STARTED = "not_started"  #: and nobody is about to start it
     RUNNING = "running"  #: its process is there
+    ELSEWHERE = "elsewhere"  #: started on another machine, whose processes cannot be seen from here
     GONE = "gone"  #: its process is not there any more, and nobody told how it ended
     PENDING = "pending"  #: its process ended, its outputs were not collected to the end
     ENDED = "ended"  #: its exit record is there
@@ -65,7 +66,7 @@ def look(run_dir: str, orphans: Orphans) -> Evidence:
     orphan = orphans.end_of(started)
     if orphan is not None:
         return Evidence(Finding.PENDING, started, exit=orphan)
-    return Evidence(Finding.GONE, started)
+    return Evidence(Finding.ELSEWHERE if _is_elsewhere(started) else Finding.GONE, started)
 
 
 def judge_gone(run_dir: str, started: Started) -> ExitRecord:
@@ -82,6 +83,11 @@ def judge_gone(run_dir: str, started: Started) -> ExitRecord:
         host=host(),
         message="nobody saw the end of its process; the result that it left tells",
     )
+
+
+def _is_elsewhere(started: Started) -> bool:
+    # A machine may have changed its name since; its boots tell.
+    return started.host not in (None, host()) and started.pid is not None and not is_of_this_boot(started.mark)
 
 
 def _running_process(started: Started, run_dir: str) -> int | None:

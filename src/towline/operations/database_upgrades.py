@@ -5,13 +5,15 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
+import orjson
+
 from towline.configuration.choice import load_project
 from towline.errors import InvalidRequest, SchemaTooNew
 from towline.operations.compose import collection
 from towline.operations.flows import FlowFilter, delete_flows, flow_rows
 from towline.operations.jobs import Progress
 from towline.operations.project_removal import refuse_while_active
-from towline.store import maintenance
+from towline.store import leases, maintenance
 from towline.store.database import Database
 from towline.store.flow_search import count_flows
 from towline.store.job_search import JobFilter, find_job_ids
@@ -105,7 +107,8 @@ def reset_queue(
 def unlock_jobs(opened: "OpenProject", wanted: JobFilter) -> list[int]:
     """Take jobs from the runner that holds them; the runner that works on the project takes them up anew.
 
-    Attempts that have to end on a worker that is not configured any more are given up.
+    Attempts that have to end on a worker that is not configured any more, or on another machine than that of the
+    runner, are given up.
 
     Returns
     -------
@@ -127,9 +130,12 @@ def unlock_flows(opened: "OpenProject", wanted: FlowFilter) -> list[int]:
 
 
 def _unlock(opened: "OpenProject", job_ids: Sequence[int]) -> list[int]:
+    record = leases.holder(opened.database)
+    told = {} if record is None or record.status is None else orjson.loads(record.status)
+    elsewhere = {key: place for facts in told.values() for key, place in facts.get("elsewhere", {}).items()}
     with opened.database.transaction() as transaction:
         freed = maintenance.free_jobs(transaction, job_ids)
-        given_up = maintenance.give_up_attempts(transaction, job_ids, opened.project.workers)
+        given_up = maintenance.give_up_attempts(transaction, job_ids, opened.project.workers, elsewhere)
     opened.wake_runner()
     return sorted({*freed, *given_up})
 

@@ -29,7 +29,7 @@ def waits_for(opened: "OpenProject", job: JobInfo) -> tuple[str, ...]:
         return (_lost(opened, job.worker),)
     if job.state in (JobState.CHECKED_OUT, JobState.UPLOADED, JobState.SUBMITTED, JobState.BATCH_SUBMITTED):
         return tuple(_handed_over(opened, job))
-    return tuple(_ends(opened, job))
+    return (*_ends(opened, job), *_elsewhere(opened, job))
 
 
 def advice(opened: "OpenProject", job: JobInfo) -> str | None:
@@ -123,6 +123,17 @@ def _ends(opened: "OpenProject", job: JobInfo) -> Iterator[str]:
     for attempt, worker in job_history.attempts_to_end(opened.database, job.id):
         where = "" if worker in opened.project.workers else f"; {_lost(opened, worker)}"
         yield f"the end of its attempt {attempt}, which was asked for and is not confirmed{where}"
+
+
+def _elsewhere(opened: "OpenProject", job: JobInfo) -> Iterator[str]:
+    place = _told_by_worker(opened, job).get("elsewhere", {}).get(f"{job.id}.{job.attempt}")
+    if place is not None:
+        process, _, machine = place.partition("@")
+        yield (
+            f"its exit record: it was started as process {process} on {machine}, whose processes cannot be seen from "
+            "here; start the runner there, or, if that machine is gone for good, give the attempt up: "
+            f"tow job stop {job.db_id}, then tow admin unlock --db-id {job.db_id}"
+        )
 
 
 def _lost(opened: "OpenProject", worker: str) -> str:

@@ -1,6 +1,6 @@
 """What an administrator does to the rows and indexes of a queue."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from towline.core.states import IN_FLIGHT
 from towline.store.database import Database, Transaction
@@ -20,16 +20,28 @@ def free_jobs(transaction: Transaction, job_ids: Iterable[int]) -> list[int]:
     return sorted(job_id for (job_id,) in rows)
 
 
-def give_up_attempts(transaction: Transaction, job_ids: Iterable[int], workers: Collection[str]) -> list[int]:
-    """Forget that attempts have to end on workers that are not among `workers`; return the ids of their jobs."""
+def give_up_attempts(
+    transaction: Transaction, job_ids: Iterable[int], workers: Collection[str], elsewhere: Mapping[str, str]
+) -> list[int]:
+    """Forget that attempts have to end where nobody can see to it; return the ids of their jobs.
+
+    Parameters
+    ----------
+    workers
+        Those that are configured; the attempts on others are given up.
+    elsewhere
+        ``{"<job id>.<attempt>": "<process id>@<machine>"}`` of attempts on machines that the runner cannot see.
+    """
     rows = transaction.execute(
         "SELECT job_id, attempt, worker FROM cancellation WHERE job_id IN (SELECT value FROM json_each(?))",
         (id_list(job_ids),),
     ).fetchall()
-    lost = [row for row in rows if row[2] not in workers]
+    lost = [row for row in rows if row[2] not in workers or f"{row[0]}.{row[1]}" in elsewhere]
     for job_id, attempt, worker in lost:
+        place = elsewhere.get(f"{job_id}.{attempt}")
+        why = f"the worker {worker} is not configured" if place is None else f"it was started as {place}"
         transaction.execute("DELETE FROM cancellation WHERE job_id = ? AND attempt = ?", (job_id, attempt))
-        transaction.note(job_id, f"attempt {attempt} was given up: the worker {worker} is not configured")
+        transaction.note(job_id, f"attempt {attempt} was given up: {why}")
     return sorted({row[0] for row in lost})
 
 

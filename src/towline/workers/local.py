@@ -38,6 +38,8 @@ class _Flight:
     #: Whether it was adopted, so that the runner has to hand it over again if it never started.
     adopted: bool = False
     started: bool = False
+    #: ``<process id>@<machine>``, when it was started on another machine.
+    elsewhere: str | None = None
 
 
 class LocalWorker:
@@ -182,6 +184,9 @@ class LocalWorker:
             "pilot_process_id": self._link.facts.get("pid") if self._link.ready else None,
             "running": running,
             "waiting": len(self._flights) - running,
+            "elsewhere": {
+                key: flight.elsewhere for key, flight in self._flights.items() if flight.elsewhere is not None
+            },
         }
 
     def close(self) -> None:
@@ -280,6 +285,7 @@ class LocalWorker:
             if flight.started:
                 return
             flight.started = True
+            flight.elsewhere = item["process_id"] if item.get("is_elsewhere") else None
         elif event in ("ended", "returned", "cancelled", "step_failed"):
             self._flights.pop(key, None)
         if event == "cancelled":
