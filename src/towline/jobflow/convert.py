@@ -106,11 +106,15 @@ def _as_flow(flow: Flow | Job | Sequence[Flow | Job]) -> Flow:
     elements: list[Flow | Job] = [*flow] if isinstance(flow, Iterable) else [flow]
     strange = next((element for element in elements if not isinstance(element, Flow | Job)), None)
     if strange is not None:
-        raise InvalidFlow(f"a {type(strange).__name__} is neither a Flow nor a Job; submit what @job functions return")
+        raise InvalidFlow(
+            f"an object of type {type(strange).__name__} is neither a Flow nor a Job; submit what @job functions return"
+        )
     try:
         return Flow(elements, name=str(flow.name)) if isinstance(flow, Job) else Flow(elements)
     except ValueError as error:
-        raise InvalidFlow(f"{error}; submit the flow that the job belongs to, or make the job anew") from error
+        raise InvalidFlow(
+            f"{str(error).rstrip('.')}; submit the flow that the job belongs to, or make the job anew"
+        ) from error
 
 
 def _check_names(flow: Flow, jobs: Iterable[Job]) -> None:

@@ -212,7 +212,7 @@ def test_a_refused_job_can_be_submitted_again(engine):
 
 def test_jobs_may_come_one_by_one_and_what_is_none_is_refused_by_name(engine):
     assert len(engine.submit(jobs.add(number, 1) for number in range(3))) == 3
-    with pytest.raises(InvalidFlow, match="a int is neither a Flow nor a Job"):
+    with pytest.raises(InvalidFlow, match="type int is neither a Flow nor a Job"):
         engine.submit(5)
     (db_id,) = engine.submit(jobs.add(1, 1))
     assert tow("flow", "info", db_id, "--json").json["name"] == "add"

@@ -213,8 +213,8 @@ def test_a_job_of_another_flow_is_refused() -> None:
 
 
 def test_something_that_is_no_job_is_refused() -> None:
-    assert "a int is neither a Flow nor a Job" in refused([add(1, 2), 3])
-    assert "a float is neither a Flow nor a Job" in refused(1.5)
+    assert "type int is neither a Flow nor a Job" in refused([add(1, 2), 3])
+    assert "type float is neither a Flow nor a Job" in refused(1.5)
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,11 @@ from typing import Annotated
 
 import click
 
+from towline.interfaces.cli.display import say
 from towline.interfaces.cli.parameters import Option
 from towline.interfaces.cli.runner.options import Interactive, LogLevel, LogLevelOption, SetPid
 from towline.interfaces.cli.session import project_of
-from towline.operations.runners import run_in_foreground
+from towline.operations.runners import log_file, run_in_foreground
 
 _ONE_LOOP = "chooses a part of the loop of jobflow-remote; here one loop does everything: leave it out"
 
@@ -26,4 +27,5 @@ def command(
     connect_interactive: Interactive = False,
 ) -> None:
     """Be the runner, in this terminal, until Ctrl-C. Jobs go on running after that."""
+    say(f"This is the runner now, and it logs to {log_file(project_of(context))}. Ctrl-C ends it; jobs go on.")
     raise click.exceptions.Exit(run_in_foreground(project_of(context), LogLevel.text(log_level)))
