@@ -139,9 +139,9 @@ def test_waiting_tells_by_its_exit_code_whether_all_completed(tow: CommandLine) 
     assert "after 0.1 s" in late.stderr
     tow("runner", "start")
     assert tow("wait", *good).stderr == "2 COMPLETED\n"
-    assert tow("wait", bad[0], code=3).stderr == "1 FAILED\n"
+    assert tow("wait", bad[0], code=3).stderr == f"1 FAILED\nwhat became of them: tow job info {bad[0]}\n"
     # It will never start, so waiting for it ends.
-    assert tow("wait", bad[1], code=3).stderr == "1 WAITING\n"
+    assert tow("wait", bad[1], code=3).stderr == f"1 WAITING\nwhat became of them: tow job info {bad[1]}\n"
     document = orjson.loads(tow("wait", bad[0], "--flow", "--json", code=3).stdout)
     assert document == {"completed": False, "states": {"FAILED": 1, "WAITING": 1}}
     tow("wait", tow.json("flow", "list", "-did", good[0])[0]["flow_id"])
