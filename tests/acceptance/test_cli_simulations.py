@@ -177,3 +177,26 @@ def test_keys_of_config_env_are_read_from_the_folder(home: Path) -> None:
     answer = tow("simulate", "--physics", "spinodal", *SMALL, "--force", "--no-wait", "--json")
     assert Path(answer.json["run_dir"]).parent == home / "elsewhere"
     assert "Did you mean 'MOOSE_EXEC'?" in answer.err
+
+
+def test_a_solver_is_qualified_by_a_problem_with_a_known_answer(home: Path) -> None:
+    coarse = ["--physics", "spinodal", "--set", "c0=0.5", "--set", "xmax=20", "--set", "nx=32"]
+    answer = tow("simulation", "qualify", *coarse)
+    assert answer.code == 0, answer.err
+    assert "solver: embedded solver of towline (not MOOSE)" in answer.out
+    assert "S10 pass: the energy of a flat interface is " in answer.out
+    # Two cells per interface are too few, and it says so.
+    document = tow("simulation", "qualify", *coarse[:-1], "nx=10", "--json")
+    assert document.code == 4
+    assert document.json["outcome"] == "fail"
+    assert (Path(document.json["folder"]) / "qualification.csv").is_file()
+
+
+def test_a_program_that_cannot_be_qualified_tells_why(home: Path) -> None:
+    program = home / "broken-opt"
+    program.write_text("#!/bin/sh\necho no licence\nexit 3\n")
+    program.chmod(0o755)
+    answer = tow("simulation", "qualify", "--physics", "spinodal", "--env", f"MOOSE_EXEC={program}")
+    assert answer.code == 1
+    assert "ended with exit code 3" in answer.err
+    assert "no licence" in answer.err

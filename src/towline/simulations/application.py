@@ -283,6 +283,25 @@ class Application(Protocol):
         """The input file, the same text for the same case."""
         ...
 
+    def qualification_input(self, case: Case, name: str) -> str:
+        """The input of a problem with a known answer, with the cells, steps and tolerances of the case.
+
+        Parameters
+        ----------
+        name
+            Of the files that its run writes: ``<name>.csv``.
+
+        Raises
+        ------
+        towline.errors.InvalidRequest
+            If the physics knows no such problem.
+        """
+        ...
+
+    def qualification_check(self, case: Case, csv: Path) -> CheckResult:
+        """Whether the run of that problem gave the known answer."""
+        ...
+
     def directory_label(self, case: Case) -> str:
         """What tells the case from others, for the name of its run directory: letters, digits and ``._-`` only."""
         ...

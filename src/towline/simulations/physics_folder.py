@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from towline.errors import InvalidRequest
 from towline.simulations.application import (
     Case,
     CheckResult,
@@ -64,6 +65,17 @@ class PhysicsFolder:
     def input_text(self, case: Case) -> str:
         """See `Application.input_text`."""
         return str(self._step("input_file", "input_text")(case))
+
+    def qualification_input(self, case: Case, name: str) -> str:
+        """See `Application.qualification_input`."""
+        if not (self.folder / "qualification.py").is_file():
+            raise InvalidRequest(f"{self.name} has no problem with a known answer to qualify a solver with")
+        return str(self._step("qualification", "qualification_input")(case, name))
+
+    def qualification_check(self, case: Case, csv: Path) -> CheckResult:
+        """See `Application.qualification_check`."""
+        check: CheckResult = self._step("qualification", "qualification_check")(case, csv)
+        return check
 
     def directory_label(self, case: Case) -> str:
         """See `Application.directory_label`."""

@@ -115,6 +115,7 @@ COMMANDS = Branch(
                 "check": Leaf("simulation.check", "Check a case, an input file, or the results of a run."),
                 "run": Leaf("simulate", "Another name of tow simulate."),
                 "sweep": Leaf("simulation.sweep", "Simulate many cases and judge them together."),
+                "qualify": Leaf("simulation.qualify", "Run a problem with a known answer: is the solver good enough?"),
                 "verify": Leaf("simulation.verify", "Compare the files of a run with their hashes."),
                 "export": Leaf("simulation.export", "Write a run as an RO-Crate."),
             },

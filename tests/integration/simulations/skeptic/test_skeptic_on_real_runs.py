@@ -133,14 +133,14 @@ def test_a_disc_qualifies_cells_and_steps(tmp_path):
     fine = grain_growth.APPLICATION.resolve(
         parameters.check(grain_growth.APPLICATION, stated | {"nx": 100, "ny": 100, "end_time": 1000})
     )
-    assert solve(tmp_path, disc.circle_input(fine), "circle") == 0
-    right = disc.circle_check(fine, tmp_path / "circle.csv")
+    assert solve(tmp_path, disc.qualification_input(fine, "circle"), "circle") == 0
+    right = disc.qualification_check(fine, tmp_path / "circle.csv")
     assert right.outcome is PASS, right.reason
     # Twice the mobility in the plan is not what the disc did.
     values = dict(fine.values)
     values["GBmob0"] = replace(values["GBmob0"], value=5e-6)
-    assert disc.circle_check(replace(fine, values=values), tmp_path / "circle.csv").outcome is FAIL
-    assert disc.circle_check(fine, tmp_path / "none.csv").outcome is INCONCLUSIVE
+    assert disc.qualification_check(replace(fine, values=values), tmp_path / "circle.csv").outcome is FAIL
+    assert disc.qualification_check(fine, tmp_path / "none.csv").outcome is INCONCLUSIVE
 
 
 def test_a_flat_interface_qualifies_cells(tmp_path):
@@ -148,11 +148,11 @@ def test_a_flat_interface_qualifies_cells(tmp_path):
 
     def qualified(stated):
         case = application.resolve(parameters.check(application, stated))
-        assert solve(tmp_path, interface.interface_input(case), "interface") == 0
-        return case, interface.interface_check(case, tmp_path / "interface.csv")
+        assert solve(tmp_path, interface.qualification_input(case, "interface"), "interface") == 0
+        return case, interface.qualification_check(case, tmp_path / "interface.csv")
 
     case, right = qualified({})
     assert right.outcome is PASS, right.reason
-    assert interface.interface_check(case, tmp_path / "none.csv").outcome is INCONCLUSIVE
+    assert interface.qualification_check(case, tmp_path / "none.csv").outcome is INCONCLUSIVE
     _, coarse = qualified({"xmax": 64, "ymax": 64, "nx": 50, "ny": 50})
     assert coarse.outcome is FAIL, coarse.reason

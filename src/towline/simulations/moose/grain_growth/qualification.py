@@ -28,7 +28,7 @@ _LOSS = 0.5
 _FEWEST_POINTS = 8
 
 
-def circle_input(case: Case, name: str = "circle") -> str:
+def qualification_input(case: Case, name: str = "qualification") -> str:
     """Return the input of a disc with the boundaries, cells, tolerances and steps of a case; two-dimensional.
 
     Parameters
@@ -91,7 +91,7 @@ def circle_rate(case: Case) -> float:
     return -2 * math.pi * boundary_of(case).kinetic_coefficient
 
 
-def circle_check(case: Case, csv: Path) -> CheckResult:
+def qualification_check(case: Case, csv: Path) -> CheckResult:
     """G10: the rate at which the area of the disc falls, from the table of its run."""
     try:
         table = read_table(csv)

@@ -28,7 +28,7 @@ _SETTLED = 2e-3
 _COPIED = ("Variables", "Kernels", "Materials", "Preconditioning")
 
 
-def interface_input(case: Case, name: str = "interface") -> str:
+def qualification_input(case: Case, name: str = "qualification") -> str:
     """Return the input of a flat interface with the free energy, cells and tolerances of a case.
 
     Parameters
@@ -79,7 +79,7 @@ def end_time(mixture: Mixture) -> float:
     return _RELAXATION * mixture.interface_width**2 / (mixture.mobility * stiffness)
 
 
-def interface_check(case: Case, csv: Path) -> CheckResult:
+def qualification_check(case: Case, csv: Path) -> CheckResult:
     """S10: the energy above the common tangent, from the table of its run."""
     mixture = mixture_of(case)
     try:
