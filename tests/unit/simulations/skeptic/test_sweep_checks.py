@@ -140,5 +140,9 @@ def test_sweeps_are_drawn(tmp_path):
     drawn = grain_growth.APPLICATION.sweep_figures(members, tmp_path / "figures")
     assert [one.path.name for one in drawn] == ["arrhenius.png", "growth.png"]
     assert all(one.path.read_bytes().startswith(b"\x89PNG") for one in drawn)
+    assert "more runs" not in drawn[1].caption
+    # Random starts of one temperature are one group, and all groups up to the twelfth are drawn.
+    crowd = [replace(member, files=member.files) for member in members for _ in range(5)]
+    assert "more runs" not in grain_growth.APPLICATION.sweep_figures(crowd, tmp_path / "crowd")[1].caption
     assert grain_growth.APPLICATION.sweep_figures([], tmp_path) == []
     assert spinodal.APPLICATION.sweep_figures([], tmp_path) == []

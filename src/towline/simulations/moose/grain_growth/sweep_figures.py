@@ -14,8 +14,8 @@ from towline.simulations.moose.grain_growth.theory import BOLTZMANN, boundary_of
 from towline.simulations.moose.run_record import column
 from towline.simulations.reports.sweep_report import varied_parameters
 
-#: Curves beyond this would only hide each other.
-_MOST_CURVES = 12
+#: Groups of curves beyond this would only hide each other.
+_MOST_GROUPS = 12
 
 
 def sweep_figures(members: Sequence[Member], into: Path) -> list[Figure]:
@@ -52,22 +52,39 @@ def _arrhenius(members: Sequence[Member], into: Path) -> Figure | None:
 
 
 def _growth(members: Sequence[Member], into: Path) -> Figure | None:
-    varied = varied_parameters(members)
+    groups = _grouped(members)
     plain, scaled = [], []
-    for place, member in enumerate(members[:_MOST_CURVES]):
-        times, counts = finite_pairs(column(member.results, "time"), column(member.results, "grain_tracker"))
-        if not len(times):
-            continue
-        label = ", ".join(f"{name} = {member.case[name]}" for name in varied) or member.files.folder.name
-        plain.append(Curve(times[1:], counts[1:], label, colour=place))
-        constant = boundary_of(member.case).kinetic_coefficient
-        scaled.append(Curve(times * constant, counts[0] / counts, "", colour=place))
+    for colour, (name, runs) in enumerate(list(groups.items())[:_MOST_GROUPS]):
+        label = name
+        for member in runs:
+            times, counts = finite_pairs(column(member.results, "time"), column(member.results, "grain_tracker"))
+            if not len(times):
+                continue
+            plain.append(Curve(times[1:], counts[1:], label, colour=colour))
+            constant = boundary_of(member.case).kinetic_coefficient
+            scaled.append(Curve(times * constant, counts[0] / counts, "", colour=colour))
+            label = ""  # one line in the legend for all random starts
     if not plain:
         return None
     panels = [
         Panel("time (ns)", "number of grains", plain, log_x=True),
         Panel("Mσ t (nm²)", "N(0)/N", scaled, title="in the units of the boundaries"),
     ]
-    left_out = f" {len(members) - _MOST_CURVES} more runs are not drawn." if len(members) > _MOST_CURVES else ""
-    caption = f"Right: where growth is normal and numerics are sound, all temperatures fall on one curve.{left_out}"
+    left_out = sum(len(runs) for runs in list(groups.values())[_MOST_GROUPS:])
+    caption = "Right: where growth is normal and numerics are sound, all temperatures fall on one curve."
+    if left_out:
+        caption += f" {left_out} more runs are not drawn."
     return Figure(draw_panels(into / "growth.png", panels), "Growth of all runs", caption)
+
+
+def _grouped(members: Sequence[Member]) -> dict[str, list[Member]]:
+    """The runs by what they vary; random starts of the same are together, unless nothing else varies."""
+    varied = varied_parameters(members)
+    names = [name for name in varied if name != "rand_seed"] or varied
+    groups: dict[str, list[Member]] = {}
+    for member in members:
+        values = (member.case[name] for name in names)
+        told = [value if isinstance(value, str) else f"{value:g}" for value in values]
+        label = ", ".join(f"{name} = {value}" for name, value in zip(names, told, strict=True))
+        groups.setdefault(label or member.files.folder.name, []).append(member)
+    return groups
