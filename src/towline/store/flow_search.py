@@ -70,8 +70,22 @@ def find_flows(
         Load the ids, names, states, workers and parents of the jobs too.
     """
     page = page or Page()
-    conditions = _conditions(database, _resolved(database, wanted))
-    rows = database.read(
+    wanted = _resolved(database, wanted)
+    near = _newest_with_metadata(database, wanted, page)
+    rows = [] if near is None else _rows(database, near, page)
+    if near is None or len(rows) < page.limit:
+        rows = _rows(database, wanted, page)
+    counts = _state_counts(database, [row[0] for row in rows])
+    reasons = attention(database, counts, prefix)
+    flows = [
+        replace(_flow_info(row, counts.get(row[0], {}), prefix), attention=reasons.get(row[0], ())) for row in rows
+    ]
+    return with_job_lists(database, flows, prefix=prefix) if with_jobs else flows
+
+
+def _rows(database: Database, wanted: FlowFilter, page: Page) -> list[Any]:
+    conditions = _conditions(database, wanted)
+    return database.read(
         "SELECT flow.id, uuid, name, state, created_at, updated_at, jobstore, metadata, "
         "(SELECT min(id) FROM job WHERE flow_id = flow.id) "
         f"FROM flow WHERE {conditions.where} ORDER BY {_order(page)} "
@@ -79,12 +93,24 @@ def find_flows(
         f"LIMIT {page.limit or NO_LIMIT:d} OFFSET {page.skip:d}",
         conditions.parameters,
     )
-    counts = _state_counts(database, [row[0] for row in rows])
-    reasons = attention(database, counts, prefix)
-    flows = [
-        replace(_flow_info(row, counts.get(row[0], {}), prefix), attention=reasons.get(row[0], ())) for row in rows
-    ]
-    return with_job_lists(database, flows, prefix=prefix) if with_jobs else flows
+
+
+def _newest_with_metadata(database: Database, wanted: FlowFilter, page: Page) -> FlowFilter | None:
+    """The same filter among the newest of the flows that may have its metadata: hardly any of these has not.
+
+    None where they are few enough to look into each, or so many that they are found along the order of the list.
+    """
+    if not page.limit or page.ascending or page.sort is not Sort.UPDATED_ON or wanted.flow_ids:
+        return None
+    few = metadata_search.few_flow_ids(database, _tokens(wanted))
+    enough = 2 * (page.skip + page.limit)
+    if few is None or len(few) <= enough:
+        return None
+    rows = database.read(
+        f"SELECT uuid FROM flow WHERE id IN (SELECT value FROM json_each(?)) ORDER BY {_order(page)} LIMIT {enough:d}",
+        (id_list(few),),
+    )
+    return replace(wanted, flow_ids=tuple(uuid for (uuid,) in rows))
 
 
 def count_flows(database: Database, wanted: FlowFilter) -> int:
@@ -263,10 +289,8 @@ def _conditions(database: Database, wanted: FlowFilter) -> Conditions:
 
 def _add_tokens(database: Database, conditions: Conditions, wanted: FlowFilter) -> None:
     """What the index of metadata tells of the flows that are meant."""
-    tokens = metadata_index.wanted_tokens(wanted.metadata, of_flow=True)
-    if wanted.query is not None:
-        tokens += metadata_index.tokens_of_criteria(wanted.query.criteria, of_flow=True)
-    if not tokens:
+    tokens = _tokens(wanted)
+    if not tokens or wanted.flow_ids:
         return
     few = metadata_search.few_flow_ids(database, tokens)
     if few is not None:
@@ -281,13 +305,26 @@ def _add_tokens(database: Database, conditions: Conditions, wanted: FlowFilter) 
         )
 
 
+def _tokens(wanted: FlowFilter) -> list[int]:
+    tokens = list(metadata_index.wanted_tokens(wanted.metadata, of_flow=True))
+    if wanted.query is not None:
+        tokens += metadata_index.tokens_of_criteria(wanted.query.criteria, of_flow=True)
+    return tokens
+
+
 def _add_name(database: Database, conditions: Conditions, operator: str, operand: str) -> None:
     is_pattern = operator == "GLOB"
     # As a range, because PostgreSQL takes every name for a frequent one, and would look through all flows.
     within, bounds = name_range("name", operand) if is_pattern else ("name >= ? AND name <= ?", [operand, operand])
     many = MANY_NAMES if is_pattern else _MANY_OF_A_NAME
-    rows = database.read(f"SELECT id FROM flow WHERE name {operator} ? AND {within} LIMIT {many}", (operand, *bounds))
-    if len(rows) < many:
+    rows = []
+    # Where the range says it all, one entry far in tells that there are many.
+    is_range = is_pattern and operand.endswith("*") and not any(character in operand[:-1] for character in "*?[")
+    are_many = is_range and bool(database.read(f"SELECT 1 FROM flow WHERE {within} LIMIT 1 OFFSET {many - 1}", bounds))
+    if not are_many:
+        where = f"name {operator} ? AND {within}"
+        rows = database.read(f"SELECT id FROM flow WHERE {where} LIMIT {many}", (operand, *bounds))
+    if not are_many and len(rows) < many:
         # No row has the id 0: nothing is found then, instead of everything.
         conditions.add_listed("flow.id", [row[0] for row in rows] or [0])
     else:

@@ -46,7 +46,8 @@ class ForkedRunners:
 
     def start(self) -> psutil.Process:
         """The next runner; gone from the table of processes as soon as it has ended."""
-        assert self._parent.stdin is not None and self._parent.stdout is not None
+        assert self._parent.stdin is not None
+        assert self._parent.stdout is not None
         self._parent.stdin.write("\n")
         self._parent.stdin.flush()
         return psutil.Process(int(self._parent.stdout.readline()))

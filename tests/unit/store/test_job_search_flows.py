@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from towline.core.states import FlowState, JobState
+from towline.store import flow_search
 from towline.store.database import Database
 from towline.store.flow_search import (
     FlowFilter,
@@ -50,6 +51,38 @@ def test_every_filter_restricts(database: Database) -> None:
         FlowState.FAILED: 0,
         FlowState.READY: 1,
     }
+
+
+def test_a_page_of_flows_with_a_value_is_the_newest_of_them_though_others_are_looked_into_first(
+    database: Database,
+) -> None:
+    for number in range(12):
+        # The newest ones do not meet the criteria as a whole.
+        kind = "old" if number < 6 else "new"
+        add_flow(database, {"a": []}, name=f"flow {number}", flow_metadata={"k": 1, "kind": {"of": [kind]}})
+    found = {"metadata": {"k": 1}}
+    assert names(database, Page(limit=2), **found) == ["flow 11", "flow 10"]
+    assert names(database, Page(limit=2, skip=1), **found) == ["flow 10", "flow 9"]
+    assert names(database, Page(limit=2, ascending=True), **found) == ["flow 0", "flow 1"]
+    assert len(names(database, **found)) == 12
+    old = {"metadata": {"k": 1, "kind": {"of": ["old"]}}}
+    assert names(database, Page(limit=2), **old) == ["flow 5", "flow 4"]
+    assert names(database, Page(limit=2), states=(FlowState.FAILED,), **found) == []
+    assert count_flows(database, FlowFilter(metadata={"k": 1})) == 12
+
+
+@pytest.mark.parametrize("many", [2, 3, 4, 1000])
+def test_a_pattern_finds_the_same_flows_whether_few_or_many_have_such_names(
+    database: Database, many: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flow_search, "MANY_NAMES", many)
+    for name in ("relax 1", "bands", "relax 2", "relaxed", "rel", "x"):
+        add_flow(database, {"a": []}, name=name)
+    assert names(database, Page(limit=2), name="relax*") == ["relaxed", "relax 2"]
+    assert names(database, Page(limit=9), name="relax ?") == ["relax 2", "relax 1"]
+    assert names(database, Page(limit=9), name="r*2") == ["relax 2"]
+    assert names(database, Page(limit=9), name="b*") == ["bands"]
+    assert names(database, Page(limit=9), name="y*") == []
 
 
 def test_a_flow_tells_its_jobs_when_asked(database: Database) -> None:
