@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from towline.core.states import JobState
+from towline.core.states import IN_FLIGHT, JobState
 from towline.errors import InvalidRequest, NoSuchBatch
 from towline.operations.selection import job_filter
 from towline.store import batches
@@ -134,7 +134,9 @@ def delete_batches(opened: "OpenProject", wanted: BatchFilter) -> int:
 
 def explanation(batch: BatchDoc) -> str:
     """How an allocation fares, or why it ended, in a sentence."""
-    ended, running = f"{_jobs(batch.jobs_ended)} ended in it", len(batch.running)
+    # Its pilots tell every few seconds; what the queue knows of its jobs may be newer.
+    known = sum(job.state not in IN_FLIGHT for job in batch.jobs)
+    ended, running = f"{_jobs(max(batch.jobs_ended, known))} ended in it", len(batch.running)
     if batch.batch_state is BatchState.SUBMITTED:
         if batch.reason is None:
             return "it waits in the queue of its scheduler"
@@ -160,6 +162,7 @@ _ENDS = {
     "time_limit": "ended shortly before its time limit",
     "drained": "was drained (tow batch drain), and ended with the last of its jobs",
     "cancelled": "was cancelled",
+    "failed": "failed: its pilots ended before their time, see queue.err and node*/pilot.log in its folder",
     "timeout": "was ended by its scheduler at its time limit",
     "node_failure": "lost a node",
     "preempted": "had to make room for another job of its scheduler",

@@ -67,6 +67,8 @@ class Allocation:
         """Why it ended, in a word: the scheduler's where it has something to say, else that of its pilots."""
         if self.exit is None or self.exit.reason != "exited":
             return None if self.exit is None else self.exit.reason
+        if self.exit.exit_code:
+            return "failed"
         words = sorted({str(life["end"]) for life in self.lives if life.get("end")} - {"ended"})
         # Some of its nodes may have had nothing to do, while others were stopped.
         words = [word for word in words if word != "idle"] or words

@@ -173,8 +173,11 @@ def _print_history(report: JobReport) -> None:
         write_out(f"{local_time(event.at)}  {move}by {event.actor}{note}\n")
     for attempt in report.earlier_attempts:
         where = f"  {attempt.run_dir}" if attempt.run_dir else ""
-        reason = f" ({attempt.outcome['reason']})" if attempt.outcome.get("reason") else ""
+        reason = attempt.outcome.get("reason")
+        # The end of an allocation is no failure of a job in it.
+        how = "handed back" if reason == "interrupted" else attempt.state.value
+        how += f" ({reason})" if reason else ""
         after = f"; {attempt.outcome['followed_by']}" if attempt.outcome.get("followed_by") else ""
-        write_out(f"attempt {attempt.attempt}: {attempt.state.value}{reason} on {attempt.worker}{where}{after}\n")
+        write_out(f"attempt {attempt.attempt}: {how} on {attempt.worker}{where}{after}\n")
     for job in report.made_earlier:
         write_out(f"made by an earlier attempt: job {job.id} {job.name}, {job.state.value}\n")
