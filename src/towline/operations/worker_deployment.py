@@ -15,6 +15,7 @@ from towline.core.records import ShellSetup
 from towline.errors import ConfigurationError, InvalidRequest, WorkerError
 from towline.on_worker.environment_program import OLDEST_PYTHON
 from towline.operations.environments import MAIN_PACKAGES
+from towline.operations.old_environments import note_use
 from towline.operations.workers import python_of, transport_of
 from towline.workers.environments.installing import EnvironmentPlan, finished_python, make_environment, reaches_index
 from towline.workers.environments.looking import Candidate, candidates
@@ -119,6 +120,7 @@ def deploy(
                 python = make_environment(
                     transport, setup, plan, Path(folder), from_index=bool(found.from_index), progress=progress, say=say
                 )
+        note_use(project, transport, plan.place)
     finally:
         transport.close()
     return replace(found, python=python, project_file=_use(project, name, config, python))

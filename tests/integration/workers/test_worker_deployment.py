@@ -13,7 +13,7 @@ from jobflow import Job
 import towline
 from towline import command
 from towline.testing.debian import JOB_USER
-from towline.testing.jobs import add
+from towline.testing.jobs import add, wait_for_file
 from towline.testing.remote_project import RemoteProject
 from towline.testing.sshd import SshSite
 from towline.testing.waiting import wait_until
@@ -134,3 +134,45 @@ def test_another_release_of_towline_there_keeps_jobs_waiting(
     assert project.states()[waiting] in ("CHECKED_OUT", "UPLOADED")
     project.configure("far", pre_run=None)
     wait_until(lambda: project.states()[waiting] == "COMPLETED", 60, "the job")
+
+
+def test_what_earlier_deployments_left_goes_when_nothing_uses_it(
+    project: RemoteProject, place: Path, deployed: dict[str, Any]
+) -> None:
+    folder = place / HOSTILE / "environments"
+    gate = place / "gate"
+    gate.unlink(missing_ok=True)
+    words = ("worker", "deploy", "far", "--offline", "--folder", str(folder))
+    project.configure("far", python=deployed["python"])
+    made = project.tow(*words, "--json")
+    first = Path(json.loads(made[made.index("{") :])["place"])
+    (busy,) = project.submit(wait_for_file(str(gate)))
+    runner = project.start_runner()
+    try:
+        wait_until(lambda: project.states()[busy] == "RUNNING", 60, "the start of a job in the first environment")
+        said = project.tow(*words, "--package", "ase", "--delete-old")
+        assert f"{first.name} stays: jobs that have not ended, or a running allocation, use it" in said
+        assert (first / "bin" / "python").exists()
+        gate.touch()
+        wait_until(lambda: project.states()[busy] == "COMPLETED", 60, "the end of that job")
+    finally:
+        runner.terminate()
+        runner.wait(20)
+    stranger = first.with_name("python3.11-000000000000")
+    stranger.mkdir()
+    (stranger / "towline-environment.json").touch()
+    said = " ".join(project.tow(*words, "--package", "ase").split())
+    assert first.name in said.partition("Nothing uses ")[2]
+    said = project.tow(*words, "--package", "ase", "--delete-old", "--dry-run")
+    assert first.name in said.partition("would be deleted, because nothing uses it any more: ")[2]
+    assert first.exists()
+    said = project.tow(*words, "--package", "ase", "--delete-old")
+    assert first.name in said.partition("deleted, because nothing uses it any more: ")[2]
+    assert not first.exists()
+    assert stranger.exists()
+    document = json.loads((project.home / "default.json").read_text())
+    assert Path(document["workers"]["far"]["python"]).exists()
+    (after,) = project.submit(add(2, 2))
+    project.run()
+    assert project.outputs()[after] == 4
+    assert not list(place.rglob("injected"))

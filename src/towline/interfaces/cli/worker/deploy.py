@@ -1,6 +1,7 @@
 """`tow worker deploy`."""
 
 from dataclasses import asdict
+from pathlib import PurePosixPath
 from typing import Annotated
 
 import click
@@ -11,6 +12,7 @@ from towline.interfaces.cli.options import Json
 from towline.interfaces.cli.parameters import Argument, Option
 from towline.interfaces.cli.progress import BytesBar
 from towline.interfaces.cli.session import open_session
+from towline.operations.old_environments import OldEnvironments, old_environments
 from towline.operations.worker_deployment import USUAL_FOLDER, Deployment, DeploymentRequest, deploy
 
 
@@ -31,6 +33,9 @@ def command(
     ] = False,
     offline: Annotated[bool, Option("--offline", help="Send everything from here, and ask no package index.")] = False,
     dry_run: Annotated[bool, Option("--dry-run", help="Look, and say what would be done.")] = False,
+    delete_old: Annotated[
+        bool, Option("--delete-old", help="Delete what earlier deployments of this project made and nothing uses.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Put towline and the packages of this environment on a worker, in the same versions, and let its jobs use them."""
@@ -38,10 +43,26 @@ def command(
     with open_session(context) as opened, BytesBar(f"to {name}") as bar:
         done = deploy(opened.project, name, request, dry_run=dry_run, progress=bar.show, say=say)
         opened.wake_runner()
+        before = opened.project.worker(name)[1].python
+        current = PurePosixPath(done.place).name
+        old = old_environments(opened, name, folder, current, before, delete=delete_old and not dry_run)
     if as_json:
-        print_json(asdict(done))
+        deleted = {"deleted": old.deleted, "kept_environments": old.kept} if delete_old else {}
+        print_json(asdict(done) | deleted)
         return
     _show(done, dry_run=dry_run)
+    _show_old(old, name, delete=delete_old, dry_run=dry_run)
+
+
+def _show_old(old: OldEnvironments, worker: str, *, delete: bool, dry_run: bool) -> None:
+    listed = ", ".join(f"{name} ({size / 1e6:.0f} MB)" for name, size in old.deleted.items())
+    if delete:
+        if listed:
+            write_out(f"{'would be deleted' if dry_run else 'deleted'}, because nothing uses it any more: {listed}\n")
+        for name, reason in old.kept.items():
+            write_out(f"{name} stays: {reason}\n")
+    elif listed:
+        suggest(f"Nothing uses {listed} any more; to delete: tow worker deploy {worker} --delete-old")
 
 
 def _show(done: Deployment, *, dry_run: bool) -> None:
