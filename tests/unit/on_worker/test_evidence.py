@@ -11,11 +11,12 @@ import pytest
 
 from towline.core.records import ExitRecord, Failure, Result, pack_result
 from towline.core.run_folder import RESULT_FILE, STARTED_FILE
-from towline.on_worker.attempt_files import PENDING_EXIT_FILE, claim, read_started, started_content, write_exit
+from towline.on_worker.attempt_files import PENDING_EXIT_FILE, claim, host, read_started, started_content, write_exit
 from towline.on_worker.evidence import Finding, judge_gone, look
 from towline.on_worker.isolation import RUN_DIR_VARIABLE
 from towline.on_worker.keeper import ORPHANS_FILE
 from towline.on_worker.orphans import Orphans
+from towline.on_worker.process_identity import start_mark
 
 _ENDED = ExitRecord(exit_code=3, signal=None, reason="exited", started_at=1.0, ended_at=2.0, host="here")
 _NOBODY = 2**22 + 7
@@ -35,8 +36,8 @@ def orphans(tmp_path: Path) -> Orphans:
     return Orphans(tmp_path)
 
 
-def _started(run_dir: str, pid: int | None, mark: str | None = "1@boot") -> None:
-    record = {"pid": pid, "process_started_at": mark, "at": time.time(), "host": "here"}
+def _started(run_dir: str, pid: int | None, mark: str | None = "1@boot", machine: str | None = None) -> None:
+    record = {"pid": pid, "process_started_at": mark, "at": time.time(), "host": machine or host()}
     Path(run_dir, STARTED_FILE).write_bytes(orjson.dumps(record))
 
 
@@ -74,6 +75,26 @@ def test_a_process_that_is_there_runs(run_dir: str, orphans: Orphans) -> None:
 def test_another_process_with_the_same_id_is_not_the_job(run_dir: str, orphans: Orphans) -> None:
     _started(run_dir, os.getpid(), "0@earlier")
     assert look(run_dir, orphans).finding is Finding.GONE
+
+
+def test_that_a_process_of_another_machine_is_not_here_says_nothing(run_dir: str, orphans: Orphans) -> None:
+    _started(run_dir, _NOBODY, "1@boot of another machine", "another")
+    evidence = look(run_dir, orphans)
+    assert evidence.finding is Finding.ELSEWHERE
+    assert evidence.started is not None
+    assert evidence.started.host == "another"
+    write_exit(run_dir, _ENDED)
+    assert look(run_dir, orphans).finding is Finding.ENDED
+
+
+def test_a_machine_that_got_another_name_knows_its_own_processes(run_dir: str, orphans: Orphans) -> None:
+    mark = start_mark(os.getpid())
+    assert mark is not None
+    _started(run_dir, os.getpid(), mark, "its former name")
+    assert look(run_dir, orphans).finding is Finding.RUNNING
+    if "@" in mark:
+        _started(run_dir, _NOBODY, f"1@{mark.partition('@')[2]}", "its former name")
+        assert look(run_dir, orphans).finding is Finding.GONE
 
 
 def test_what_the_keeper_saw_is_believed(run_dir: str, orphans: Orphans, tmp_path: Path) -> None:
