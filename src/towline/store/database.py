@@ -287,7 +287,11 @@ class Database:
         self.db_id_prefix = ""
         self._local = threading.local()
         self._connections: list[Any] = []
-        self._prepare(upgrade, create)
+        try:
+            self._prepare(upgrade, create)
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def place(self) -> str:
