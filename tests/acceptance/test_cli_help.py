@@ -88,6 +88,7 @@ def test_a_command_that_is_nearly_right_is_suggested() -> None:
     [
         (["job", "list", "--max-results", "many"], "many"),
         (["job", "list", "--nonsense"], "--nonsense"),
+        (["job", "list", "-p", "lab"], "named before the command: tow -p NAME job list"),
         (["job", "list", "--state", "FALED"], "did you mean FAILED?"),
         (["flow", "list", "-s", "xx"], "there are WAITING, READY"),
         (["job", "output"], "Missing argument"),

@@ -185,7 +185,20 @@ def _type(plain: Any, about: Parameter) -> click.ParamType[Any] | None:
 
 
 class _Command(click.Command):
-    """A command whose help explains its arguments too."""
+    """A command whose help explains its arguments too, and that knows where the project is named."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take the words of the user apart."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if error.option_name not in ("-p", "--project"):
+                raise
+            words = ctx.command_path.split()
+            typed = f"{words[0]} -p NAME {' '.join(words[1:])}"
+            raise click.UsageError(
+                f"No such option {error.option_name!r}; the project is named before the command: {typed}", ctx
+            ) from error
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Arguments, then options."""
