@@ -200,3 +200,13 @@ def test_a_program_that_cannot_be_qualified_tells_why(home: Path) -> None:
     assert answer.code == 1
     assert "ended with exit code 3" in answer.err
     assert "no licence" in answer.err
+
+
+def test_a_dry_run_of_a_sentence_ends_as_the_run_would(home: Path) -> None:
+    sentence = "grain growth in copper at 500 K with 50 grains on Tuesday"
+    answer = tow("simulate", sentence, "--dry-run")
+    assert answer.code == 1
+    assert "num_grains" in answer.out
+    assert "not understood: Tuesday" in answer.err
+    assert tow("simulate", sentence, "--dry-run", "--force").code == 0
+    assert tow("simulate", sentence.removesuffix(" on Tuesday"), "--dry-run").code == 0

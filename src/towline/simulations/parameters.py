@@ -17,6 +17,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _NUMBER_AND_UNIT = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(\S.*?)?\s*")
 _TRUE = ("true", "yes", "on")
 _FALSE = ("false", "no", "off")
+#: ° and letters are what people write; pint knows the names.
+_TEMPERATURES = {"°C": "degC", "℃": "degC", "C": "degC", "°F": "degF", "F": "degF"}
 
 
 def check(application: Application, stated: Mapping[str, object], origin: Origin = Origin.STATED) -> dict[str, Value]:
@@ -179,6 +181,5 @@ def _with_unit(parameter: Parameter, text: str) -> tuple[float | int, str]:
         return (int(number) if number.lstrip("+-").isdigit() else float(number)), ""
     if not parameter.unit:
         raise InvalidRequest(f"{parameter.name} is {text!r}, but has no unit; give {described(parameter)}")
-    # ° is what people write; pint knows the names.
-    name = {"°C": "degC", "℃": "degC", "C": "degC", "°F": "degF"}.get(unit, unit) if parameter.unit == "K" else unit
+    name = _TEMPERATURES.get(unit, unit) if parameter.unit == "K" else unit
     return convert(number, name, parameter.unit), f"stated as {text.strip()}"

@@ -6,11 +6,13 @@ from towline.simulations.materials import atomic_fraction
 from towline.simulations.sentence.placing import COUNT, DERIVED, HOMOLOGOUS, SEEDS, Place
 from towline.simulations.sentence.quantities import Quantity
 from towline.simulations.sentence.reading import PendingRange, Reading, text_of
-from towline.simulations.sentence.units import LENGTH, PERCENT, TIME, Unit, converted
+from towline.simulations.sentence.units import LENGTH, PERCENT, TEMPERATURE, TIME, Unit, converted
 from towline.simulations.sentence.vocabulary import ParameterWords
 
 #: Of a fraction that is given without percent, and cannot be one.
 _LARGEST_FRACTION = 1.0
+#: Letters that could mean something else.
+_DEGREES = {"C": "Celsius", "F": "Fahrenheit"}
 
 
 class Unplaced(Exception):
@@ -101,8 +103,9 @@ def _value(
     if not target:
         why = "the double well has no units" if reading.words.units else "it has no unit"
         raise Unplaced(f"{parameter.name} takes a plain number here; {why}")
-    if unit.name == "degC" and unit.text.strip() == "C" and at == 0:
-        reading.assumed.append(f"{source}: degrees Celsius")
+    degrees = _DEGREES.get(unit.text.strip()) if unit.measures == TEMPERATURE else None
+    if degrees is not None and at == 0:
+        reading.assumed.append(f"{source}: degrees {degrees}")
     return _convert(value, unit, target)
 
 

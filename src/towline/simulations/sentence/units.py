@@ -28,7 +28,7 @@ _SPELLINGS: tuple[tuple[str, str, str], ...] = (
         "degC",
         r"°\s?C|℃|º\s?C|deg\.? ?C|[Cc]elsius|[Cc]entigrade|degrees? (?:[Cc]elsius|[Cc]entigrade|C)|C",
     ),
-    (TEMPERATURE, "degF", r"°\s?F|deg ?F|[Ff]ahrenheit|degrees? [Ff]ahrenheit"),
+    (TEMPERATURE, "degF", r"°\s?F|deg\.? ?F|[Ff]ahrenheit|degrees? (?:[Ff]ahrenheit|F)|F"),
     (LENGTH, "nm", r"nm|nanomet(?:er|re)s?"),
     (LENGTH, "um", r"[uµμ]m|microns?|micromet(?:er|re)s?"),
     (LENGTH, "angstrom", r"Å|Å|[Aa]ngstr[oö]ms?|Ang"),

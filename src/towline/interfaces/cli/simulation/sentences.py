@@ -38,15 +38,16 @@ def simulate_sentence(
     members = plan_sentence(found, asked.params)
     if run.dry_run and as_json:
         print_json({"sentence": sentence_document(found), "members": [plan_document(one) for one in members]})
-        return
-    if run.dry_run:
+    elif run.dry_run:
         show_members(members, run, as_json=False)
-        return
     if found.not_understood and not run.force:
+        # A dry run has shown what there would be, and ends as the run itself would.
         raise InvalidRequest(
             f"not understood: {'; '.join(found.not_understood)}. Say it in other words, give it with --set, or insist "
             "with --force"
         )
+    if run.dry_run:
+        return
     if found.backend and not any(one.startswith("EXECUTION_BACKEND=") for one in place.keys or ()):
         place = replace(place, keys=[*(place.keys or ()), f"EXECUTION_BACKEND={found.backend}"])
     place = _with_solver(found, place)
