@@ -114,6 +114,8 @@ class Zygote:
 
     def read_ends(self) -> None:
         """Pass on what the zygote told about ended children."""
+        if self._ends.fileno() < 0:
+            return  # its end was seen by another way in the same round of the pilot
         lines = (self._rest + self._ends.recv(1 << 16)).split(b"\n")
         self._rest = lines.pop()
         for line in lines:
