@@ -26,7 +26,7 @@ def set_run_config(
     retry: Mapping[str, Any] | None = None,
     work_dir: str | PurePath | None = None,
 ) -> FlowOrJob:
-    """Set worker, environment, resources, priority, retry policy or work_dir of jobs, before what `submit_flow` is given.
+    """Set worker, environment, resources, priority, retry policy or work_dir of jobs, before those of `submit_flow`.
 
     Parameters
     ----------

@@ -10,7 +10,6 @@ import logging
 import shlex
 import threading
 import time
-from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -88,7 +87,7 @@ class WorkerCouriers:
     def __init__(self, project: Project) -> None:
         self._project = project
         self._lock = threading.Lock()
-        self._lanes: dict[tuple[str, ...], deque[_Delivery]] = {}
+        self._lanes: dict[tuple[str, ...], list[_Delivery]] = {}
 
     def are_needed(self, source: str, target: str) -> bool:
         """Whether two workers are on different hosts, as far as the project says."""
@@ -105,7 +104,7 @@ class WorkerCouriers:
             if lane in self._lanes:
                 self._lanes[lane].append(delivery)
                 return delivery
-            self._lanes[lane] = deque([delivery])
+            self._lanes[lane] = [delivery]
         # It ends with the process: what was cut goes on when the job is claimed again.
         threading.Thread(target=self._work, args=(lane,), name=f"files for {target}", daemon=True).start()
         return delivery
@@ -113,37 +112,35 @@ class WorkerCouriers:
     def _work(self, lane: tuple[str, ...]) -> None:
         transports: dict[str, Transport] = {}
         pause_seconds = _FIRST_PAUSE_SECONDS
-        while (delivery := self._next(lane)) is not None:
+        while waiting := self._next(lane):
             try:
-                delivery.arrive(_Way(self._project, lane[0], transports).bring(delivery.files))
+                _Way(self._project, lane[0], transports).bring(waiting)
                 pause_seconds = _FIRST_PAUSE_SECONDS
             except (ConnectionFailed, OutcomeUnknown) as error:
-                for waiting in list(self._lanes[lane]):
-                    waiting.problem = str(error)
+                for delivery in waiting:
+                    delivery.problem = str(error)
                 logger.warning("files for the worker %s: %s; tried again in %.0f s", lane[0], error, pause_seconds)
                 time.sleep(pause_seconds)
                 pause_seconds = min(_LONGEST_PAUSE_SECONDS, 2 * pause_seconds)
             except TowlineError as error:
-                delivery.fail(error)
-            except OSError as error:
-                delivery.fail(TransferFailed(f"a file cannot be kept on this machine: {error}"))
+                for delivery in waiting:
+                    delivery.fail(error)
         for transport in transports.values():
             transport.close()
 
-    def _next(self, lane: tuple[str, ...]) -> _Delivery | None:
-        """The first one that is not done; the way ends when there is none."""
+    def _next(self, lane: tuple[str, ...]) -> list[_Delivery]:
+        """Those that are not done; the way ends when there is none."""
         with self._lock:
-            waiting = self._lanes[lane]
-            while waiting and (waiting[0].done() or not waiting[0].is_wanted):
-                waiting.popleft()
+            waiting = [item for item in self._lanes[lane] if item.is_wanted and not item.done()]
             if waiting:
-                return waiting[0]
-            del self._lanes[lane]
-            return None
+                self._lanes[lane] = waiting
+            else:
+                del self._lanes[lane]
+            return waiting
 
 
 class _Way:
-    """One delivery to a worker."""
+    """The way to a worker."""
 
     def __init__(self, project: Project, target: str, transports: dict[str, Transport]) -> None:
         self._project = project
@@ -151,17 +148,30 @@ class _Way:
         self._work_dir = str(project.worker(target)[1].work_dir)
         self._transports = transports
 
-    def bring(self, files: Sequence[FileElsewhere]) -> Mapping[str, str]:
-        """Where each file is now, by its path on the worker that it came from."""
-        places = self._present(files)
-        missing = [file for file in files if file.path not in places]
+    def bring(self, deliveries: Sequence[_Delivery]) -> None:
+        """Bring all of them, each file once; asked together what of it is there."""
+        places = self._there({file.path: file for delivery in deliveries for file in delivery.files})
+        for delivery in deliveries:
+            try:
+                for file in delivery.files:
+                    if file.path not in places:
+                        places[file.path] = self._moved(file)
+                delivery.arrive({file.path: places[file.path] for file in delivery.files})
+            except (ConnectionFailed, OutcomeUnknown):
+                raise
+            except TowlineError as error:
+                delivery.fail(error)
+            except OSError as error:
+                delivery.fail(TransferFailed(f"a file cannot be kept on this machine: {error}"))
+
+    def _there(self, files: Mapping[str, FileElsewhere]) -> dict[str, str]:
+        """Where those files are that the worker has already, by their paths on the worker that they came from."""
+        places = self._present(list(files.values()))
+        missing = [path for path in files if path not in places]
         if missing:
             # Two names of one file system: nothing has to move.
-            sums = self._transport(self._target).checksums([file.path for file in missing])
-            places |= {file.path: file.path for file in missing if sums.get(file.path) == file.sha256}
-        for file in missing:
-            if file.path not in places:
-                places[file.path] = self._moved(file)
+            sums = self._transport(self._target).checksums(missing)
+            places |= {path: path for path in missing if sums.get(path) == files[path].sha256}
         return places
 
     def _present(self, files: Sequence[FileElsewhere]) -> dict[str, str]:

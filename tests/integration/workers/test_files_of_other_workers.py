@@ -197,3 +197,14 @@ def test_a_killed_runner_brings_it_again(project: RemoteProject) -> None:
     output = project.outputs()[two]
     assert output["stdout_tail"].strip() == "60000000"
     assert (really(output["run_dir"]) / "ran").read_text() == "ran\n"
+
+
+def test_many_jobs_ask_together_what_is_there(project: RemoteProject, sshd: SshSite) -> None:
+    first = on("host", command(["sh", "-c", "echo text >a"], outputs=["a"]))
+    others = [on("other", command(["cat", "in"], inputs={"in": first.output["files"]["a"]})) for _ in range(30)]
+    project.submit(Flow([first, *others]))
+    before = sshd.servers["other"].log.count("Starting session:")
+    project.run(120)
+    assert set(project.states().values()) == {"COMPLETED"}
+    assert sshd.servers["other"].log.count("Starting session:") - before <= 24
+    assert len(staged(project, "other")) == 1
