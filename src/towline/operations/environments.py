@@ -106,10 +106,13 @@ def differences(one: Environment, other: Environment, names: Collection[str] | N
     Parameters
     ----------
     names
-        The packages to compare; None for all of either side.
+        The packages to compare, and of Python the first two numbers; None for all of either side.
     """
     compared = sorted({*one.packages, *other.packages} if names is None else names)
-    result = [] if one.python == other.python else [f"Python {other.python} (here {one.python})"]
+    # Releases of one minor version read each other's data and compiled packages.
+    parts = 2 if names is not None else 3
+    same = one.python.split(".")[:parts] == other.python.split(".")[:parts]
+    result = [] if same else [f"Python {other.python} (here {one.python})"]
     for name in compared:
         here, there = one.packages.get(name), other.packages.get(name)
         if here != there:

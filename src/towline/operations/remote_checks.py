@@ -153,7 +153,8 @@ def _check_spool(transport: Transport, batch: BatchPlan) -> Check:
         return Check("", Outcome.FAILED, message, remedy)
     jobs = "one job for each processor" if batch.parallel_jobs is None else f"{batch.parallel_jobs} jobs at a time"
     waiting = done.stdout.decode(errors="replace").strip() or "0"
-    return ok("", f"{waiting} jobs wait in {batch.spool}; up to {batch.max_allocations} allocations, {jobs} in each")
+    allocations = "1 allocation" if batch.max_allocations == 1 else f"{batch.max_allocations} allocations"
+    return ok("", f"{waiting} jobs wait in {batch.spool}; up to {allocations}, {jobs} in each")
 
 
 def _check_disk(frames: Mapping[str, Frame], work_dir: str) -> Check:

@@ -4,11 +4,18 @@ import pytest
 
 from towline.core.records import ShellSetup
 from towline.errors import WorkerError
-from towline.operations.environments import differences, environment_of, own_environment
+from towline.operations.environments import Environment, differences, environment_of, own_environment
 
 
 def test_without_shell_lines_a_job_sees_what_this_process_sees() -> None:
     assert differences(own_environment(), environment_of(ShellSetup(), (), timeout_seconds=60), None) == []
+
+
+def test_another_release_of_the_same_python_counts_only_when_everything_is_compared() -> None:
+    here, there, later = (Environment(python, {"jobflow": "0.4.0"}) for python in ("3.11.7", "3.11.2", "3.12.2"))
+    assert differences(here, there, ("jobflow",)) == []
+    assert differences(here, there, None) == ["Python 3.11.2 (here 3.11.7)"]
+    assert differences(here, later, ("jobflow",)) == ["Python 3.12.2 (here 3.11.7)"]
 
 
 def test_shell_lines_and_exports_are_in_force(tmp_path: object) -> None:
