@@ -4,9 +4,7 @@ Lists read only narrow rows, and the newest of any state or worker come through 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-from enum import Enum
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -16,6 +14,7 @@ from towline.store import metadata_index, metadata_search
 from towline.store.conditions import MANY_NAMES, NO_LIMIT, Conditions, in_order, name_condition, name_range
 from towline.store.database import Database
 from towline.store.job_details import with_details
+from towline.store.job_filter import JobFilter, Page, Sort
 from towline.store.job_info import JOB_COLUMNS, JobInfo, job_info
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from towline.store.criteria_sql import Prefilter
     from towline.store.queue_criteria import QueueCriteria
 
+__all__ = ["JobFilter", "Page", "Sort", "count_jobs", "count_states", "find_job_ids", "find_jobs"]
 
 #: Jobs whose documents are in memory at a time while criteria are decided on them.
 _DECIDED_AT_ONCE = 2_000
@@ -32,62 +32,6 @@ _NEWEST = 2_000
 
 #: How many jobs are listed one after the other to find enough; 0 is all the others.
 _LOOKED_AT = (200, 2_000, 20_000, 200_000, 0)
-
-
-class Sort(str, Enum):
-    """What a list is sorted by."""
-
-    CREATED_ON = "created_on"
-    UPDATED_ON = "updated_on"
-    DB_ID = "db_id"
-
-
-@dataclass(frozen=True, slots=True)
-class JobFilter:
-    """Which jobs; what is empty or None does not restrict."""
-
-    #: ``(uuid, index)``; without an index, the newest.
-    job_ids: tuple[tuple[str, int | None], ...] = ()
-    db_ids: tuple[int, ...] = ()
-    #: Uuids of flows.
-    flow_ids: tuple[str, ...] = ()
-    states: tuple[JobState, ...] = ()
-    #: First and last time of the last update; local time when naive.
-    start_date: datetime | None = None
-    end_date: datetime | None = None
-    #: Exact name, or a pattern with ``*``, ``?`` and ``[...]``.
-    name: str | None = None
-    #: Values of the job's metadata by key; ``a.b`` is `b` inside of `a`.
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    workers: tuple[str, ...] = ()
-    #: Only jobs that a runner holds.
-    locked: bool = False
-    #: Only jobs of this kind of payload.
-    payload_kind: str | None = None
-    #: Criteria in the language of the job store.
-    query: "QueueCriteria | None" = None
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether it restricts nothing: every job is meant."""
-        return self == JobFilter()
-
-    @property
-    def names_jobs(self) -> bool:
-        """Whether it names certain jobs or flows, which are few."""
-        return bool(self.job_ids or self.db_ids or self.flow_ids)
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Which part of a list, in which order."""
-
-    sort: Sort = Sort.UPDATED_ON
-    #: Oldest or smallest first; usually the newest are.
-    ascending: bool = False
-    #: 0 is no limit.
-    limit: int = 0
-    skip: int = 0
 
 
 def find_jobs(
