@@ -1,6 +1,7 @@
 """What is known of simulations that were run: their outcomes, lists, logs, hashes, crates."""
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from towline.errors import ConfigurationError, InvalidRequest, StoreError
 from towline.operations.compose import open_project
 from towline.operations.jobs import JobFilter, job_info, list_jobs
+from towline.operations.simulation_planning import Planned
 from towline.operations.simulation_reports import SWEEP
 from towline.operations.simulation_runs import planned_of
 from towline.simulations.application import Case
@@ -51,6 +53,25 @@ class Outcome:
 def runs_folder(config: ConfigEnv) -> Path:
     """Where the run directories are."""
     return Path(config.get("RUNS_DIR")).expanduser().absolute()
+
+
+def refuse_full_disk(members: Sequence[Planned], config: ConfigEnv, *, force: bool = False) -> None:
+    """Refuse runs whose files would not find room in the folder of the runs, unless somebody insists.
+
+    Raises
+    ------
+    InvalidRequest
+        There is too little; with how much there is and how much they need, about.
+    """
+    parent = runs_folder(config)
+    while not parent.exists():
+        parent = parent.parent
+    room, needed = shutil.disk_usage(parent).free / 2**20, sum(one.cost.disk_bytes for one in members) / 2**20
+    if needed > room and not force:
+        raise InvalidRequest(
+            f"{parent} has {room:,.1f} MiB of room, and about {needed:,.1f} MiB are needed; make room, name another folder "
+            "with --env RUNS_DIR=FOLDER, write fewer snapshots (exodus_interval), or insist with --force"
+        )
 
 
 def outcome(folder: Path) -> Outcome:

@@ -10,7 +10,7 @@ from typing import Any
 from towline.errors import InvalidRequest
 from towline.operations.compose import open_project
 from towline.operations.simulation_planning import Planned, refuse_errors
-from towline.operations.simulation_records import Outcome, outcome, runs_folder
+from towline.operations.simulation_records import Outcome, outcome, refuse_full_disk, runs_folder
 from towline.operations.simulation_reports import SWEEP, analyse_members, draw
 from towline.operations.simulation_runs import Request, judge, planned_of, prepare, store_judgement
 from towline.operations.simulations import configuration, place_of, project_for
@@ -66,6 +66,7 @@ def submit_sweep(
     for planned in members:
         refuse_errors(planned, force=force)
     config = configuration() if config is None else config
+    refuse_full_disk(members, config, force=force)
     folder = _make_folder(
         runs_folder(config),
         name,

@@ -26,7 +26,7 @@ from towline.operations.simulation_clusters import (
     ensure_worker,
 )
 from towline.operations.simulation_planning import Planned, plan, refuse_errors
-from towline.operations.simulation_records import Outcome, outcome, runs_folder
+from towline.operations.simulation_records import Outcome, outcome, refuse_full_disk, runs_folder
 from towline.operations.simulation_runs import Request, prepare
 from towline.operations.submission import submit
 from towline.operations.waiting import Waited, wait_flow
@@ -164,6 +164,7 @@ def submit_simulation(
     """
     refuse_errors(planned, force=force)
     config = configuration() if config is None else config
+    refuse_full_disk([planned], config, force=force)
     # jobflow takes most of a second to load, which showing a plan does not need.
     from towline.operations.simulation_jobs import simulation_flow
 

@@ -142,6 +142,7 @@ def write_json(path: Path, document: Mapping[str, Any]) -> None:
             os.fsync(stream.fileno())
         temporary.replace(path)
     except OSError as error:
+        temporary.unlink(missing_ok=True)
         raise InvalidRequest(f"{path} cannot be written: {error.strerror}") from error
 
 

@@ -1,17 +1,20 @@
 """Whatever is stated, however odd: a case that can be written, or one clear refusal."""
 
 import contextlib
+import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from towline.errors import ConfigurationError, InvalidRequest
 from towline.operations.simulation_planning import plan
+from towline.operations.simulation_records import refuse_full_disk
 from towline.operations.simulation_requests import read_axes, read_params, read_settings
 from towline.simulations import registry
-from towline.simulations.config_env import read_file
+from towline.simulations.config_env import ConfigEnv, read_file
 from towline.simulations.moose.input_file import parse
 
 _APPLICATIONS = {name: registry.find(name) for name in ("grain_growth", "spinodal")}
@@ -74,3 +77,17 @@ def test_a_configuration_is_read_or_refused(content: bytes) -> None:
             for name, value in read_file(path).items():
                 assert name.isidentifier()
                 assert isinstance(value, str)
+
+
+def test_runs_that_find_no_room_are_refused_with_what_they_need(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = ConfigEnv({"RUNS_DIR": str(tmp_path / "not" / "there" / "yet")})
+    members = [plan("spinodal", {"c0": 0.5})] * 3
+    refuse_full_disk(members, config)
+    needed = sum(one.cost.disk_bytes for one in members)
+    total = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: total._replace(free=int(needed) - 1))
+    with pytest.raises(InvalidRequest, match=rf"has .* MiB of room, and about {needed / 2**20:,.1f} MiB are needed"):
+        refuse_full_disk(members, config)
+    refuse_full_disk(members, config, force=True)
