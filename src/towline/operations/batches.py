@@ -166,7 +166,7 @@ _ENDS = {
     "timeout": "was ended by its scheduler at its time limit",
     "node_failure": "lost a node",
     "preempted": "had to make room for another job of its scheduler",
-    "out_of_memory": "used more memory than it had asked for",
+    "out_of_memory": "used more memory than the resources of its worker ask for",
     "vanished": "is gone, and neither its scheduler nor its folder tells how it ended",
 }
 _HANDS_BACK = frozenset(_ENDS) - {"", "exited", "idle", "max_jobs", "max_time", "drained"}

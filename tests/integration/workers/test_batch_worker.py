@@ -356,7 +356,7 @@ def test_a_python_without_towline_is_a_problem_of_the_worker(
     job = assignment(tmp_path, 1, ["return", 1])
     driver.hand_over(job)
     driver.wait(lambda: driver.worker.status()["problem"], "a problem of the worker")
-    assert "ended without having run a job" in driver.worker.status()["problem"]
+    assert "ended without telling of a job that ended" in driver.worker.status()["problem"]
     assert driver.events(job.key) == ["uploaded", "submitted"]
     assert len(allocations(tmp_path)) == 1
 

@@ -290,7 +290,11 @@ class Allocations:
             said += f": {words[-1]}" if words else ""
             name = allocation.process_id or allocation.uid
             where = f"{self._batch.allocations}/{allocation.uid}"
-            self._rest(f"the allocation {name} ended without having run a job ({said}); look into {where}")
+            # What it did not come to tell, being killed, may have happened.
+            remedy = _REMEDIES.get(end.reason, "")
+            self._rest(
+                f"the allocation {name} ended without telling of a job that ended ({said}); {remedy}look into {where}"
+            )
         elif observation.event == "ended":
             self.problem, self._rest_seconds = None, 0.0
 
@@ -350,5 +354,9 @@ class Allocations:
         return pack_job(header, orjson.dumps(settings.as_json()), ())
 
 
+#: What helps, by the reason of the end.
+_REMEDIES = {
+    "out_of_memory": "give it more by memory_gigabytes in the resources of the worker, 1 and what your jobs take; ",
+}
 #: Ends that say nothing about whether the next allocation would do better.
 _NOBODYS_FAULT = frozenset({"timeout", "node_failure", "preempted", "cancelled"})
