@@ -123,6 +123,15 @@ DIFFERENCES = [
     ("$all of an array is the array itself", {"a": {"$all": [[1, 2]]}}, {"a": [1, 2]}, True),
     ("$eq finds an array inside an array", {"a": {"$eq": [1, 2]}}, {"a": [[1, 2], 3]}, True),
     ("an array inside an array is one element", {"a": {"$elemMatch": {"$gt": 1}}}, {"a": [[5]]}, False),
+    ("so it is for $regex", {"a": {"$elemMatch": {"$regex": "p"}}}, {"a": [["p"]]}, False),
+    (
+        "a number is no element with fields, even other ones",
+        {"a": {"$elemMatch": {"x": {"$ne": 2}}}},
+        {"a": [3]},
+        False,
+    ),
+    ("$all looks into what every element has", {"a.x": {"$all": [3]}}, {"a": [{}, {"x": [3]}]}, True),
+    ("$ne is what $eq is not, with arrays in arrays too", {"a": {"$ne": [1]}}, {"a": [[1]]}, False),
     ("an empty document is not a missing one", {"a": {}}, {"b": 1}, False),
     ("fields may be called like positions", {"a.0": 5}, {"a": [{"0": 5}]}, True),
 ]
