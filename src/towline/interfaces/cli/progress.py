@@ -1,5 +1,6 @@
 """Waiting at the terminal: one line that says how many jobs are in each state."""
 
+import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -30,9 +31,9 @@ def wait_and_exit(wait: Callable[[Progress], Waited], *, look: str, as_json: boo
     WaitTimedOut
         As `wait` does.
     """
-    line = _Line()
+    line = Line()
     try:
-        waited = wait(line.show)
+        waited = wait(lambda states: line.show(counted(states)))
     except KeyboardInterrupt:
         line.end()
         say("The jobs go on.")
@@ -153,21 +154,23 @@ class BytesBar:
             self._drawn = None
 
 
-class _Line:
-    """A line of the terminal that is written again and again; nothing when nobody looks."""
+class Line:
+    """A line of the terminal that is written again and again; nothing when nobody looks, or where it cannot be."""
 
     def __init__(self) -> None:
-        self._active = sys.stderr.isatty()
+        self.active = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
         self._shown = False
 
-    def show(self, states: Mapping[JobState, int]) -> None:
-        if self._active:
+    def show(self, text: str) -> None:
+        """Show a text in the place of the one before, as much as there is room for."""
+        if self.active:
             room = shutil.get_terminal_size().columns - 1
-            sys.stderr.write(f"\r\x1b[K{counted(states)[:room]}")
+            sys.stderr.write(f"\r\x1b[K{text[:room]}")
             sys.stderr.flush()
             self._shown = True
 
     def end(self) -> None:
+        """Clear the line."""
         if self._shown:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()

@@ -1,13 +1,11 @@
 """How plans, progress and verdicts of simulations are shown."""
 
-import shutil
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from towline.interfaces.cli.display import duration, say, size, write_out
-from towline.interfaces.cli.progress import counted
+from towline.interfaces.cli.progress import Line, counted
 from towline.interfaces.cli.tables import Column, print_table
 
 if TYPE_CHECKING:
@@ -84,8 +82,7 @@ class Progress:
     """
 
     def __init__(self) -> None:
-        self._live = sys.stderr.isatty()
-        self._shown = False
+        self._line = Line()
         self._told = ""
 
     def show(self, watched: "Watched") -> None:
@@ -99,11 +96,8 @@ class Progress:
             text += "   runs at " + ", ".join(f"{100 * (one.share or 0):.0f} %" for one in steps[:8])
         elif watched.waits:
             text += f"   waits for {'; '.join(watched.waits)}"
-        if self._live:
-            room = shutil.get_terminal_size().columns - 1
-            sys.stderr.write(f"\r\x1b[K{text[:room]}")
-            sys.stderr.flush()
-            self._shown = True
+        if self._line.active:
+            self._line.show(text)
             return
         # For logs: what changed by a tenth.
         tenths = f"{counted(watched.states)} {[int(10 * (one.share or 0)) for one in steps]} {watched.waits}"
@@ -113,10 +107,7 @@ class Progress:
 
     def end(self) -> None:
         """Clear the line."""
-        if self._shown:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
-            self._shown = False
+        self._line.end()
 
 
 def print_outcome(outcome: "Outcome") -> None:
