@@ -143,6 +143,29 @@ def test_an_allocation_that_is_cancelled_hands_its_jobs_back(
     assert reasons == ["interrupted", "interrupted"]
 
 
+def test_an_allocation_that_waits_is_taken_out_of_the_queue(
+    project: RemoteProject, slurm_cluster: SlurmCluster
+) -> None:
+    whole = f"--account={ACCOUNT} --nodes=3 --ntasks-per-node=8 --mem=100 --time=5"
+    filler = slurm_cluster.administer(f"sbatch --parsable {whole} --wrap 'sleep 300'").strip()
+    wait_until(lambda: "RUNNING" in slurm_cluster.administer(f"squeue -h -j {filler} -o %T"), 60, "a full cluster")
+    (job,) = project.submit(command("true"))
+    with project.runner():
+        wait_until(lambda: len(batches(project)) == 1, 60, "an allocation")
+    for verb in ("drain", "cancel"):
+        (newest, *_) = batches(project)
+        assert newest["explanation"] == "it waits in the queue of its scheduler"
+        said = project.tow("batch", verb, newest["process_id"], "--yes")
+        assert "had not begun, and was taken out of the queue" in said
+        assert newest["process_id"] not in slurm_cluster.administer("squeue -h -o %i").split()
+        with project.runner():
+            wait_until(lambda known=newest: batches(project)[0]["batch_uid"] != known["batch_uid"], 60, "the next one")
+    slurm_cluster.administer(f"scancel {filler}")
+    with project.runner():
+        wait_until(lambda: project.states()[job] == "COMPLETED", 90, "the end of the job")
+    assert [item["reason"] for item in batches(project)[1:]] == ["cancelled", "cancelled"]
+
+
 def test_a_lost_node_hands_its_jobs_back(project: RemoteProject, slurm_cluster: SlurmCluster) -> None:
     trace = trace_in(project)
     (held,) = project.submit(command(f"if [ -e {trace}.go ]; then echo 1 >>{trace}; else sleep 300; fi"))

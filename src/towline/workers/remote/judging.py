@@ -53,6 +53,8 @@ class Judge:
             if flight.phase is Phase.ADOPTED:
                 return True
         changed = False
+        if found.never and flight.cancel and flight.queue_id is not None and flight.cancel_sent_at is None:
+            return False  # it will do nothing, but its scheduler has it still: that is told first
         if found.never:
             self._board.end(flight, cancelled_before_start(), None, "")
             return True
