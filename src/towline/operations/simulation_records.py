@@ -69,8 +69,8 @@ def refuse_full_disk(members: Sequence[Planned], config: ConfigEnv, *, force: bo
     room, needed = shutil.disk_usage(parent).free / 2**20, sum(one.cost.disk_bytes for one in members) / 2**20
     if needed > room and not force:
         raise InvalidRequest(
-            f"{parent} has {room:,.1f} MiB of room, and about {needed:,.1f} MiB are needed; make room, name another folder "
-            "with --env RUNS_DIR=FOLDER, write fewer snapshots (exodus_interval), or insist with --force"
+            f"{parent} has {room:,.1f} MiB of room, and about {needed:,.1f} MiB are needed; make room, name another "
+            "folder with --env RUNS_DIR=FOLDER, write fewer snapshots (exodus_interval), or insist with --force"
         )
 
 
@@ -135,7 +135,7 @@ def list_runs(runs_dir: Path) -> list[dict[str, Any]]:
 
 
 def find_run(text: str, runs_dir: Path) -> Path:
-    """The run directory that a text means: a path, its name, its run id, or the beginning of one of them.
+    """The run directory that a text means: a path, its name or the beginning of it, its run id, or its ``run_name``.
 
     Raises
     ------
@@ -147,12 +147,15 @@ def find_run(text: str, runs_dir: Path) -> Path:
         return path.absolute()
     wanted = text.removeprefix("run_")
     below = [*runs_dir.glob(f"*/{METADATA}"), *runs_dir.glob(f"*/*/{METADATA}"), *runs_dir.glob(f"*/{SWEEP}")]
-    found = [one.parent for one in below if wanted and one.parent.name.startswith(wanted)]
+    folders = [one.parent for one in below]
+    found = [one for one in folders if wanted and one.name.startswith(wanted)]
+    # <time>__<run_name>__<label>
+    found = found or [one for one in folders if one.name.split("__")[1:2] == [wanted]]
     if len(found) == 1:
         return found[0]
     if found:
         names = ", ".join(sorted(one.name for one in found)[:4])
-        raise InvalidRequest(f"{len(found)} runs begin with {text!r}: {names} ...; give more of the name")
+        raise InvalidRequest(f"{len(found)} runs are called {text!r}: {names} ...; give more of the name of one")
     raise InvalidRequest(f"there is no run {text!r} in {runs_dir}; to see what there is: tow simulation list")
 
 

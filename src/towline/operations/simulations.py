@@ -4,8 +4,7 @@ Every door (command line, Python, later web and MCP) calls these functions.
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from towline.configuration.choice import load_project
 from towline.configuration.model import Project
 from towline.core.states import JobState
-from towline.errors import InvalidRequest, RunnerAlreadyActive
-from towline.operations import runners
+from towline.errors import InvalidRequest
+from towline.operations.borrowed_runner import active_runner
 from towline.operations.compose import open_project
 from towline.operations.jobs import JobFilter, get_job, list_jobs
 from towline.operations.simulation_clusters import (
@@ -242,27 +241,6 @@ def local_worker_of(project: Project) -> str:
         f"the project {project.name} has no worker of type local, on which simulations are judged and drawn; "
         f"add one under `workers` in {project.source}"
     )
-
-
-@contextmanager
-def active_runner(project: str | None = None) -> Iterator[bool]:
-    """A runner for as long as the block takes; one that was active before is used, and left alone.
-
-    Interrupted by a key, the block leaves the runner that it started: the jobs go on.
-    """
-    try:
-        runners.start(project)
-    except RunnerAlreadyActive:
-        yield False
-        return
-    try:
-        yield True
-    except KeyboardInterrupt:
-        raise
-    except BaseException:
-        runners.stop(project)
-        raise
-    runners.stop(project)
 
 
 def settle(folder: Path, project: str) -> None:

@@ -14,11 +14,12 @@ from ruamel.yaml import YAML
 
 from towline.core.states import JobState
 from towline.operations import runners
+from towline.operations.borrowed_runner import active_runner
 from towline.operations.compose import OpenProject, open_project
 from towline.operations.jobs import JobFilter, get_job, list_jobs
 from towline.operations.simulation_planning import plan
 from towline.operations.simulation_records import Outcome, outcome
-from towline.operations.simulations import active_runner, submit_simulation, wait_for
+from towline.operations.simulations import submit_simulation, wait_for
 from towline.simulations.config_env import ConfigEnv
 from towline.testing.slurm_cluster import ACCOUNT, SlurmCluster
 from towline.testing.sshd import Server, SshSite

@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +13,12 @@ import pytest
 
 from towline.core.states import JobState
 from towline.operations import runners
+from towline.operations.borrowed_runner import active_runner
 from towline.operations.compose import open_project
 from towline.operations.jobs import JobFilter, job_info, list_jobs
 from towline.operations.simulation_planning import plan
 from towline.operations.simulation_records import Outcome, outcome
-from towline.operations.simulations import Submitted, active_runner, simulate, submit_simulation, wait_for
+from towline.operations.simulations import Submitted, simulate, submit_simulation, wait_for
 from towline.simulations.config_env import ConfigEnv
 from towline.simulations.moose.launching import embedded_command
 from towline.simulations.run_directory import exit_code_of, starts_of
@@ -145,3 +148,41 @@ def test_a_run_that_may_be_made_once_is_not_continued(config: ConfigEnv) -> None
         (run,) = [one for one in list_jobs(opened, JobFilter()) if one.name.startswith("run")]
         assert run.state is JobState.FAILED
     assert json.loads((found.folder / "record.json").read_text())["continued"] == []
+
+
+def test_a_runner_is_started_once_and_stopped_by_the_last_who_needs_it(config: ConfigEnv) -> None:
+    left, entered = threading.Event(), threading.Barrier(3)
+
+    def other() -> None:
+        with active_runner():
+            entered.wait(60)
+            left.wait(60)
+
+    with ThreadPoolExecutor(2) as pool:
+        others = [pool.submit(other) for _ in range(2)]
+        with active_runner():
+            entered.wait(60)
+            started = runners.status().runner_id
+        # Whoever started it, the others still need it.
+        assert runners.status().active
+        assert runners.status().runner_id == started
+        left.set()
+        for one in others:
+            one.result(60)
+    assert not runners.status().active
+
+
+def test_a_runner_that_was_there_before_stays(config: ConfigEnv) -> None:
+    started = runners.start().runner_id
+    with active_runner():
+        pass
+    assert runners.status().runner_id == started
+    assert runners.status().active
+
+
+def test_a_runner_stays_after_a_key_has_interrupted_the_wait(config: ConfigEnv) -> None:
+    with pytest.raises(KeyboardInterrupt), active_runner():
+        raise KeyboardInterrupt
+    with active_runner():
+        pass
+    assert runners.status().active

@@ -13,12 +13,13 @@ from towline import simulate
 from towline.core.states import JobState
 from towline.errors import ConfigurationError, InvalidRequest
 from towline.operations import runners
+from towline.operations.borrowed_runner import active_runner
 from towline.operations.compose import open_project
 from towline.operations.jobs import JobFilter, list_jobs, rerun_jobs, stop_jobs
 from towline.operations.simulation_planning import plan, sweep_cases
 from towline.operations.simulation_records import Outcome, export_run, find_run, list_runs, outcome, verify_run
 from towline.operations.simulation_sweeps import judge_again, resume_sweep, submit_sweep, sweep_outcome
-from towline.operations.simulations import active_runner, settle, submit_simulation, wait_for
+from towline.operations.simulations import settle, submit_simulation, wait_for
 from towline.simulations.config_env import ConfigEnv
 from towline.testing.waiting import wait_until
 

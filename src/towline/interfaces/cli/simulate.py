@@ -105,9 +105,10 @@ def show_plan(planned: "Planned", *, as_json: bool) -> None:
 
 def wait_and_tell(context: click.Context, submitted: "Submitted", run: RunOptions, *, as_json: bool) -> None:
     """Wait for a simulation that is in the queue, and tell what came of it."""
+    from towline.operations.borrowed_runner import active_runner
     from towline.operations.simulation_following import follow
     from towline.operations.simulation_records import outcome
-    from towline.operations.simulations import active_runner, settle
+    from towline.operations.simulations import settle
 
     for note in submitted.launch.notes:
         say(note)

@@ -129,9 +129,10 @@ def _value_of(name: str) -> "Callable[[Case], str]":
 
 def wait_and_tell_sweep(context: click.Context, submitted: "SubmittedSweep", run: RunOptions, *, as_json: bool) -> None:
     """Wait for a sweep that is in the queue, and tell what its members say together."""
+    from towline.operations.borrowed_runner import active_runner
     from towline.operations.simulation_following import follow
     from towline.operations.simulation_sweeps import sweep_outcome
-    from towline.operations.simulations import active_runner, settle
+    from towline.operations.simulations import settle
 
     say(f"solver: {submitted.launch.solver}")
     kept = f", {len(submitted.kept)} kept" if submitted.kept else ""
