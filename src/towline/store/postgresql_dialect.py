@@ -81,7 +81,8 @@ class PostgreSQLConnection:
 
     def hurry(self) -> None:
         """Send statements without waiting for the answers of those before, until :meth:`settle`."""
-        if self._unanswered is None:
+        # libpq can do so from version 14 on.
+        if self._unanswered is None and psycopg.Pipeline.is_supported():
             unanswered = self.driver.pipeline()
             unanswered.__enter__()
             self._unanswered = unanswered

@@ -133,6 +133,14 @@ def test_an_error_in_what_was_sent_without_waiting_undoes_everything(database):
     assert database.read("SELECT count(*) FROM event WHERE note IS NOT NULL") == [(1,)]
 
 
+def test_a_library_that_waits_for_every_answer_does_as_well(database, monkeypatch):
+    monkeypatch.setattr(psycopg.Pipeline, "is_supported", lambda: False)
+    add_flow(database, {"a": [], "b": ["a"]})
+    with pytest.raises(StoreError, match="not-null"), database.transaction() as transaction:
+        transaction.note(None, "about nobody")
+    assert database.read("SELECT count(*) FROM job") == [(2,)]
+
+
 def test_a_commit_is_on_the_disk_when_it_returns_though_the_turn_ended_before():
     with postgresql_server() as server, server.schema() as url:
         database = Database(url)
