@@ -5,8 +5,8 @@ import os
 import hypothesis
 import pytest
 
-# A check of a change tries the same examples every time; whoever works on the code tries new ones. None of them has to be
-# quick: how long an example takes says how busy the machine is.
+# A check of a change tries the same examples every time; whoever works on the code tries new ones. None of them has to
+# be quick: how long an example takes says how busy the machine is.
 hypothesis.settings.register_profile("work", deadline=None)
 hypothesis.settings.register_profile("check", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("check" if "CI" in os.environ else "work")

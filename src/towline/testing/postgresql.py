@@ -49,9 +49,7 @@ class PostgreSQLServer:
 
     def url(self, schema: str = "public") -> str:
         """What a project writes under `queue.store.url`."""
-        return (
-            f"postgresql+psycopg://postgres@/postgres?host={self._folder / 'data'}&options=-csearch_path%3D{schema}"
-        )
+        return f"postgresql+psycopg://postgres@/postgres?host={self._folder / 'data'}&options=-csearch_path%3D{schema}"
 
     @contextmanager
     def schema(self, *, empty: bool = False) -> Iterator[str]:

@@ -112,7 +112,7 @@ def test_a_run_folder_that_is_deleted_while_its_job_runs_is_named(engine, tmp_pa
 
 
 def test_names_of_any_letters_are_kept_and_shown(engine):
-    names = ["it's \"quoted\"", "two\nlines", "$(touch HOSTILE)", "`touch HOSTILE`", "ünïcödé 原子 🧪", "x" * 5000]
+    names = ['it\'s "quoted"', "two\nlines", "$(touch HOSTILE)", "`touch HOSTILE`", "ünïcödé 原子 🧪", "x" * 5000]
     ids = []
     for name in names:
         job = jobs.add(1, 1)

@@ -40,7 +40,9 @@ def preflight(case: Case) -> list[Finding]:
 
 def cost(case: Case) -> Cost:
     """What a run takes, about."""
-    return cost_of(case, variables=int(case.number("op_num")), fields=int(case.number("op_num")) + 6, steps=expected_steps(case))
+    return cost_of(
+        case, variables=int(case.number("op_num")), fields=int(case.number("op_num")) + 6, steps=expected_steps(case)
+    )
 
 
 def expected_steps(case: Case) -> float:
