@@ -49,7 +49,7 @@ LARGEST_GRAIN = 0.25
 FEWEST_TEMPERATURES = 4
 FEWEST_STARTS = 3
 #: Of the interval about the fitted energy that has to hold that of the material: what two standard errors mean when
-#: there are many runs; Student's t says how many they are when there are few. One right sweep in twenty is refused by it.
+#: there are many runs; Student's t says how many they are when there are few. It refuses one right sweep in twenty.
 ACTIVATION_CONFIDENCE = 0.95
 ACTIVATION_SHARE = 0.10
 #: What a finite boundary and a finite number of grains may shift, besides the scatter.
