@@ -134,6 +134,8 @@ def wait_and_tell_sweep(context: click.Context, submitted: "SubmittedSweep", run
     from towline.operations.simulation_sweeps import sweep_outcome
     from towline.operations.simulations import settle
 
+    for note in submitted.launch.notes:
+        say(note)
     say(f"solver: {submitted.launch.solver}")
     kept = f", {len(submitted.kept)} kept" if submitted.kept else ""
     say(f"{plural(len(submitted.members), 'simulation')}{kept}; folder of the sweep: {submitted.folder}")
