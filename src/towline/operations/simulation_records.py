@@ -20,6 +20,7 @@ from towline.simulations.run_directory import (
     LOG,
     METADATA,
     RECORD,
+    continuations,
     exit_code_of,
     find_files,
     read_json,
@@ -43,6 +44,11 @@ class Outcome:
     #: The run directories of all attempts, the first one first.
     attempts: tuple[Path, ...] = ()
     record: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def continuations(self) -> tuple[str, ...]:
+        """How the attempt that counts went on after interruptions, in sentences."""
+        return tuple(continuations(self.record))
 
     @property
     def credible(self) -> bool:

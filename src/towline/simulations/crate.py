@@ -19,7 +19,7 @@ from rocrate.model.person import Person
 from rocrate.rocrate import ROCrate
 
 from towline.errors import InvalidRequest
-from towline.simulations.run_directory import METADATA, RECORD, read_json
+from towline.simulations.run_directory import METADATA, RECORD, continuations, read_json
 
 _PROFILES = (
     ("https://w3id.org/ro/wfrun/process/0.5", "Process Run Crate", "0.5"),
@@ -156,7 +156,7 @@ def _add_action(
     properties: dict[str, Any] = {
         "@type": "CreateAction",
         "name": f"run of {record['physics']}",
-        "description": record["verdict"]["sentence"],
+        "description": "; ".join([record["verdict"]["sentence"], *continuations(record)]),
         "startTime": _seconds(record.get("start_time") or record["created"]),
         "endTime": _seconds(record.get("end_time") or record["judged"]),
         "actionStatus": f"http://schema.org/{'CompletedActionStatus' if done else 'FailedActionStatus'}",

@@ -125,6 +125,17 @@ def starts_of(folder: Path) -> list[str]:
     return [line.partition(" ")[2] for line in lines]
 
 
+def continuations(record: Mapping[str, Any]) -> list[str]:
+    """How a run went on after interruptions: ``continued from step 1280 after timeout``."""
+    found = []
+    for one in record.get("continued") or ():
+        number = str(one["from"]).rpartition("/")[2]
+        found.append(
+            f"continued from {f'step {int(number)}' if number.isdecimal() else one['from']} after {one['after']}"
+        )
+    return found
+
+
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
     """Replace a JSON file as a whole: whoever reads it finds the old or the new one.
 

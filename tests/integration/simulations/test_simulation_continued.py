@@ -17,7 +17,7 @@ from towline.operations.borrowed_runner import active_runner
 from towline.operations.compose import open_project
 from towline.operations.jobs import JobFilter, job_info, list_jobs
 from towline.operations.simulation_planning import plan
-from towline.operations.simulation_records import Outcome, outcome
+from towline.operations.simulation_records import Outcome, export_run, outcome
 from towline.operations.simulations import Submitted, simulate, submit_simulation, wait_for
 from towline.simulations.config_env import ConfigEnv
 from towline.simulations.moose.launching import embedded_command
@@ -80,7 +80,7 @@ def assert_same(interrupted: Outcome, whole: Outcome) -> None:
 
 
 @pytest.mark.parametrize(("what", "reason"), [("phasefield", "exit_code"), ("run.sh", "signal")])
-def test_a_run_whose_process_is_killed_goes_on(config: ConfigEnv, what: str, reason: str) -> None:
+def test_a_run_whose_process_is_killed_goes_on(config: ConfigEnv, tmp_path: Path, what: str, reason: str) -> None:
     submitted = submit(config)
     with active_runner():
         kill_once_saved(submitted.folder, what)
@@ -96,6 +96,11 @@ def test_a_run_whose_process_is_killed_goes_on(config: ConfigEnv, what: str, rea
         report = job_info(opened, run)
     assert [one.outcome["reason"] for one in report.earlier_attempts] == [reason]
     assert continued["run_dir"] == report.earlier_attempts[0].run_dir
+    (told,) = found.continuations
+    assert told == f"continued from step {int(continued['from'][-4:])} after {reason}"
+    crate = json.loads((export_run(found.folder, tmp_path / "crate") / "ro-crate-metadata.json").read_text())
+    (action,) = [one for one in crate["@graph"] if one["@type"] == "CreateAction"]
+    assert told in action["description"]
     assert_same(found, simulate("spinodal", CASE, config=config, force=True, timeout_seconds=120))
 
 

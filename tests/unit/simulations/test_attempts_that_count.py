@@ -51,3 +51,12 @@ def test_a_run_that_nobody_has_judged_says_how_far_it_is(tmp_path: Path, files: 
     found = outcome(tmp_path)
     assert found.status == status
     assert found.sentence == f"no verdict: the run is {status}"
+
+
+def test_a_continued_run_says_from_where_and_after_what(tmp_path: Path) -> None:
+    continued = [{"after": "timeout", "from": "case_cp/1280"}, {"after": "node_failure", "from": "the beginning"}]
+    write_json(tmp_path / RECORD, {**JUDGED, "continued": continued})
+    assert outcome(tmp_path).continuations == (
+        "continued from step 1280 after timeout",
+        "continued from the beginning after node_failure",
+    )

@@ -69,12 +69,6 @@ def about(seconds: float) -> str:
     return f"{seconds / 86400:,.0f} days"
 
 
-def step_text(start: str) -> str:
-    """Where a start of a run began: ``case_cp/0042`` is step 42."""
-    number = start.rpartition("/")[2]
-    return f"step {int(number)}" if number.isdecimal() else start
-
-
 class Progress:
     """One line of the terminal that is written again and again; elsewhere a line for each tenth of the way.
 
@@ -123,7 +117,7 @@ def print_outcome(outcome: "Outcome") -> None:
             write_out(f"  then {attempt.correction}\n")
     if record.get("correction") or record.get("parent"):
         write_out(f"the attempt that counts: {record.get('attempt')}\n")
-    _print_solver(record)
+    _print_solver(outcome)
     if record.get("problem"):
         write_out(f"problem: {record['problem']}\n")
     if record.get("review"):
@@ -139,12 +133,12 @@ def print_outcome(outcome: "Outcome") -> None:
     print_paths(outcome)
 
 
-def _print_solver(record: "Any") -> None:
+def _print_solver(outcome: "Outcome") -> None:
+    record = outcome.record
     if record.get("solver"):
         write_out(f"solver: {record['solver']}{_timing(record)}\n")
-    for one in record.get("continued") or ():
-        when = f" ({one['end_time']})" if one.get("end_time") else ""
-        write_out(f"continued from {step_text(one['from'])} after {one['after']}{when}\n")
+    for one in outcome.continuations:
+        write_out(f"{one}\n")
 
 
 def print_checks(record: "Any") -> None:
@@ -190,6 +184,7 @@ def outcome_document(outcome: "Outcome") -> dict[str, Any]:
         "exit_code": record.get("exit_code"),
         "duration_s": record.get("duration_s"),
         "attempts": [str(path) for path in outcome.attempts],
+        "continued": record.get("continued", []),
         "figures": [str(path) for path in outcome.figures],
         "report": None if outcome.report is None else str(outcome.report),
     }
