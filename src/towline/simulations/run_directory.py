@@ -130,9 +130,10 @@ def continuations(record: Mapping[str, Any]) -> list[str]:
     found = []
     for one in record.get("continued") or ():
         number = str(one["from"]).rpartition("/")[2]
-        found.append(
-            f"continued from {f'step {int(number)}' if number.isdecimal() else one['from']} after {one['after']}"
-        )
+        start = f"step {int(number)}" if number.isdecimal() else one["from"]
+        # The script tells the signal that its program got as an exit code.
+        after = "a kill" if one["after"] in ("exit_code", "signal") else one["after"]
+        found.append(f"continued from {start} after {after}")
     return found
 
 

@@ -97,7 +97,7 @@ def test_a_run_whose_process_is_killed_goes_on(config: ConfigEnv, tmp_path: Path
     assert [one.outcome["reason"] for one in report.earlier_attempts] == [reason]
     assert continued["run_dir"] == report.earlier_attempts[0].run_dir
     (told,) = found.continuations
-    assert told == f"continued from step {int(continued['from'][-4:])} after {reason}"
+    assert told == f"continued from step {int(continued['from'][-4:])} after a kill"
     crate = json.loads((export_run(found.folder, tmp_path / "crate") / "ro-crate-metadata.json").read_text())
     (action,) = [one for one in crate["@graph"] if one["@type"] == "CreateAction"]
     assert told in action["description"]

@@ -55,8 +55,10 @@ def test_a_run_that_nobody_has_judged_says_how_far_it_is(tmp_path: Path, files: 
 
 def test_a_continued_run_says_from_where_and_after_what(tmp_path: Path) -> None:
     continued = [{"after": "timeout", "from": "case_cp/1280"}, {"after": "node_failure", "from": "the beginning"}]
+    continued.append({"after": "signal", "from": "case_cp/0007"})
     write_json(tmp_path / RECORD, {**JUDGED, "continued": continued})
     assert outcome(tmp_path).continuations == (
         "continued from step 1280 after timeout",
         "continued from the beginning after node_failure",
+        "continued from step 7 after a kill",
     )
