@@ -64,8 +64,15 @@ def run_folder(uuid: str, index: int, attempt: int) -> str:
 
 def work_dir_of(run_dir: str, usual: str) -> str:
     """The work_dir that a run folder is in: the `usual` one of its worker, or one of the job's own."""
-    pure = PurePosixPath(run_dir)
-    return usual if PurePosixPath(usual) in (pure.parent, pure.parent.parent) else str(pure.parent.parent)
+    pure, of_worker = PurePosixPath(run_dir), PurePosixPath(usual)
+    if of_worker == pure.parent.parent or (of_worker in pure.parents and not _is_named_like_one(pure)):
+        return usual
+    return str(pure.parent.parent)
+
+
+def path_in_work_dir(run_dir: str, usual: str) -> str:
+    """A run folder, relative to the work_dir that it is in."""
+    return str(PurePosixPath(run_dir).relative_to(work_dir_of(run_dir, usual)))
 
 
 def may_be_deleted(run_dir: str, usual: str) -> bool:
@@ -73,7 +80,11 @@ def may_be_deleted(run_dir: str, usual: str) -> bool:
     pure = PurePosixPath(run_dir)
     if ".." in pure.parts or not pure.is_absolute():
         return False
-    return PurePosixPath(usual) in pure.parents or _NAME.fullmatch("/".join(pure.parts[-2:])) is not None
+    return PurePosixPath(usual) in pure.parents or _is_named_like_one(pure)
+
+
+def _is_named_like_one(path: PurePosixPath) -> bool:
+    return _NAME.fullmatch("/".join(path.parts[-2:])) is not None
 
 
 def checked_work_dir(value: object) -> str:

@@ -1,6 +1,7 @@
 """A job may have its run folders elsewhere than its worker has those of the others."""
 
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from towline import command
 from towline.errors import InvalidFlow, InvalidRequest
 from towline.jobflow.run_config import set_run_config
 from towline.operations.compose import open_project
+from towline.testing.batch import end_allocations
 from towline.testing.debian import JOB_USER
 from towline.testing.jobs import add
 from towline.testing.remote_project import RemoteProject
@@ -202,3 +204,21 @@ def test_a_folder_that_is_not_mounted_holds_up_nobody_but_its_jobs(
         away.rename(mounted)
         wait_until(lambda: far.states()[db_id] == "COMPLETED", 60)
         wait_until(lambda: not asks_for_the_folder(far))
+
+
+def test_jobs_of_a_batch_worker_may_all_have_folders_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOWLINE_HOME", str(tmp_path / "home"))
+    batch = {"parallel_jobs": 2, "max_wait": 5}
+    worker = {"work_dir": str(tmp_path / "usual"), "max_jobs": 1, "batch": batch, "python": sys.executable}
+    project = RemoteProject(tmp_path / "home", {"many": worker})
+    own = tmp_path / _HOSTILE
+    (db_id, _) = project.submit(Flow([add(1, 2), command(["pwd"])]), work_dir=own)
+    try:
+        project.run(90)
+        assert set(project.states().values()) == {"COMPLETED"}
+        assert project.outputs()[db_id] == 3
+        assert all(Path(path).is_relative_to(own) for path in run_dirs(project).values())
+    finally:
+        end_allocations(tmp_path)

@@ -132,7 +132,8 @@ class BatchErrands(Errands):
     def _send_once(self, flights: Sequence[Flight], folder: WorkDir, *, submit: bool) -> None:
         self.asked = True
         entries = put_script(self._batch.spool, [flight.run_dir for flight in flights]) if submit else ""
-        then = folder.marking + entries
+        # The folder of the worker too: allocations are looked for where it has its mark.
+        then = folder.marking + entries + ("" if folder is self._work_dirs.own else self._work_dirs.own.marking)
         trees = [flight.prepared.tree for flight in flights if flight.prepared is not None and not flight.uploaded]
         answer = self._transport.send(folder.path, trees, then=then)
         put = submit and was_put(answer.stdout.decode(errors="replace"))
@@ -281,11 +282,16 @@ class BatchErrands(Errands):
             for flight in due:
                 evidence = answer.evidence.get(flight.key)
                 flight.cancel_sent_at = now
-                if evidence is not None and evidence.never:
+                if evidence is not None and (evidence.never or self._was_never_sent(flight, evidence)):
                     self._board.tell(flight, "cancelled")
                 elif flight.phase in (*_NOT_THERE, Phase.ADOPTED):
                     flight.phase = Phase.QUEUED
         self._newest, self._next_look = now, now
+
+    def _was_never_sent(self, flight: Flight, found: Evidence) -> bool:
+        """Whether no runner ever had anything of it on the worker, as far as anybody knows."""
+        unknown = flight.phase is Phase.ADOPTED and not flight.placed and not found.files
+        return unknown and not self._work_dirs.of(flight).was_seen
 
     def _ending(self, flights: Sequence[Flight]) -> str:
         """A script that ends jobs, those that have not begun as well."""

@@ -3,14 +3,13 @@
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import PurePosixPath
 from typing import Any
 
 import orjson
 
 from towline.core.records import Assignment, ShellSetup
 from towline.core.resources import split_resources
-from towline.core.run_folder import JOB_FILE, SCRIPT_FILE
+from towline.core.run_folder import JOB_FILE, SCRIPT_FILE, path_in_work_dir
 from towline.errors import InvalidRequest
 from towline.on_worker import command
 from towline.on_worker.attempts import Mode
@@ -99,7 +98,7 @@ def prepare_job(
         )
         files[SCRIPT_FILE] = Content(text.encode(), 0o777)
     files[ENTRY_FILE] = entry_file(assignment, how)
-    return Prepared(Tree(_relative(assignment.run_dir, work_dir), files), submission_of(assignment))
+    return Prepared(Tree(path_in_work_dir(assignment.run_dir, work_dir), files), submission_of(assignment))
 
 
 def entry_file(assignment: Assignment, how: Plan) -> bytes:
@@ -154,10 +153,3 @@ def time_limit_of(resources: Mapping[str, Any]) -> float | None:
 def _number(resources: Mapping[str, Any], words: tuple[str, ...]) -> int | None:
     found = next((resources[word] for word in words if resources.get(word) is not None), None)
     return int(found) if found is not None and str(found).isdigit() else None
-
-
-def _relative(run_dir: str, work_dir: str) -> str:
-    try:
-        return str(PurePosixPath(run_dir).relative_to(work_dir))
-    except ValueError as error:
-        raise InvalidRequest(f"the run folder {run_dir} is not in the work_dir {work_dir} of the worker") from error

@@ -3,13 +3,12 @@
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
 from typing import Any
 
 import orjson
 
 from towline.core.records import Assignment, ShellSetup
-from towline.core.run_folder import JOB_FILE, SCRIPT_FILE, output_files, work_dir_of
+from towline.core.run_folder import JOB_FILE, SCRIPT_FILE, output_files, path_in_work_dir
 from towline.errors import InvalidRequest
 from towline.on_worker import command
 from towline.on_worker.command_inputs import Written, inputs
@@ -66,7 +65,7 @@ def prepare(assignment: Assignment, site: Site) -> Prepared:
         The resources mean nothing to the scheduler, a variable or a path cannot be used, or an input is not there.
     """
     submission = submission_of(assignment)
-    path = _relative(assignment.run_dir, work_dir_of(assignment.run_dir, site.work_dir))
+    path = path_in_work_dir(assignment.run_dir, site.work_dir)
     if not isinstance(site.queue, ShellQueue):
         assignment = replace(assignment, package=_without_memory_limit(assignment.package))
     files: dict[str, Source] = {JOB_FILE: assignment.package}
@@ -106,13 +105,6 @@ def _without_memory_limit(package: bytes) -> bytes:
 def _without_output(resources: Mapping[str, Any]) -> dict[str, Any]:
     words = {key: value for key, value in resources.items() if key not in ("output_filepath", "error_filepath")}
     return {**words, **_SPOOLED}
-
-
-def _relative(run_dir: str, work_dir: str) -> str:
-    try:
-        return str(PurePosixPath(run_dir).relative_to(work_dir))
-    except ValueError as error:
-        raise InvalidRequest(f"the run folder {run_dir} is not in the work_dir {work_dir} of the worker") from error
 
 
 def _command(

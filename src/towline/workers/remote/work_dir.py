@@ -40,6 +40,11 @@ class WorkDir:
         self._word: str | None = None
 
     @property
+    def was_seen(self) -> bool:
+        """Whether its mark was seen; into a folder without one nothing was ever sent, unless it is not mounted."""
+        return self._word is not None
+
+    @property
     def marking(self) -> str:
         """Shell line that puts the mark into the folder, where there is none."""
         return f"set -C; {{ echo {secrets.token_hex(8)} >{self._file}; }} 2>/dev/null; set +C\n"
