@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from towline.core.states import IN_FLIGHT, JobState
 from towline.errors import InvalidRequest
 from towline.operations.compose import open_project
+from towline.operations.jobs import JobFilter, list_jobs
 from towline.operations.simulation_planning import Planned, refuse_errors
 from towline.operations.simulation_records import Outcome, outcome, refuse_full_disk, runs_folder
 from towline.operations.simulation_reports import SWEEP, analyse_members, draw
@@ -29,6 +31,9 @@ from towline.simulations.run_directory import (
     update_record,
     write_json,
 )
+
+#: Of jobs that will go on by themselves, or do.
+_MOVING = IN_FLIGHT | {JobState.READY}
 
 
 @dataclass(frozen=True)
@@ -138,9 +143,10 @@ def resume_sweep(folder: Path, *, config: ConfigEnv | None = None, project: str 
     Raises
     ------
     InvalidRequest
-        It is no sweep, or nothing is left to do.
+        It is no sweep, members of it are still under way, or nothing is left to do.
     """
     record = read_json(folder / SWEEP)
+    _refuse_running([folder / name for name in record["members"] if (folder / name).is_dir()], folder)
     kept, again = [], []
     for name in record["members"]:
         run = folder / name
@@ -160,6 +166,31 @@ def resume_sweep(folder: Path, *, config: ConfigEnv | None = None, project: str 
         )
     config = configuration() if config is None else config
     return _submit_members(folder, again, tuple(kept), config, project)
+
+
+def _refuse_running(members: Sequence[Path], sweep: Path) -> None:
+    """Refuse to run members again whose jobs still move: each would be computed twice.
+
+    Raises
+    ------
+    InvalidRequest
+        There are some; how many.
+    """
+    open_ones = [outcome(one).folder for one in members if outcome(one).status in ("pending", "running", "judging")]
+    if not open_ones:
+        return
+    with open_project(read_json(open_ones[0] / METADATA)["project"]) as opened:
+        states = {
+            one.name: [job.state for job in list_jobs(opened, JobFilter(metadata={"simulation": one.name}))]
+            for one in open_ones
+        }
+    running = [name for name, found in states.items() if any(one in _MOVING for one in found)]
+    if running:
+        raise InvalidRequest(
+            f"{len(running)} members of {sweep.name} are still under way: {', '.join(running[:3])}; to see how far: "
+            f"tow simulation show {sweep}. They go on while a runner is active (tow runner start); "
+            "to end them: tow job stop"
+        )
 
 
 def _submit_members(

@@ -266,3 +266,13 @@ def test_a_folder_that_cannot_be_written_is_told(config: ConfigEnv, tmp_path: Pa
     (tmp_path / "my runs").mkdir(mode=0o500)
     with pytest.raises(InvalidRequest, match="RUNS_DIR"):
         submit_simulation(plan("spinodal", SMALL), config=config, force=True, attempts=1)
+
+
+def test_a_sweep_is_not_resumed_while_its_members_are_under_way(config: ConfigEnv) -> None:
+    submitted = submit_sweep(sweep_cases("spinodal", SMALL, {"c0": [0.45, 0.5]}), config=config, force=True, attempts=1)
+    with pytest.raises(InvalidRequest, match=r"2 members of .* are still under way"):
+        resume_sweep(submitted.folder, config=config)
+    with open_project() as opened:
+        stop_jobs(opened, [one.id for one in list_jobs(opened, JobFilter())])
+    # Nobody does anything for them any more.
+    assert len(resume_sweep(submitted.folder, config=config).members) == 2
