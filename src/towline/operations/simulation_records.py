@@ -98,11 +98,12 @@ def outcome(folder: Path) -> Outcome:
         records.pop()
     record, last = records[-1], attempts[len(records) - 1]
     verdict = record.get("verdict") or {}
-    sentence = verdict.get("sentence") or f"no verdict: the run is {status_of(last, record)}"
+    status = status_of(last, record)
+    sentence = verdict.get("sentence") or f"no verdict: the run is {'being judged' if status == 'judging' else status}"
     report = record.get("report")
     return Outcome(
         folder=last,
-        status=status_of(last, record),
+        status=status,
         verdict=verdict.get("verdict"),
         sentence=sentence,
         metrics=record.get("metrics") or {},

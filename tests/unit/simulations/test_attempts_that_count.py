@@ -50,7 +50,7 @@ def test_a_run_that_nobody_has_judged_says_how_far_it_is(tmp_path: Path, files: 
         (tmp_path / name).write_text(text)
     found = outcome(tmp_path)
     assert found.status == status
-    assert found.sentence == f"no verdict: the run is {status}"
+    assert found.sentence == "no verdict: the run is " + status.replace("judging", "being judged")
 
 
 def test_a_continued_run_says_from_where_and_after_what(tmp_path: Path) -> None:
