@@ -63,7 +63,7 @@ def submit_flow(
     ConfigurationError
         No such project, worker, exec_config or job store.
     InvalidRequest
-        `work_dir` is no absolute path.
+        `work_dir` is no absolute path, or resources mean nothing to the scheduler of their worker.
     """
     with open_given(load_project(project)) as opened:
         return submit(
@@ -160,6 +160,11 @@ def _check(project: Project, flow: NewFlow, defaults: Defaults) -> None:
         project.worker(name)
     for config in _names([defaults.exec_config, *(job.exec_config for job in flow.jobs)]):
         project.execution_config(config)
+    if defaults.resources or any(job.resources for job in flow.jobs):
+        # Schedulers and connections take a while to load, and most flows name no resources.
+        from towline.operations.resource_words import refuse_meaningless_resources
+
+        refuse_meaningless_resources(project, flow, defaults)
     refuse_missing_stores(project, flow.jobstore, ((job.name, job.additional_stores) for job in flow.jobs))
 
 

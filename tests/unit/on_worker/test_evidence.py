@@ -16,6 +16,7 @@ from towline.on_worker.evidence import Finding, judge_gone, look
 from towline.on_worker.isolation import RUN_DIR_VARIABLE
 from towline.on_worker.keeper import ORPHANS_FILE
 from towline.on_worker.orphans import Orphans
+from towline.on_worker.process_groups import members
 from towline.on_worker.process_identity import start_mark
 
 _ENDED = ExitRecord(exit_code=3, signal=None, reason="exited", started_at=1.0, ended_at=2.0, host="here")
@@ -128,6 +129,10 @@ def test_a_process_that_nobody_wrote_down_is_found_while_it_runs(run_dir: str, o
     with subprocess.Popen(
         ["sleep", "60"], env={**os.environ, RUN_DIR_VARIABLE: run_dir}, start_new_session=True
     ) as process:
+        # In the middle of exec a process has no environment yet.
+        deadline = time.monotonic() + 20
+        while process.pid not in members(None, run_dir):
+            assert time.monotonic() < deadline, "the process shows no mark"
         evidence = look(run_dir, orphans)
         assert (evidence.finding, evidence.pid) == (Finding.RUNNING, process.pid)
         process.kill()

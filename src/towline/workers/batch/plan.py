@@ -20,7 +20,7 @@ from towline.workers.local import DEFAULT_PRELOAD
 from towline.workers.plans import Plan, plan, python_words
 from towline.workers.remote.folders import Prepared, submission_of
 from towline.workers.remote.queues import Queue
-from towline.workers.schedulers.shell import script, seconds
+from towline.workers.schedulers.shell import read_resources, script, seconds
 from towline.workers.transports.transport import Content, Source, Tree
 
 
@@ -69,10 +69,7 @@ def prepare_job(
     InvalidRequest
         The resources mean nothing to a batch worker, a variable or a path cannot be used, or an input is not there.
     """
-    # Nothing but a count has a place here; several nodes mean nothing to a shell, but much to pilots.
-    counts = {name: value for name in _COUNTS if (value := assignment.resources.get(name)) is not None}
-    split_resources({"processes": 1, **counts})
-    on_one = {name: value for name, value in assignment.resources.items() if name != "nodes"}
+    on_one = resources_of_job(assignment.resources)
     how = plan(replace(assignment, resources=on_one), batch.execution, execution_cmd)
     if how.mode is Mode.POOL:
         raise InvalidRequest("the resource execution is 'pooled', which is possible on this machine only; leave it out")
@@ -99,6 +96,22 @@ def prepare_job(
         files[SCRIPT_FILE] = Content(text.encode(), 0o777)
     files[ENTRY_FILE] = entry_file(assignment, how)
     return Prepared(Tree(path_in_work_dir(assignment.run_dir, work_dir), files), submission_of(assignment))
+
+
+def resources_of_job(resources: Mapping[str, Any]) -> dict[str, Any]:
+    """What the resources of a job ask for on each of its nodes, in the words of the shell.
+
+    Raises
+    ------
+    InvalidRequest
+        They mean nothing to a batch worker.
+    """
+    # Nothing but a count has a place here; several nodes mean nothing to a shell, but much to pilots.
+    counts = {name: value for name in _COUNTS if (value := resources.get(name)) is not None}
+    split_resources({"processes": 1, **counts})
+    on_one = {name: value for name, value in resources.items() if name != "nodes"}
+    read_resources(on_one)
+    return on_one
 
 
 def entry_file(assignment: Assignment, how: Plan) -> bytes:
