@@ -186,9 +186,12 @@ def test_hostile_names_are_only_names(engine):
 def test_a_job_that_cannot_be_handed_over_is_a_remote_error_and_the_rest_goes_on(engine):
     missing, wrong, fine = (
         *engine.submit(towline.command(["no-such-program"])),
-        *engine.submit(jobs.add(1, 1), resources={"nodes": 2}),
+        *engine.submit(jobs.add(1, 1)),
         *engine.submit(jobs.add(1, 2)),
     )
+    # At submission they would be refused.
+    with towline.JobController.from_project_name() as controller:
+        controller.set_job_run_properties(resources={"nodes": 2}, db_ids=wrong)
     engine.run()
     assert engine.job(missing)["state"] == "FAILED"
     assert "no-such-program" in engine.failure(missing)["message"]
