@@ -30,12 +30,12 @@ def chain(length: int = 3) -> Flow:
 
 def test_a_flow_is_added_and_found_again(controller: JobController) -> None:
     flow = chain()
-    db_ids = controller.add_flow(flow, worker="local", priority=4, resources={"n": 1})
+    db_ids = controller.add_flow(flow, worker="local", priority=4, resources={"time_limit": 60})
     assert db_ids == ["1", "2", "3"]
     infos = controller.get_jobs_info(flow_ids=flow.uuid)
     assert [info.db_id for info in infos] == db_ids
     assert [info.priority for info in infos] == [4, 4, 4]
-    assert infos[0].resources == {"n": 1}
+    assert infos[0].resources == {"time_limit": 60}
     assert infos[1].parents == (infos[0].uuid,)
     (info,) = controller.get_flows_info(flow_ids=[flow.uuid])
     assert (info.name, info.state, info.job_states[0]) == ("chain", FlowState.READY, JobState.READY)
@@ -98,15 +98,15 @@ def test_jobs_are_steered(controller: JobController) -> None:
 
 
 def test_properties_each_follow_their_own_rule(controller: JobController) -> None:
-    controller.add_flow(chain(1), worker="local", resources={"n": 1})
-    assert controller.set_job_run_properties(priority=0, resources={"m": 2}, db_ids="1") == ["1"]
-    assert controller.get_job_info(db_id="1").resources == {"n": 1, "m": 2}
-    controller.set_job_run_properties(resources={"m": 2}, update=False, db_ids="1")
-    assert controller.get_job_info(db_id="1").resources == {"m": 2}
+    controller.add_flow(chain(1), worker="local", resources={"time_limit": 60})
+    assert controller.set_job_run_properties(priority=0, resources={"memory_gigabytes": 2}, db_ids="1") == ["1"]
+    assert controller.get_job_info(db_id="1").resources == {"time_limit": 60, "memory_gigabytes": 2}
+    controller.set_job_run_properties(resources={"memory_gigabytes": 2}, update=False, db_ids="1")
+    assert controller.get_job_info(db_id="1").resources == {"memory_gigabytes": 2}
     controller.set_job_state(JobState.RUNNING, db_id="1")
     assert controller.set_job_run_properties(priority=9, db_ids="1") == ["1"]
     with pytest.raises(IllegalMove):
-        controller.set_job_run_properties(resources={"x": 1}, priority=3, db_ids="1")
+        controller.set_job_run_properties(resources={"time_limit": 1}, priority=3, db_ids="1")
     assert controller.get_job_info(db_id="1").priority == 9
     with pytest.raises(ConfigurationError, match="no worker 'mars'"):
         controller.set_job_run_properties(worker="mars", db_ids="1")
