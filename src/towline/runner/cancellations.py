@@ -91,4 +91,5 @@ def _assignment(cancellation: Cancellation) -> Assignment:
         payload_kind="",
         package=b"",
         run_dir=cancellation.run_dir or "",
+        placed=cancellation.run_dir is not None,
     )
