@@ -56,19 +56,23 @@ def old_environments(
     scripts, unsure = _in_flight(opened, worker)
     user = _user(opened.project)
     named = {python: name for name, python in _pythons()}
-    deleted, kept = {}, {}
+    deleted, kept, shared = {}, {}, []
     for item in list_environments(transport, folder, scripts):
         if item.name == current or user not in item.users:
             continue
         reason = _reason(item, named, before if unsure else None)
-        if reason is None:
+        if reason is not None:
+            kept[item.name] = reason
+        elif set(item.users) == {user}:
             deleted[item.name] = item.size_bytes
         else:
-            kept[item.name] = reason
+            shared.append(item.name)
     if delete:
-        gone = delete_environments(transport, folder, list(deleted), user)
-        kept |= {name: "another project deployed it too" for name in deleted if name not in gone}
-        deleted = {name: deleted[name] for name in gone}
+        # From what others use, too, the mark of this project goes: the last one deletes it.
+        gone = delete_environments(transport, folder, [*deleted, *shared], user)
+        shared = [name for name in (*deleted, *shared) if name not in gone]
+        deleted = {name: size for name, size in deleted.items() if name in gone}
+    kept |= dict.fromkeys(shared, "another project deployed it too")
     return OldEnvironments(deleted, kept)
 
 

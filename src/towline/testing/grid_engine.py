@@ -47,7 +47,8 @@ class GridEngine:
         require(PROGRAMS, PACKAGES, answers=_ANSWERS)
         ensure_user()
         self.folder = server_folder("sge")
-        self.namespace = f"towline-{os.getpid()}"
+        # Unlike the number of a process, it is not used again while something is left of it.
+        self.namespace = self.folder.name
         #: What a login on this cluster has in its environment.
         self.environment = {"SGE_ROOT": str(self.folder / "root"), "SGE_CELL": "default"}
         try:

@@ -144,6 +144,8 @@ def test_what_earlier_deployments_left_goes_when_nothing_uses_it(
     gate.unlink(missing_ok=True)
     words = ("worker", "deploy", "far", "--offline", "--folder", str(folder))
     project.configure("far", python=deployed["python"])
+    marks = Path(deployed["place"]) / ".towline-used-by"
+    shutil.rmtree(marks)  # the other tests here are other projects
     made = project.tow(*words, "--json")
     first = Path(json.loads(made[made.index("{") :])["place"])
     (busy,) = project.submit(wait_for_file(str(gate)))
@@ -163,6 +165,10 @@ def test_what_earlier_deployments_left_goes_when_nothing_uses_it(
     (stranger / "towline-environment.json").touch()
     said = " ".join(project.tow(*words, "--package", "ase").split())
     assert first.name in said.partition("Nothing uses ")[2]
+    (marks / "0123456789abcdef").touch()
+    said = project.tow(*words, "--package", "ase", "--delete-old", "--dry-run")
+    assert f"{first.name} stays: another project deployed it too" in said
+    (marks / "0123456789abcdef").unlink()
     said = project.tow(*words, "--package", "ase", "--delete-old", "--dry-run")
     assert first.name in said.partition("would be deleted, because nothing uses it any more: ")[2]
     assert first.exists()
