@@ -82,7 +82,7 @@ def test_the_runner_is_killed_at_random_moments(engine, execution, count, kills)
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(("execution", "count", "kills"), [("warm", 500, 200), ("cold", 60, 20), ("pooled", 100, 30)])
+@pytest.mark.parametrize(("execution", "count", "kills"), [("warm", 500, 200), ("cold", 60, 10), ("pooled", 100, 15)])
 def test_the_fork_server_is_killed_at_random_moments(engine, execution, count, kills):
     randomness = random.Random(SEED)
     engine.configure(workers={"local": {"max_jobs": 2}})

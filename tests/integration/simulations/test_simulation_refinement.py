@@ -26,7 +26,7 @@ GRAINS: dict[str, Any] = {
 MIXTURE: dict[str, Any] = {"xmax": 32, "nx": 72, "end_time": 230}
 
 # The finer runs take four times as long as the coarse one.
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
