@@ -42,7 +42,7 @@ demo: $(STAMP)
 	$(BIN)/python examples/spinodal_decomposition.py
 
 test: $(STAMP)
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGUMENTS)
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(ARGUMENTS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check src tests examples benchmarks

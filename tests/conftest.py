@@ -1,7 +1,6 @@
 """Databases: whatever takes `queue_place` runs on SQLite and on PostgreSQL. What all tests have around them."""
 
 import os
-from collections import Counter
 
 import hypothesis
 import pytest
@@ -11,16 +10,6 @@ import pytest
 hypothesis.settings.register_profile("work", deadline=None)
 hypothesis.settings.register_profile("check", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("check" if "CI" in os.environ else "work")
-
-
-#: Tests with these marks take seconds to minutes.
-_LONG = {"slow", "slurm", "grid_engine", "pbs", "ssh"}
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with long tests begin first, so that none of pytest's processes is left alone with one at the end."""
-    long = Counter(item.path for item in items if _LONG & {mark.name for mark in item.iter_markers()})
-    items.sort(key=lambda item: -long[item.path])
 
 
 def pytest_runtest_setup() -> None:
