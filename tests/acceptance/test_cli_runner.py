@@ -6,6 +6,7 @@ import pty
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -239,9 +240,19 @@ def test_a_watched_list_follows_the_queue_until_it_is_interrupted(tow: CommandLi
     eventually(lambda: shows(b"WAITING"))
     tow("job", "stop", "1")
     eventually(lambda: shows(b"USER_STOPPED"))
+    # A terminal that nobody reads is full after some pages, and who writes to it waits.
+    reader = threading.Thread(target=_read_to_the_end, args=(controller,), daemon=True)
+    reader.start()
     watcher.send_signal(signal.SIGINT)
-    assert watcher.wait(timeout=30) == 0
+    assert watcher.wait(timeout=60) == 0
+    reader.join(timeout=30)
     os.close(controller)
+
+
+def _read_to_the_end(descriptor: int) -> None:
+    with contextlib.suppress(OSError):  # so ends a terminal on Linux
+        while os.read(descriptor, 65536):
+            pass
 
 
 def test_a_stream_of_events_ends_when_nobody_reads_it_any_more(tow: CommandLine) -> None:
